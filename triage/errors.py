@@ -1,0 +1,86 @@
+"""
+Every error this package raises on purpose, as one tree.
+
+    TriageError
+    ├── ConfigError            a policy, calendar, field map or setting is wrong (all faults of a load at once)
+    ├── IntakeError            a record, event, log line or export row is refused, with its reason
+    │   └── NaiveTimeError     an instant without a zone
+    ├── CalendarError          an impossible calendar or an instant outside the years calendars cover
+    ├── ScoringError           a score could not be had
+    └── StoreError             the store cannot be used as asked
+        ├── SchemaTooNew       the store was written by a newer version
+        ├── StoreBusy          a second worker holds the same SQLite file
+        └── StoreFull          the disk refused the write; nothing was half written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class TriageError(Exception):
+    """The root; its text is one sentence that a user can act on."""
+
+
+class Fault(NamedTuple):
+    """One thing wrong in a file, with where it stands and what would mend it."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+    source: str = ""
+    length: int = 0
+
+    def __str__(self) -> str:
+        head = f"{self.file}:{self.line}:{self.column}: {self.text}"
+        if not self.source:
+            return head
+        marker = " " * (self.column - 1) + "^" * max(1, self.length)
+        return f"{head}\n    {self.source}\n    {marker}"
+
+
+class ConfigError(TriageError):
+    """A configuration is wrong; carries every fault found, in file order."""
+
+    def __init__(self, faults: Sequence[Fault] | str) -> None:
+        self.faults: tuple[Fault, ...] = () if isinstance(faults, str) else tuple(faults)
+        super().__init__(faults if isinstance(faults, str) else "\n".join(str(fault) for fault in self.faults))
+
+
+class IntakeError(TriageError):
+    """A record, event or row is refused; carries the record id where one is known."""
+
+    def __init__(self, reason: str, record_id: str = "") -> None:
+        self.reason = reason
+        self.record_id = record_id
+        super().__init__(f"{record_id}: {reason}" if record_id else reason)
+
+
+class NaiveTimeError(IntakeError):
+    """An instant has no zone, so it names no point in time."""
+
+
+class CalendarError(TriageError):
+    """A calendar cannot be compiled, or was asked about years it does not cover."""
+
+
+class ScoringError(TriageError):
+    """A score could not be had."""
+
+
+class StoreError(TriageError):
+    """The store cannot be used as asked."""
+
+
+class SchemaTooNew(StoreError):
+    """The store was written by a newer version of this package."""
+
+
+class StoreBusy(StoreError):
+    """Another worker holds the same SQLite file."""
+
+
+class StoreFull(StoreError):
+    """The disk refused a write; the transaction was rolled back whole."""
