@@ -1,0 +1,115 @@
+"""A whole policy as data: objects, calendars, milestones, word lists, rule sets, templates, people and safety limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from triage.calendars.definition import CalendarDefinition
+from triage.domain.schema import ObjectSpec
+from triage.domain.work import Agent
+from triage.rules.language import At, Condition, RuleSet
+
+
+class ObjectConfig(Struct, frozen=True, kw_only=True):
+    """
+    One object: its fields, what counts as closed, and the calendar of a record whose `calendar` field names none.
+
+    `closed_when` None means: the field `is_closed` is true.
+    """
+
+    spec: ObjectSpec
+    closed_when: Condition | None = None
+    calendar: str = "none"
+
+
+class TargetTime(Struct, frozen=True, kw_only=True):
+    """How long a milestone may take where *when* holds (None: always); ms of open time, None for no deadline."""
+
+    allowed: int | None
+    when: Condition | None = None
+
+
+class MilestoneSpec(Struct, frozen=True, kw_only=True):
+    """
+    One milestone. Conditions hold static leaves only. `start` None: with the record's creation.
+
+    `targets` are tried in order. `hours`: record, none or a calendar's name. `recurrence` as Salesforce has it.
+    """
+
+    name: str
+    object: str
+    targets: tuple[TargetTime, ...]
+    start: Condition | None = None
+    complete: Condition | None = None
+    pause: Condition | None = None
+    stop: Condition | None = None
+    hours: str = "record"
+    recurrence: Literal["none", "independent", "chained"] = "none"
+    at: At = At()
+
+
+class Template(Struct, frozen=True, kw_only=True):
+    """A message: subject and body with `{field}` placeholders, and whether it speaks of a breach still to come."""
+
+    name: str
+    subject: str
+    body: str
+    pre_breach: bool = False
+    at: At = At()
+
+
+class Caps(Struct, frozen=True, kw_only=True):
+    """How many effects may leave in 5 minutes and in a day; the excess is held for a person. 0 is no cap."""
+
+    per_5_minutes: int = 0
+    per_day: int = 0
+
+
+class Safety(Struct, frozen=True, kw_only=True):
+    """
+    The limits on what this worker may do to the world.
+
+    `recipient_domains` and `webhook_hosts` are allow-lists (empty: nothing outside). `own_addresses` are ours: their
+    mail never counts as contact. `terminal_pool` takes a record that has used up its hops, `manager` hears of it.
+    `digest_over`: more messages than this to one recipient in one go become a digest. `late_after` ms is an outage.
+    """
+
+    rule: Caps = Caps(per_5_minutes=200, per_day=2000)
+    recipient: Caps = Caps(per_5_minutes=20, per_day=200)
+    organisation: Caps = Caps(per_5_minutes=1000, per_day=20000)
+    recipient_domains: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
+    allow_customer_contact: bool = False
+    hop_limit: int = 4
+    terminal_pool: str = ""
+    manager: str = ""
+    digest_over: int = 5
+    late_after: int = 15 * 60 * 1000
+
+
+class Directory(Struct, frozen=True, kw_only=True):
+    """Who there is: queues, pools, teams and webhooks by name, pools' fall-backs in order, agents known beforehand."""
+
+    queues: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    webhooks: dict[str, str] = field(default_factory=dict)
+    agents: tuple[Agent, ...] = ()
+
+
+class PolicyDocument(Struct, frozen=True, kw_only=True):
+    """Everything a folder of policy files says, typed and checked; `texts` keeps the files themselves by name."""
+
+    objects: dict[str, ObjectConfig]
+    calendars: dict[str, CalendarDefinition] = field(default_factory=dict)
+    milestones: tuple[MilestoneSpec, ...] = ()
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rule_sets: tuple[RuleSet, ...] = ()
+    templates: dict[str, Template] = field(default_factory=dict)
+    directory: Directory = Directory()
+    safety: Safety = Safety()
+    texts: dict[str, str] = field(default_factory=dict)
