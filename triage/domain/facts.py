@@ -76,7 +76,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     What has to be remembered about a record between two decisions, and nothing that can be derived.
 
     `true_since` is keyed `rule` or `rule/milestone`; `fired` maps `rule/step/subject#episode` to the instant it fired;
-    `ours` maps a field name to the rule whose action last set it.
+    `ours` maps a field name to the rule whose action last set it; `latched_by` is the digest of the rules that chose
+    `in_force`, so that a new policy chooses again.
     """
 
     in_force: dict[str, InForce] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     overrides: tuple[Override, ...] = ()
     owner_changes: tuple[OwnerChange, ...] = ()
     ours: dict[str, str] = field(default_factory=dict)
+    latched_by: str = ""
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -74,6 +74,7 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="reopen_count", source="", type="integer"),
     FieldSpec(name="reassignment_count", source="", type="integer"),
     FieldSpec(name="latest_message", source="", type="text"),
+    FieldSpec(name="text", source="", type="text"),
     FieldSpec(name="urgency.score", source="", type="percent"),
     FieldSpec(name="urgency.abstained", source="", type="boolean"),
     FieldSpec(name="lead.score", source="", type="percent"),
@@ -93,4 +94,8 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="owner.overloaded", source="", type="boolean"),
     FieldSpec(name="owner.team", source="", type="multipicklist"),
 )
-"""What every record has without any mapping: folded from its events, scored, or read from its owner."""
+"""
+What every record has without any mapping: folded from its events, scored, or read from its owner.
+
+`text` reads subject, description and the latest inbound message together.
+"""

@@ -1,0 +1,160 @@
+"""A condition as closures, negations pushed down to the leaves, so that unknown is simply not TRUE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from triage.domain.decision import Evidence
+from triage.domain.schema import FieldSpec
+from triage.domain.work import Value
+from triage.rules.language import AllOf, AnyOf, Change, ClockLeaf, Condition, Leaf, Negation
+from triage.rules.leaves import Holds, Values, leaf_holds
+from triage.sla.clocks import Clocks
+
+Specs = Mapping[str, FieldSpec]
+
+
+class Moment:
+    """
+    What a condition is judged on: values, clocks, an instant, and the change that the latest event made.
+
+    `before` holds the values from before that event; None says that no event is being judged, so no change is TRUE.
+    """
+
+    __slots__ = ("before", "clocks", "now", "values")
+
+    def __init__(self, values: Values, clocks: Clocks, now: int, before: Values | None = None) -> None:
+        self.values = values
+        self.clocks = clocks
+        self.now = now
+        self.before = before
+
+
+Judge = Callable[[Moment], bool]
+
+
+def normal(condition: Condition, negate: bool = False) -> Condition:
+    """Return *condition* with no Negation in it: De Morgan down to the leaves, which carry their own."""
+    if isinstance(condition, Negation):
+        return normal(condition.part, not negate)
+    if isinstance(condition, AllOf | AnyOf):
+        parts = tuple(normal(part, negate) for part in condition.parts)
+        every = isinstance(condition, AllOf) != negate
+        return AllOf(parts) if every else AnyOf(parts)
+    if not negate:
+        return condition
+    if isinstance(condition, Leaf):
+        return replace(condition, negate=not condition.negate)
+    if isinstance(condition, ClockLeaf):
+        return replace(condition, until=not condition.until)
+    return condition
+
+
+def conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    """Return the parts of a normal *condition* that all have to hold, nested `all` flattened."""
+    if isinstance(condition, AllOf):
+        return tuple(leaf for part in condition.parts for leaf in conjuncts(part))
+    return (condition,)
+
+
+def leaves(condition: Condition) -> Iterator[Leaf | ClockLeaf | Change]:
+    """Yield every leaf of *condition* in the order written; a change's own leaf is not entered."""
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from leaves(part)
+    elif isinstance(condition, Negation):
+        yield from leaves(condition.part)
+    else:
+        yield condition
+
+
+def static_test(condition: Condition, specs: Specs) -> Holds:
+    """Return whether a normal condition of static leaves is TRUE on values."""
+    if isinstance(condition, Leaf):
+        return leaf_holds(condition, specs.get(condition.field))
+    if isinstance(condition, AllOf | AnyOf):
+        parts = [static_test(part, specs) for part in condition.parts]
+        if isinstance(condition, AllOf):
+            return lambda values: all(part(values) for part in parts)
+        return lambda values: any(part(values) for part in parts)
+    raise TypeError(f"{type(condition).__name__} is not a static condition")
+
+
+def is_static(condition: Condition) -> bool:
+    """Return whether *condition* looks at values alone, at no clock and no change."""
+    return all(isinstance(leaf, Leaf) for leaf in leaves(condition))
+
+
+def judge(condition: Condition, specs: Specs, default_hours: str) -> Judge:
+    """Return whether a normal *condition* is TRUE at a moment."""
+    if isinstance(condition, Leaf):
+        holds = leaf_holds(condition, specs.get(condition.field))
+        return lambda moment: holds(moment.values)
+    if isinstance(condition, ClockLeaf):
+        return _clock_judge(condition, default_hours)
+    if isinstance(condition, Change):
+        return _change_judge(condition, specs)
+    parts = [judge(part, specs, default_hours) for part in condition.parts]  # type: ignore[union-attr]
+    if isinstance(condition, AllOf):
+        return lambda moment: all(part(moment) for part in parts)
+    return lambda moment: any(part(moment) for part in parts)
+
+
+def hours_of(leaf: ClockLeaf, default: str) -> str:
+    """Return the hours *leaf* counts in: its own, else the rule's."""
+    return leaf.hours or default
+
+
+def _clock_judge(leaf: ClockLeaf, default_hours: str) -> Judge:
+    hours = hours_of(leaf, default_hours)
+
+    def holds(moment: Moment) -> bool:
+        deadline = moment.clocks.deadline(leaf.clock, leaf.amount, hours, leaf.of_remaining)
+        return deadline is not None and (moment.now >= deadline) != leaf.until
+
+    return holds
+
+
+def _change_judge(change: Change, specs: Specs) -> Judge:
+    if change.became is not None:
+        holds = static_test(normal(change.became), specs)
+        return lambda moment: moment.before is not None and holds(moment.values) and not holds(moment.before)
+    spec = specs.get(change.raised)
+    rank = {value: place for place, value in enumerate(spec.values)} if spec is not None and spec.values else None
+
+    def raised(moment: Moment) -> bool:
+        if moment.before is None:
+            return False
+        old, new = moment.before.get(change.raised), moment.values.get(change.raised)
+        if old is None or new is None:
+            return False
+        return bool(new > old) if rank is None else rank.get(new, -1) > rank.get(old, -1) >= 0
+
+    return raised
+
+
+def evidence(condition: Condition, specs: Specs, moment: Moment, default_hours: str) -> tuple[Evidence, ...]:
+    """Return the leaves of a normal *condition* that are TRUE at *moment*, each with the value it found."""
+    found: list[Evidence] = []
+    for leaf in leaves(condition):
+        if judge(leaf, specs, default_hours)(moment):
+            found.append(Evidence(leaf.text or str(leaf), _value(leaf, specs, moment, default_hours)))
+    return tuple(found)
+
+
+def _value(leaf: Leaf | ClockLeaf | Change, specs: Specs, moment: Moment, default_hours: str) -> Value | None:
+    if isinstance(leaf, Leaf):
+        return _shortened(moment.values.get(leaf.field))
+    if isinstance(leaf, ClockLeaf):
+        return moment.clocks.deadline(leaf.clock, leaf.amount, hours_of(leaf, default_hours), leaf.of_remaining)
+    name = leaf.raised or next((inner.field for inner in leaves(leaf.became) if isinstance(inner, Leaf)), "")  # type: ignore[arg-type]
+    return _shortened(moment.values.get(name))
+
+
+def _shortened(value: Any) -> Any:
+    return value if not isinstance(value, str) or len(value) <= 80 else f"{value[:79]}…"
+
+
