@@ -40,7 +40,7 @@ def parse_event(line: bytes | str | Mapping[str, Any], *, org_zone: str = "") ->
         NaiveTimeError: an instant without a zone, and no *org_zone*.
         IntakeError: anything else the contract does not allow; carries the record id where it could be read.
     """
-    raw = line if isinstance(line, Mapping) else _decode(line)
+    raw = _decode(line) if isinstance(line, bytes | str) else line
     try:
         return _build(raw, org_zone)
     except IntakeError as fault:
@@ -54,7 +54,7 @@ def _decode(line: bytes | str) -> dict[str, Any]:
     if len(line) > LINE_LIMIT:
         raise IntakeError(f"a line of more than {LINE_LIMIT // 1024 // 1024} MiB")
     try:
-        decoded = _DECODER.decode(line.decode("utf-8-sig") if isinstance(line, bytes) else line)
+        decoded = _DECODER.decode((line.decode() if isinstance(line, bytes) else line).removeprefix("\ufeff"))
     except UnicodeDecodeError as cause:
         raise IntakeError(f"not UTF-8 at byte {cause.start}") from cause
     except json.JSONDecodeError as cause:
@@ -85,9 +85,9 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 
 def _build(raw: Mapping[str, Any], org_zone: str) -> Event:
-    for key in raw:
-        if key not in _KNOWN:
-            raise IntakeError(f"unknown key {show(key)}{did_you_mean(str(key), _KNOWN)}")
+    if not raw.keys() <= _KNOWN:
+        key = next(key for key in raw if key not in _KNOWN)
+        raise IntakeError(f"unknown key {show(key)}{did_you_mean(str(key), _KNOWN)}")
     kind = _kind(raw)
     values: dict[str, Any] = {"at": _instant(raw, "at", org_zone), "type": kind, "id": _identity(raw, "id")}
     values["event_id"] = _identity(raw, "event_id") if "event_id" in raw else _line_hash(raw)
@@ -204,15 +204,15 @@ def _changes(changes: object, *, nested: bool, of: str = "changes") -> dict[str,
     for name, value in changes.items():
         if not isinstance(name, str) or bad_id(name):
             raise IntakeError(f"{of!r} holds {show(name)}, which is no field name")
-        if name != "attributes":
+        if isinstance(value, str):
+            kept[name] = clean_text(value)
+        elif name != "attributes":
             kept[name] = _plain(value, f"{of}.{name}", nested)
     return kept
 
 
 def _plain(value: object, where: str, nested: bool) -> Any:
-    if isinstance(value, str):
-        return clean_text(value)
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
         return value
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
         return value
