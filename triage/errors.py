@@ -7,10 +7,15 @@ Every error this package raises on purpose, as one tree.
     │   └── NaiveTimeError     an instant without a zone
     ├── CalendarError          an impossible calendar or an instant outside the years calendars cover
     ├── ScoringError           a score could not be had
-    └── StoreError             the store cannot be used as asked
-        ├── SchemaTooNew       the store was written by a newer version
-        ├── StoreBusy          a second worker holds the same SQLite file
-        └── StoreFull          the disk refused the write; nothing was half written
+    ├── StoreError             the store cannot be used as asked
+    │   ├── SchemaTooNew       the store was written by a newer version
+    │   ├── StoreBusy          a second worker holds the same SQLite file
+    │   ├── StoreFull          the disk refused the write; nothing was half written
+    │   └── StaleRecord        somebody else stored a newer version of the record in between
+    └── SinkError              an effect did not reach the other side
+        ├── SinkBusy           it may work later: a timeout, 429, 5xx, a locked row
+        ├── SinkLimit          the whole organisation is over a limit: everything waits, no attempt is burnt
+        └── SinkRefused        it never will: the other side's own words are kept
 """
 
 from __future__ import annotations
@@ -84,3 +89,27 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError):
     """The disk refused a write; the transaction was rolled back whole."""
+
+
+class StaleRecord(StoreError):
+    """A record was stored by somebody else since it was read; the transaction was rolled back whole."""
+
+
+class SinkError(TriageError):
+    """An effect did not reach the other side."""
+
+
+class SinkBusy(SinkError):
+    """The other side cannot take the effect now; the same key is sent again later."""
+
+
+class SinkLimit(SinkError):
+    """The organisation is over a limit of the other side: nothing is sent for *pause* ms, and no attempt is burnt."""
+
+    def __init__(self, reason: str, pause: int) -> None:
+        self.pause = pause
+        super().__init__(reason)
+
+
+class SinkRefused(SinkError):
+    """The other side says no for good, in its own words."""

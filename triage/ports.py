@@ -1,0 +1,492 @@
+"""
+Every seam in one file: the clock, the sink, the deciding engine, and the store with its parts.
+
+Each seam stands three times: here, in the room that does it for real (`store/`, `sinks.py`, `wiring.py`), and in
+`testing.py`. A contract suite runs over the last two. All instants are ms UTC; a record key is `Object/id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
+
+from triage.domain.decision import Action, AuditEntry, Decision
+from triage.domain.facts import Facts
+from triage.domain.work import Agent, Event
+
+State = Literal[
+    "ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed",
+]  # fmt: skip
+"""Where an effect stands in the outbox. Only ready ones, and leased ones past their lease, are ever sent."""
+
+UNSENT: tuple[State, ...] = ("ready", "held", "backlog")
+"""The states in which an effect can still be overtaken by a newer one."""
+
+Compiled = Any
+"""A compiled policy: the engine's own business. The rooms above read its `digest` and nothing else."""
+
+Bucket = tuple[str, str, str, int]
+"""A counter of effects: scope (rule, recipient, organisation), its name, window (5m, day), start of the window."""
+
+
+def record_key(object_name: str, record_id: str) -> str:
+    """Return the key of one record: `Case/500..`."""
+    return f"{object_name}/{record_id}"
+
+
+class Clock(Protocol):
+    """What time it is, and waiting. Only `wiring.py` has one that reads the machine's."""
+
+    def now(self) -> int:
+        """Return the instant now."""
+
+    def wait(self, millis: int) -> None:
+        """Come back after *millis* ms, or sooner where `wake` was called."""
+
+    def wake(self) -> None:
+        """End a wait that another thread is in."""
+
+
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the other side said to an effect; `already`: it had done this key before, and did nothing now."""
+
+    already: bool = False
+    detail: str = ""
+
+
+class Sink(Protocol):
+    """Where effects go. `live` sinks reach the outside world: every rule starts there in `observe`."""
+
+    name: str
+    live: bool
+
+    def send(self, action: Action) -> Receipt:
+        """Do *action* once, known by its key; raise SinkBusy, SinkLimit or SinkRefused where it was not done."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class RuleMode(Struct, frozen=True):
+    """What one rule may do, and since when it may: what was true before that is backlog."""
+
+    mode: str
+    live_since: int = 0
+
+
+class Outline(Struct, frozen=True):
+    """One rule of a policy in short: the digest of all that it means, and the mode written in its file."""
+
+    digest: str
+    mode: str = "observe"
+
+
+class Capped(Struct, frozen=True):
+    """Actions after the caps, how much each bucket grew, and the alerts about what was held."""
+
+    actions: tuple[Action, ...]
+    usage_added: Mapping[Bucket, int] = {}
+    alerts: tuple[AuditEntry, ...] = ()
+
+
+class Engine(Protocol):
+    """The pure core as the worker calls it. Same arguments, same answer, byte for byte."""
+
+    def compile(self, texts: Mapping[str, str], modes: Mapping[str, RuleMode]) -> Compiled:
+        """Return the policy that *texts* and *modes* make; raise ConfigError with every fault."""
+
+    def outlines(self, texts: Mapping[str, str]) -> Mapping[str, Outline]:
+        """Return every rule in *texts* in short, by id; raise ConfigError with every fault."""
+
+    def observe(
+        self, facts: Facts | None, event: Event, policy: Compiled, related: Mapping[tuple[str, str], Any], org: str
+    ) -> Facts:
+        """Return *facts* with *event* folded in; raise IntakeError where it cannot be."""
+
+    def decide(self, facts: Facts, policy: Compiled, now: int) -> Decision:
+        """Return what holds at *now* and what to do."""
+
+    def advance(self, facts: Facts, policy: Compiled, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+        """Return the facts after every crossing up to and including *upto*, and the decision at each."""
+
+    def still_holds(self, facts: Facts, policy: Compiled, action: Action, now: int) -> str:
+        """Return "" if *action* may go, else why it is cancelled."""
+
+    def effect_event(self, action: Action, policy: Compiled, at: int, before: Mapping[str, Any]) -> Event | None:
+        """Return what the done *action* did to its record as an event of origin triage, None for nothing."""
+
+    def catch_up(self, actions: Sequence[Action], now: int, policy: Compiled) -> tuple[Action, ...]:
+        """Return *actions* with the stale ones of an outage superseded, cancelled or gathered."""
+
+    def apply_caps(self, actions: Sequence[Action], usage: Mapping[Bucket, int], policy: Compiled, now: int) -> Capped:
+        """Return *actions* with what exceeds a cap held."""
+
+    def is_open(self, facts: Facts, policy: Compiled) -> bool:
+        """Tell whether the record is neither closed nor deleted."""
+
+    def owner(self, facts: Facts) -> str:
+        """Return the id of the record's owner, "" for nobody."""
+
+    def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
+        """Return the (object, id) pairs of other records that this one's rules may read."""
+
+    def agents(self, policy: Compiled) -> tuple[Agent, ...]:
+        """Return the agents that the policy's own directory names."""
+
+    def restore(self, action: Action, before: Mapping[str, Any], at: int) -> Action | None:
+        """Return the action that undoes *action* given the field values from before it, None where nothing can."""
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One stored record: its facts (without agents), the version to compare and set, and its one timer."""
+
+    key: str
+    facts: Facts
+    version: int = 0
+    open: bool = True
+    owner: str = ""
+    due: int | None = None
+    why: str = ""
+    references: tuple[str, ...] = ()
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """One row of the outbox. `seq` is the order in which effects were planned; `before` what it overwrote."""
+
+    action: Action
+    state: State
+    seq: int = 0
+    run_at: int = 0
+    attempt: int = 0
+    owner: str = ""
+    lease: str = ""
+    error: str = ""
+    before: dict[str, Any] = field(default_factory=dict)
+    done_at: int | None = None
+
+    @property
+    def record(self) -> str:
+        """The key of the record that the effect is for."""
+        return record_key(self.action.object, self.action.id)
+
+
+class EffectFilter(Struct, frozen=True, kw_only=True):
+    """Which effects to list; an empty part is no limit. `since` and `until` bound the instant of their decision."""
+
+    states: tuple[State, ...] = ()
+    rule: str = ""
+    record: str = ""
+    key: str = ""
+    since: int | None = None
+    until: int | None = None
+    limit: int | None = None
+    newest_first: bool = False
+
+
+class Finish(Struct, frozen=True, kw_only=True):
+    """How a leased effect ended; it is stored only where *lease* is still the one that was given."""
+
+    key: str
+    lease: str
+    state: State
+    at: int
+    run_at: int = 0
+    attempt: int = 0
+    error: str = ""
+
+
+class AuditRow(Struct, frozen=True, kw_only=True):
+    """One audit line as stored: `erased` lines have lost their body and keep its digest."""
+
+    seq: int
+    entry: AuditEntry
+    hash: str
+    previous: str
+    digest: str
+    erased: bool = False
+
+
+class AuditFault(Struct, frozen=True):
+    """One place where the audit does not verify."""
+
+    seq: int
+    record: str
+    what: str
+
+
+class StoredPolicy(Struct, frozen=True, kw_only=True):
+    """One published policy: its texts and modes, from which the engine compiles the same policy again."""
+
+    digest: str
+    texts: dict[str, str]
+    modes: dict[str, RuleMode]
+    outlines: dict[str, Outline] = field(default_factory=dict)
+    at: int = 0
+    actor: str = ""
+    reason: str = ""
+    live: bool = False
+
+
+class StoredDecision(Struct, frozen=True, kw_only=True):
+    """
+    All that a decision needs to be derived again, and the sha256 of what it was.
+
+    `call` says which pure function ran (`decide` or `advance`), `now` its instant. `agents` is the digest of the
+    agents without loads, `loads` what each one held.
+    """
+
+    id: str
+    record: str
+    version: int
+    policy: str
+    call: Literal["decide", "advance"]
+    now: int
+    facts: str
+    agents: str
+    loads: dict[str, int]
+    result: str
+
+
+class SourceState(Struct, frozen=True, kw_only=True):
+    """How far one source has been read, and since when it is live."""
+
+    name: str
+    live_from: int
+    cursor: str = ""
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """One line that was not taken in, and why."""
+
+    source: str
+    line: int
+    reason: str
+    record: str = ""
+    text: str = ""
+    at: int = 0
+
+
+class Stop(Struct, frozen=True, kw_only=True):
+    """A rule (or `*`, everything) whose effects are halted."""
+
+    rule: str
+    at: int
+    actor: str = ""
+    reason: str = ""
+
+
+class Records(Protocol):
+    """Records, their timers, and which records read which others."""
+
+    def get(self, keys: Sequence[str]) -> dict[str, Record]:
+        """Return the stored ones among *keys*."""
+
+    def save(self, changes: Sequence[tuple[Record | None, Record]]) -> None:
+        """Store each (before, after) with its timer; raise StaleRecord where *before* is not what is stored."""
+
+    def due(self, now: int, limit: int) -> list[Record]:
+        """Return at most *limit* records whose timer is due at *now*, the longest due first."""
+
+    def next_due(self) -> int | None:
+        """Return the earliest timer of all, None where there is none."""
+
+    def keys(self, *, after: str, limit: int, only_open: bool) -> list[str]:
+        """Return at most *limit* record keys above *after*, in order."""
+
+    def wake(self, keys: Sequence[str], due: int, why: str) -> None:
+        """Move the timers of *keys* to *due* where they are later or absent."""
+
+    def dependents(self, targets: Sequence[str]) -> list[str]:
+        """Return the keys of open records that read any of *targets* (related records, or `agent/ID`), in order."""
+
+    def count(self) -> dict[str, int]:
+        """Return how many records there are: total, open, timers."""
+
+
+class Related(Protocol):
+    """Other objects that records refer to, and agents."""
+
+    def get(self, targets: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the stored field values of *targets*, by CRM name."""
+
+    def merge(self, target: tuple[str, str], changes: Mapping[str, Any], at: int) -> None:
+        """Fold *changes* into the stored values of *target*."""
+
+    def agents(self) -> tuple[Agent, ...]:
+        """Return all agents with their loads, by id."""
+
+    def save_agents(self, agents: Sequence[Agent]) -> None:
+        """Store *agents* with their loads."""
+
+
+class Intake(Protocol):
+    """Events as they came, sources, and refusals."""
+
+    def seen(self, source: str, event_ids: Sequence[str]) -> set[str]:
+        """Return which of *event_ids* have been taken in from *source* before."""
+
+    def add(self, source: str, events: Sequence[Event]) -> None:
+        """Keep *events*, in the order given; one that is kept already stays as it is."""
+
+    def events(self, record: str, limit: int | None = None) -> list[Event]:
+        """Return the events of one record, in the order they were taken in."""
+
+    def source(self, name: str) -> SourceState | None:
+        """Return how far *name* has been read."""
+
+    def save_source(self, state: SourceState) -> None:
+        """Store how far a source has been read."""
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Keep *refusals*; the same line of the same source once."""
+
+    def refusals(self, source: str = "", limit: int | None = None) -> list[Refusal]:
+        """Return what was refused, in order."""
+
+
+class Outbox(Protocol):
+    """Effects from planned to done."""
+
+    def plan(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Store those whose key is new (or was held and may go now); return them, with their `seq`."""
+
+    def supersede(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Overtake older unsent owner and priority effects of the same records; return those overtaken."""
+
+    def claim(
+        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+    ) -> list[Effect]:
+        """Lease at most *limit* effects that are due, highest priority first, in order per record and kind."""
+
+    def finish(self, finishes: Sequence[Finish]) -> set[str]:
+        """Store how effects ended; return the keys whose lease still held."""
+
+    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store, by key, the field values that each done effect overwrote."""
+
+    def next_run(self) -> int | None:
+        """Return the earliest instant at which something is to be sent, None where nothing is pending."""
+
+    def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
+        """Put *keys* into *state* by hand; a lease on them ends."""
+
+    def find(self, wanted: EffectFilter) -> list[Effect]:
+        """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many effects stand in each state."""
+
+    def usage(self, since: int) -> dict[Bucket, int]:
+        """Return the counters whose window began at or after *since*."""
+
+    def add_usage(self, added: Mapping[Bucket, int]) -> None:
+        """Let counters grow."""
+
+
+class Audit(Protocol):
+    """The append-only log, a hash chain per record."""
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Write *entries* in order."""
+
+    def lines(
+        self, *, record: str = "", key: str = "", event: str = "", after: int = 0, limit: int | None = None
+    ) -> list[AuditRow]:
+        """Return lines above seq *after*, in order."""
+
+    def erase(self, seqs: Sequence[int]) -> None:
+        """Forget the bodies of lines; the chain still verifies."""
+
+    def verify(self) -> list[AuditFault]:
+        """Return every place where a line, a body or the chain is not as it was written."""
+
+
+class Policies(Protocol):
+    """Published policies, and the decisions taken under them."""
+
+    def live(self) -> StoredPolicy | None:
+        """Return the policy in force."""
+
+    def live_digest(self) -> str:
+        """Return the digest of the policy in force, "" where none has been published."""
+
+    def get(self, digest: str) -> StoredPolicy | None:
+        """Return one policy."""
+
+    def publish(self, policy: StoredPolicy) -> None:
+        """Store *policy* and make it the one in force."""
+
+    def history(self) -> list[StoredPolicy]:
+        """Return all policies, the latest published first."""
+
+    def keep(self, decisions: Sequence[StoredDecision], rosters: Mapping[str, tuple[Agent, ...]]) -> None:
+        """Store decisions and the agents they looked at."""
+
+    def decision(self, decision_id: str) -> StoredDecision | None:
+        """Return one decision."""
+
+    def decisions(self, record: str) -> list[StoredDecision]:
+        """Return the kept decisions of one record, in order."""
+
+    def roster(self, digest: str) -> tuple[Agent, ...]:
+        """Return the agents of *digest*, loads zero."""
+
+
+class Control(Protocol):
+    """The stop flags, and a pause that the other side asked for."""
+
+    def stops(self) -> dict[str, Stop]:
+        """Return what is halted, by rule or `*`."""
+
+    def stop(self, stop: Stop) -> None:
+        """Halt a rule, or everything."""
+
+    def start(self, rule: str) -> bool:
+        """Take a halt back; False where there was none."""
+
+    def paused_until(self) -> int:
+        """Return the instant before which nothing is sent, 0 for none."""
+
+    def pause(self, until: int) -> None:
+        """Send nothing before *until*."""
+
+
+class Unit(Protocol):
+    """One transaction, and the parts of the store inside it."""
+
+    org: str
+    records: Records
+    related: Related
+    intake: Intake
+    outbox: Outbox
+    audit: Audit
+    policies: Policies
+    control: Control
+
+
+class Store(Protocol):
+    """Where everything is kept."""
+
+    org: str
+
+    def write(self) -> AbstractContextManager[Unit]:
+        """Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it."""
+
+    def read(self) -> AbstractContextManager[Unit]:
+        """Begin a reading transaction: one snapshot, and never the write lock."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Be the one worker of this store; raise StoreBusy where another is."""
+
+    def backup(self, path: Path) -> None:
+        """Write a complete copy of the store to the new file *path*."""
+
+    def close(self) -> None:
+        """Let go of connections."""

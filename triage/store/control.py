@@ -1,0 +1,51 @@
+"""What people have halted, and until when the other side asked for peace."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, select
+
+from triage.ports import Stop
+from triage.store.tables import control
+from triage.store.upsert import upsert
+
+_STOP = "stop:"
+_PAUSE = "pause"
+
+
+class SqlControl:
+    """See `triage.ports.Control`."""
+
+    def __init__(self, connection: Connection, org: str) -> None:
+        self._connection = connection
+        self._org = org
+
+    def stops(self) -> dict[str, Stop]:
+        """Return what is halted, by rule or `*`."""
+        query = select(control).where(control.c.org_id == self._org, control.c.name.startswith(_STOP))
+        found = [
+            Stop(rule=row.name[len(_STOP) :], at=row.at_ms, actor=row.actor, reason=row.reason)
+            for row in self._connection.execute(query.order_by(control.c.name))
+        ]
+        return {one.rule: one for one in found}
+
+    def stop(self, stop: Stop) -> None:
+        """Halt a rule, or everything."""
+        self._set(_STOP + stop.rule, stop.at, stop.actor, stop.reason)
+
+    def start(self, rule: str) -> bool:
+        """Take a halt back; False where there was none."""
+        gone = delete(control).where(control.c.org_id == self._org, control.c.name == _STOP + rule)
+        return self._connection.execute(gone).rowcount > 0
+
+    def paused_until(self) -> int:
+        """Return the instant before which nothing is sent, 0 for none."""
+        query = select(control.c.at_ms).where(control.c.org_id == self._org, control.c.name == _PAUSE)
+        return self._connection.execute(query).scalar() or 0
+
+    def pause(self, until: int) -> None:
+        """Send nothing before *until*."""
+        self._set(_PAUSE, until, "", "")
+
+    def _set(self, name: str, at: int, actor: str, reason: str) -> None:
+        row = {"org_id": self._org, "name": name, "at_ms": at, "actor": actor, "reason": reason}
+        upsert(self._connection, control, [row])

@@ -1,0 +1,155 @@
+"""The database behind the store: connections, transactions, the lock of the one worker, backups and start-up checks."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from triage.errors import StoreBusy, StoreError, StoreFull
+from triage.store.audit import SqlAudit
+from triage.store.control import SqlControl
+from triage.store.intake import SqlIntake
+from triage.store.lock import file_lock
+from triage.store.migrate import upgrade
+from triage.store.outbox import SqlOutbox
+from triage.store.policies import SqlPolicies
+from triage.store.records import SqlRecords
+from triage.store.related import SqlRelated
+
+BUSY_TIMEOUT = 10_000
+"""How long a write waits for another process's write, in ms."""
+
+CACHE_KIB = 64 * 1024
+"""The page cache of one connection."""
+
+
+class SqlUnit:
+    """One transaction on one connection, and the parts of the store inside it."""
+
+    def __init__(self, connection: Connection, org: str) -> None:
+        self.org = org
+        self.records = SqlRecords(connection, org)
+        self.related = SqlRelated(connection, org)
+        self.intake = SqlIntake(connection, org)
+        self.outbox = SqlOutbox(connection, org)
+        self.audit = SqlAudit(connection, org)
+        self.policies = SqlPolicies(connection, org)
+        self.control = SqlControl(connection, org)
+
+
+class SqlStore:
+    """
+    A store on one SQLite file (local disk only): one writer at a time, readers never wait for it.
+
+    Opening brings an older schema up to date after a copy of the file; a newer one raises SchemaTooNew.
+    """
+
+    def __init__(self, path: Path, org: str = "main", *, max_pages: int = 0) -> None:
+        """
+        Open *path*, made where it is missing.
+
+        Args:
+            max_pages: The most pages the file may have, 0 for no bound; a fuller one raises StoreFull.
+        """
+        self.org = org
+        self.path = path
+        self._turn = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sqlite_engine(path, max_pages)
+        try:
+            with named_errors(path):
+                upgrade(self.engine, path)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    @contextmanager
+    def write(self) -> Iterator[SqlUnit]:
+        """Begin the write transaction; nothing of it stays where an error leaves it."""
+        with self._turn, named_errors(self.path), self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield SqlUnit(connection, self.org)
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[SqlUnit]:
+        """Begin a snapshot. A plain BEGIN: it takes no lock until it reads, and never the write lock."""
+        with named_errors(self.path), self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield SqlUnit(connection, self.org)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the one worker of this file until the end, or until this process dies however it dies."""
+        with file_lock(self.path.with_name(self.path.name + ".lock"), self.path):
+            yield
+
+    def backup(self, path: Path) -> None:
+        """Write a complete copy to the new file *path*, while others read and write."""
+        vacuum_into(self.engine, path)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def sqlite_engine(path: Path, max_pages: int = 0) -> Engine:
+    """Return the engine of one file. Transactions are begun by hand: the driver's own would begin in the wrong mode."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=16,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in _pragmas(max_pages):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def vacuum_into(engine: Engine, path: Path) -> None:
+    """Copy the whole database into the new file *path*; raise StoreError where that exists."""
+    if path.exists():
+        raise StoreError(f"{path} exists already: give the backup a new name")
+    with named_errors(path), engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM INTO ?", (str(path),))
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turn the driver's errors into ours, told apart by SQLite's own code."""
+    try:
+        yield
+    except DBAPIError as cause:
+        code = getattr(cause.orig, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreFull(f"{path}: the disk is full; nothing was half written, free some space") from cause
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreBusy(f"{path}: another process kept it locked for {BUSY_TIMEOUT // 1000} s") from cause
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise StoreError(f"{path} is no intact store: restore a backup") from cause
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise StoreError(f"{path} cannot be opened for writing") from cause
+        raise
+
+
+def _pragmas(max_pages: int) -> tuple[str, ...]:
+    fixed = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT}",
+        f"cache_size=-{CACHE_KIB}",
+        "foreign_keys=ON",
+    )
+    return (*fixed, f"max_page_count={max_pages}") if max_pages else fixed

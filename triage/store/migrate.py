@@ -1,0 +1,63 @@
+"""The schema brought up to date at start, by Alembic from inside the package; a copy of the file first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from triage.errors import SchemaTooNew, StoreError
+
+REVISIONS = ("0001",)
+"""Every schema this package knows, oldest first. The files are in `migrations/versions/`."""
+
+
+def schema_version(connection: Connection) -> str:
+    """Return the schema's revision, "" for an empty database; raise StoreError where it is somebody else's."""
+    names = inspect(connection).get_table_names()
+    if "alembic_version" in names:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
+    if names:
+        raise StoreError(
+            f"the database holds other tables ({', '.join(sorted(names)[:3])}): give triage one of its own"
+        )
+    return ""
+
+
+def check_version(version: str) -> bool:
+    """Tell whether *version* is the newest one; raise SchemaTooNew where this package does not know it."""
+    if version and version not in REVISIONS:
+        raise SchemaTooNew(
+            f"the store has schema {version}, this version of triage knows up to {REVISIONS[-1]}: upgrade triage"
+        )
+    return version == REVISIONS[-1]
+
+
+def upgrade(engine: Engine, path: Path) -> None:
+    """Bring the schema up to date. An existing store is copied first, to `<name>.before-<revision>`."""
+    with engine.connect() as connection:
+        version = schema_version(connection)
+    if check_version(version):
+        return
+    if version:
+        copy = path.with_name(f"{path.name}.before-{REVISIONS[-1]}")
+        copy.unlink(missing_ok=True)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+    _run(engine)
+
+
+def _run(engine: Engine) -> None:
+    # Alembic takes a while to import, and an up-to-date store does not need it.
+    from alembic import command
+    from alembic.config import Config
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if check_version(schema_version(connection)):
+            return
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

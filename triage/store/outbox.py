@@ -1,0 +1,244 @@
+"""Effects from planned to done: leases without a reaper, order per record and lane, and the counters behind the caps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+
+from triage.ports import UNSENT, Bucket, Effect, EffectFilter, Finish, State
+from triage.store.codec import decode_action, decode_object, encode
+from triage.store.tables import PENDING, action, rate_bucket
+from triage.store.upsert import insert, parts
+
+LANES = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
+"""Kinds that overtake each other: the newest owner is the one that counts. Any other kind is a lane of its own."""
+
+HIGHEST = 1 << 30
+_OLDER = action.alias("older")
+
+
+class SqlOutbox:
+    """See `triage.ports.Outbox`."""
+
+    def __init__(self, connection: Connection, org: str) -> None:
+        self._connection = connection
+        self._org = org
+
+    def plan(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Store those whose key is new (or was held and may go now); return them, with their `seq`."""
+        known = self._states([effect.action.key for effect in effects])
+        last = select(func.coalesce(func.max(action.c.seq), 0)).where(action.c.org_id == self._org)
+        seq = self._connection.execute(last).scalar_one()
+        stored: list[Effect] = []
+        for effect in effects:
+            before = known.get(effect.action.key)
+            if before is None or (before == "held" and effect.state == "ready"):
+                known[effect.action.key] = effect.state
+                seq += 1
+                stored.append(_numbered(effect, seq))
+        if stored:
+            statement = insert(self._connection, action)
+            values = {name: statement.excluded[name] for name in ("seq", "payload", "target", "state", "run_at_ms")}
+            again = statement.on_conflict_do_update(index_elements=["org_id", "idem_key"], set_=values)
+            self._connection.execute(again, [_columns(self._org, effect) for effect in stored])
+        return stored
+
+    def supersede(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Overtake older unsent owner and priority effects of the same records; return those overtaken."""
+        newest = {
+            (one.record, LANES[one.action.kind]): one.seq
+            for one in sorted(effects, key=lambda one: one.seq)
+            if one.action.kind in LANES and one.state == "ready"
+        }
+        overtaken: list[Effect] = []
+        for part in parts(sorted({record for record, _ in newest})):
+            query = self._all().where(action.c.record_id.in_(part), action.c.lane.in_(sorted(set(LANES.values()))))
+            for row in self._connection.execute(query.where(action.c.state.in_(UNSENT)).order_by(action.c.seq)):
+                if row.seq < newest.get((row.record_id, row.lane), 0):
+                    overtaken.append(_effect(row))
+        self.change([one.action.key for one in overtaken], "superseded", run_at=0)
+        return overtaken
+
+    def claim(
+        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+    ) -> list[Effect]:
+        """Lease at most *limit* effects that are due, highest priority first, in order per record and lane."""
+        found: list[Row[Any]] = []
+        priority = self._next_class(HIGHEST)
+        while priority is not None and len(found) < limit:
+            query = self._due(now, priority, stopped).limit(limit - len(found))
+            found += self._connection.execute(query.with_for_update(skip_locked=True)).all()
+            priority = self._next_class(priority)
+        taken = {"state": "leased", "run_at_ms": until, "owner": owner, "lease_token": lease}
+        for part in parts([row.idem_key for row in found]):
+            self._connection.execute(self._these(part).values(**taken))
+        return [_effect(row, state="leased", run_at=until, owner=owner, lease=lease) for row in found]
+
+    def finish(self, finishes: Sequence[Finish]) -> set[str]:
+        """Store how effects ended; return the keys whose lease still held."""
+        leases: dict[str, str] = {}
+        for part in parts([one.key for one in finishes]):
+            query = select(action.c.idem_key, action.c.lease_token).where(
+                action.c.org_id == self._org, action.c.idem_key.in_(part), action.c.state == "leased"
+            )
+            leases.update({row.idem_key: row.lease_token for row in self._connection.execute(query)})
+        held = [one for one in finishes if leases.get(one.key) == one.lease]
+        if held:
+            names = ("state", "run_at_ms", "attempt", "last_error", "done_ms", "lease_token", "owner")
+            statement = (
+                update(action)
+                .where(action.c.org_id == self._org, action.c.idem_key == bindparam("key"))
+                .values({name: bindparam("new_" + name) for name in names})
+            )
+            self._connection.execute(statement, [_ended(one) for one in held])
+        return {one.key for one in held}
+
+    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store, by key, the field values that each done effect overwrote."""
+        for key, values in before.items():
+            self._connection.execute(self._these([key]).values(before=encode(values)))
+
+    def next_run(self) -> int | None:
+        """Return the earliest instant at which something is to be sent, None where nothing is pending."""
+        earliest: int | None = None
+        priority = self._next_class(HIGHEST)
+        while priority is not None:
+            query = select(action.c.run_at_ms).where(action.c.org_id == self._org, PENDING)
+            first = query.where(action.c.priority == priority).order_by(action.c.run_at_ms).limit(1)
+            instant = self._connection.execute(first).scalar()
+            if instant is not None and (earliest is None or instant < earliest):
+                earliest = instant
+            priority = self._next_class(priority)
+        return earliest
+
+    def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
+        """Put *keys* into *state* by hand; a lease on them ends."""
+        values = {"state": state, "run_at_ms": run_at, "last_error": error, "lease_token": "", "owner": ""}
+        for part in parts(keys):
+            self._connection.execute(self._these(part).values(**values))
+
+    def find(self, wanted: EffectFilter) -> list[Effect]:
+        """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
+        query = self._all()
+        if wanted.states:
+            query = query.where(action.c.state.in_(wanted.states))
+        for column, value in (
+            (action.c.rule, wanted.rule),
+            (action.c.record_id, wanted.record),
+            (action.c.idem_key, wanted.key),
+        ):
+            if value:
+                query = query.where(column == value)
+        if wanted.since is not None:
+            query = query.where(action.c.at_ms >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(action.c.at_ms <= wanted.until)
+        order = action.c.seq.desc() if wanted.newest_first else action.c.seq
+        return [_effect(row) for row in self._connection.execute(query.order_by(order).limit(wanted.limit))]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many effects stand in each state."""
+        query = select(action.c.state, func.count()).where(action.c.org_id == self._org).group_by(action.c.state)
+        return {state: count for state, count in self._connection.execute(query.order_by(action.c.state))}
+
+    def usage(self, since: int) -> dict[Bucket, int]:
+        """Return the counters whose window began at or after *since*."""
+        bucket = rate_bucket.c
+        query = select(rate_bucket).where(bucket.org_id == self._org, bucket.start_ms >= since)
+        return {(row.scope, row.name, row.span, row.start_ms): row.used for row in self._connection.execute(query)}
+
+    def add_usage(self, added: Mapping[Bucket, int]) -> None:
+        """Let counters grow."""
+        if not added:
+            return
+        statement = insert(self._connection, rate_bucket)
+        keys = ("org_id", "scope", "name", "span", "start_ms")
+        grown = {"used": rate_bucket.c.used + statement.excluded.used}
+        rows = [dict(zip(keys, (self._org, *bucket), strict=True)) | {"used": used} for bucket, used in added.items()]
+        self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=grown), rows)
+
+    def _all(self) -> Select[Any]:
+        return select(action).where(action.c.org_id == self._org)
+
+    def _these(self, keys: Sequence[str]) -> Any:
+        return update(action).where(action.c.org_id == self._org, action.c.idem_key.in_(keys))
+
+    def _states(self, keys: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for part in parts(keys):
+            query = select(action.c.idem_key, action.c.state).where(
+                action.c.org_id == self._org, action.c.idem_key.in_(part)
+            )
+            found.update({row.idem_key: row.state for row in self._connection.execute(query)})
+        return found
+
+    def _next_class(self, below: int) -> int | None:
+        """Return the highest priority under *below* that anything pending has: classes are queried apart."""
+        query = select(action.c.priority).where(action.c.org_id == self._org, PENDING, action.c.priority < below)
+        return self._connection.execute(query.order_by(action.c.priority.desc()).limit(1)).scalar()
+
+    def _due(self, now: int, priority: int, stopped: Sequence[str]) -> Select[Any]:
+        earlier = (
+            select(_OLDER.c.seq)
+            .where(_OLDER.c.org_id == action.c.org_id, _OLDER.c.record_id == action.c.record_id)
+            .where(_OLDER.c.lane == action.c.lane, _OLDER.c.seq < action.c.seq)
+            .where(_OLDER.c.state.in_(("ready", "leased")))
+        )
+        query = self._all().where(PENDING, action.c.priority == priority, action.c.run_at_ms <= now)
+        if stopped:
+            query = query.where(action.c.rule.not_in(stopped))
+        return query.where(~earlier.exists()).order_by(action.c.run_at_ms, action.c.seq)
+
+
+def _columns(org: str, effect: Effect) -> dict[str, Any]:
+    planned = effect.action
+    return {
+        "org_id": org,
+        "idem_key": planned.key,
+        "seq": effect.seq,
+        "record_id": effect.record,
+        "kind": planned.kind,
+        "lane": LANES.get(planned.kind, planned.kind),
+        "target": planned.target,
+        "rule": planned.rule,
+        "payload": encode(planned),
+        "state": effect.state,
+        "priority": planned.priority,
+        "at_ms": planned.at,
+        "run_at_ms": effect.run_at,
+    }
+
+
+def _ended(one: Finish) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "new_state": one.state,
+        "new_run_at_ms": one.run_at,
+        "new_attempt": one.attempt,
+        "new_last_error": one.error,
+        "new_done_ms": one.at if one.state == "done" else None,
+        "new_lease_token": "",
+        "new_owner": "",
+    }
+
+
+def _numbered(effect: Effect, seq: int) -> Effect:
+    return Effect(action=effect.action, state=effect.state, seq=seq, run_at=effect.run_at)
+
+
+def _effect(row: Row[Any], **changed: Any) -> Effect:
+    stored: dict[str, Any] = {
+        "action": decode_action(row.payload),
+        "state": row.state,
+        "seq": row.seq,
+        "run_at": row.run_at_ms,
+        "attempt": row.attempt,
+        "owner": row.owner,
+        "lease": row.lease_token,
+        "error": row.last_error,
+        "before": decode_object(row.before),
+        "done_at": row.done_ms,
+    }
+    return Effect(**(stored | changed))

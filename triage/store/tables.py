@@ -1,0 +1,201 @@
+"""Every table. Instants are ms UTC; `org_id` leads every primary key, so that a fleet can shard by organisation."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+
+metadata = MetaData()
+
+
+def _table(name: str, *columns: Column[object], indexes: tuple[Index, ...] = ()) -> Table:
+    """Return the table, clustered by its primary key on SQLite, which saves the second look-up of a row id."""
+    return Table(name, metadata, *columns, *indexes, sqlite_with_rowid=False)
+
+
+def _key(name: str, kind: type[Text | BigInteger] = Text) -> Column[object]:
+    return Column(name, kind, primary_key=True, nullable=False, autoincrement=False)
+
+
+def _text(name: str, default: str | None = "") -> Column[object]:
+    return Column(name, Text, nullable=default is None, server_default=default)
+
+
+def _int(name: str, default: int | None = 0) -> Column[object]:
+    return Column(name, BigInteger, nullable=default is None, server_default=None if default is None else str(default))
+
+
+record = _table(
+    "record",
+    _key("org_id"),
+    _key("record_id"),
+    Column("state", Text, nullable=False),
+    _int("version"),
+    Column("is_open", Integer, nullable=False, server_default="1"),
+    _text("owner_id"),
+    Column("refs", Text, nullable=False, server_default="[]"),
+)
+
+TIMER_SET = text("due_ms IS NOT NULL")
+timer = _table(
+    "timer",
+    _key("org_id"),
+    _key("record_id"),
+    _int("due_ms", None),
+    _text("why"),
+    indexes=(Index("timer_due", "org_id", "due_ms", sqlite_where=TIMER_SET, postgresql_where=TIMER_SET),),
+)
+
+reference = _table(
+    "reference",
+    _key("org_id"),
+    _key("target"),
+    _key("record_id"),
+)
+
+PENDING = text("state IN ('ready', 'leased')")
+action = _table(
+    "action",
+    _key("org_id"),
+    _key("idem_key"),
+    Column("seq", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    _int("run_at_ms"),
+    _int("attempt"),
+    _text("owner"),
+    _text("lease_token"),
+    _text("last_error"),
+    Column("before", Text, nullable=False, server_default="{}"),
+    _int("done_ms", None),
+    indexes=(
+        Index("action_due", "org_id", "priority", "run_at_ms", "seq", sqlite_where=PENDING, postgresql_where=PENDING),
+        Index("action_order", "org_id", "record_id", "lane", "seq"),
+        Index("action_seq", "org_id", "seq", unique=True),
+        Index("action_rule", "org_id", "rule", "state", "seq"),
+        Index("action_state", "org_id", "state", "seq"),
+    ),
+)
+
+audit = _table(
+    "audit",
+    _key("org_id"),
+    _key("seq", BigInteger),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    _text("idem_key"),
+    Column("event", Text, nullable=False),
+    _text("actor"),
+    _text("rule"),
+    Column("body", Text),
+    Column("digest", Text, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    indexes=(
+        Index("audit_record", "org_id", "record_id", "seq"),
+        Index("audit_key", "org_id", "idem_key"),
+        Index("audit_event", "org_id", "event", "seq"),
+    ),
+)
+
+event = _table(
+    "event",
+    _key("org_id"),
+    _key("source"),
+    _key("event_id"),
+    Column("seq", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    indexes=(Index("event_record", "org_id", "record_id", "seq"), Index("event_seq", "org_id", "seq", unique=True)),
+)
+
+source = _table(
+    "source",
+    _key("org_id"),
+    _key("name"),
+    _int("live_from_ms"),
+    _text("cursor"),
+    _int("accepted"),
+    _int("repeated"),
+    _int("refused"),
+)
+
+refusal = _table(
+    "refusal",
+    _key("org_id"),
+    _key("source"),
+    _key("line", BigInteger),
+    Column("reason", Text, nullable=False),
+    _text("record_id"),
+    _text("body"),
+    _int("at_ms"),
+)
+
+policy = _table(
+    "policy",
+    _key("org_id"),
+    _key("digest"),
+    Column("texts", Text, nullable=False),
+    Column("modes", Text, nullable=False),
+    Column("outlines", Text, nullable=False),
+    _int("at_ms"),
+    _text("actor"),
+    _text("reason"),
+    Column("live", Integer, nullable=False, server_default="0"),
+    _int("seq"),
+)
+
+decision = _table(
+    "decision",
+    _key("org_id"),
+    _key("id"),
+    Column("record_id", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("now_ms", BigInteger, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("agents", Text, nullable=False),
+    Column("loads", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    indexes=(Index("decision_record", "org_id", "record_id", "version", "now_ms"),),
+)
+
+roster = _table("roster", _key("org_id"), _key("digest"), Column("agents", Text, nullable=False))
+
+agent = _table("agent", _key("org_id"), _key("id"), Column("body", Text, nullable=False))
+
+related = _table(
+    "related",
+    _key("org_id"),
+    _key("object"),
+    _key("id"),
+    Column("changes", Text, nullable=False),
+    _int("at_ms"),
+)
+
+rate_bucket = _table(
+    "rate_bucket",
+    _key("org_id"),
+    _key("scope"),
+    _key("name"),
+    _key("span"),
+    _key("start_ms", BigInteger),
+    _int("used"),
+)
+
+control = _table(
+    "control",
+    _key("org_id"),
+    _key("name"),
+    _int("at_ms"),
+    _text("actor"),
+    _text("reason"),
+)
