@@ -51,6 +51,14 @@ class Run(Struct, frozen=True):
     ended: bool = False
 
 
+class Ours(Struct, frozen=True):
+    """A field that an action of ours set last: by which rule, when, and the value before (None: missing)."""
+
+    rule: str
+    at: int
+    before: Any = None
+
+
 class OwnerChange(Struct, frozen=True):
     """One change of owner, kept for the hop bound (24 h)."""
 
@@ -76,7 +84,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     What has to be remembered about a record between two decisions, and nothing that can be derived.
 
     `true_since` is keyed `rule` or `rule/milestone`; `fired` maps `rule/step/subject#episode` to the instant it fired;
-    `ours` maps a field name to the rule whose action last set it; `latched_by` is the digest of the rules that chose
+    `ours` maps a field name to the action of ours that last set it, until a person does; `latched_by` is the digest of the rules that chose
     `in_force`, so that a new policy chooses again.
     """
 
@@ -90,7 +98,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     past_milestones: tuple[MilestoneState, ...] = ()
     overrides: tuple[Override, ...] = ()
     owner_changes: tuple[OwnerChange, ...] = ()
-    ours: dict[str, str] = field(default_factory=dict)
+    ours: dict[str, Ours] = field(default_factory=dict)
     latched_by: str = ""
 
 
@@ -99,7 +107,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     Everything `decide` may look at: one record, its memory, the agents as a snapshot, and the events it has yet to see.
 
     `fresh` holds the events applied since the last decision (change triggers look at them), each with the field values
-    from before it. `live_from`: what was already true before this instant is backlog (a source that just went live).
+    from before it. `next_at` is the next instant that the last decision named. `live_from`: what was already true before this instant is backlog (a source that just went live).
     """
 
     org: str
@@ -108,4 +116,5 @@ class Facts(Struct, frozen=True, kw_only=True):
     agents: tuple[Agent, ...] = ()
     fresh: tuple[tuple[Event, dict[str, Any]], ...] = ()
     last_decided_at: int | None = None
+    next_at: int | None = None
     live_from: int = 0

@@ -20,7 +20,7 @@ from triage.rules.conditions import (
 )
 from triage.rules.index import Index, indexable
 from triage.rules.language import AllOf, Change, ClockLeaf, Condition, Leaf, Rule, RuleSet
-from triage.rules.leaves import Holds
+from triage.rules.leaves import Holds, Values
 from triage.sla.clocks import NEVER
 
 
@@ -150,7 +150,7 @@ class CompiledSet:
         self.by_id = {rule.id: rule for rule in rule_set.rules}
         self.conditions = {rule.id: normal(rule.when) for rule in rule_set.rules}
 
-    def select(self, values: dict[str, object], closed: bool) -> Rule | None:
+    def select(self, values: Values, closed: bool) -> Rule | None:
         """Return the first entry that holds; a closed record is taken only by entries that say `while_closed`."""
         for rule, holds in self.entries:
             if (not closed or rule.while_closed) and holds(values):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -154,7 +153,5 @@ def _value(leaf: Leaf | ClockLeaf | Change, specs: Specs, moment: Moment, defaul
     return _shortened(moment.values.get(name))
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: Value | None) -> Value | None:
     return value if not isinstance(value, str) or len(value) <= 80 else f"{value[:79]}…"
-
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from triage.domain.schema import FieldSpec
@@ -68,7 +69,7 @@ def _cells(name: str, pairs: list[tuple[int, Leaf]], spec: FieldSpec | None, eve
                 failed |= 1 << number
         return free | (asked & ~failed)
 
-    ops = {leaf.op for _, leaf in pairs}
+    ops: set[str] = {leaf.op for _, leaf in pairs}
     if _numeric(pairs):
         return _numeric_cells(sorted({v for _, leaf in pairs for v in leaf.values}), mask_of)
     if ops <= {"==", "!=", "in", "not in", "is missing", "is present", "is true", "is false"} or _ranked(ops, spec):
@@ -90,8 +91,11 @@ def _numeric(pairs: list[tuple[int, Leaf]]) -> bool:
 
 def _numeric_cells(cuts: list[Any], mask_of: CellOf) -> CellOf:
     """Cells of the number line: below the first cut, at each cut, and between cuts; even places lie between."""
-    between = [cuts[0] - 1, *((low + high) / 2 for low, high in zip(cuts, cuts[1:], strict=False)), cuts[-1] + 1]
-    masks = [mask_of(between[place // 2]) if place % 2 == 0 else mask_of(cuts[place // 2]) for place in range(2 * len(cuts) + 1)]
+    between = [cuts[0] - 1, *((low + high) / 2 for low, high in pairwise(cuts)), cuts[-1] + 1]
+    masks = [
+        mask_of(between[place // 2]) if place % 2 == 0 else mask_of(cuts[place // 2])
+        for place in range(2 * len(cuts) + 1)
+    ]
     missing = mask_of(None)
     count = len(cuts)
 
@@ -113,5 +117,7 @@ def _named_cells(pairs: list[tuple[int, Leaf]], spec: FieldSpec | None, mask_of:
     missing, other = mask_of(None), mask_of(_OTHER)
     get = masks.get
     if folds:
-        return lambda value: missing if value is None else get(value.casefold() if isinstance(value, str) else value, other)
+        return lambda value: (
+            missing if value is None else get(value.casefold() if isinstance(value, str) else value, other)
+        )
     return lambda value: missing if value is None else get(value, other)

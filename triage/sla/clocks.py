@@ -80,7 +80,9 @@ class Clocks:
         key = (clock, start, amount, hours, of_remaining, None if milestone is None else milestone.name)
         known = self._known.get(key)
         if known is None:
-            found = self._plain(start, amount, hours) if milestone is None else self._share(milestone, amount, of_remaining)
+            found = (
+                self._plain(start, amount, hours) if milestone is None else self._share(milestone, amount, of_remaining)
+            )
             if found is None:
                 return None
             known = self._known[key] = found

@@ -144,7 +144,7 @@ def due(state: MilestoneState, hours_of: Callable[[str], Hours]) -> int | None:
 
 
 def violated(state: MilestoneState, hours_of: Callable[[str], Hours], now: int) -> bool:
-    """Return whether the target passed before the run completed, was stopped, or *now*; meeting it exactly is in time."""
+    """Return whether the target passed before the run completed, was stopped, or *now*; met exactly is in time."""
     deadline = due(state, hours_of)
     if deadline is None:
         return False

@@ -1,0 +1,196 @@
+"""What holds at an instant, and until when: rules, event triggers, steps of entries in force, waiting deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from triage.actions.view import View
+from triage.domain.facts import MilestoneState, Pending
+from triage.domain.work import Event
+from triage.rules.compile import CompiledRule, CompiledSet, rules_of
+from triage.rules.language import ActionSpec, Rule, Step
+from triage.sla.clocks import NEVER
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """
+    One rule that holds now, for one milestone or step of it.
+
+    `since` is the instant from which it may fire (what decides backlog), `due` the instant its clock ran out; they
+    differ only where an entry came into force late. `waited`: its delivery window has already been waited for.
+    """
+
+    rule: Rule
+    step: str = ""
+    subject: str = ""
+    since: int
+    due: int
+    episode: str
+    do: tuple[ActionSpec, ...]
+    compiled: CompiledRule | None = None
+    clock: str = ""
+    clock_start: int | None = None
+    over: int | None = None
+    before: dict[str, Any] | None = None
+    on_event: bool = False
+    waited: bool = False
+
+    @property
+    def slot(self) -> str:
+        """What fires once per episode: rule, step and milestone."""
+        return f"{self.rule.id}/{self.step}/{self.subject}"
+
+
+def holding(view: View) -> Iterator[Found]:
+    """Yield the all-matches rules that hold at the view's instant, and wake it where one starts or ceases to."""
+    book = view.part.book
+    mask = book.index.candidates(view.moment.values) & book.open_mask
+    if view.closed:
+        mask &= book.closed_mask
+    moment = view.moment
+    known = view.memory.true_since
+    for compiled in rules_of(mask, book.rules):
+        rule = compiled.rule
+        for milestone in _subjects(compiled, view):
+            moment.clocks.subject = milestone
+            truth = compiled.truth(moment, view.lower)
+            if truth.flips_at < NEVER:
+                view.wake_at(truth.flips_at, rule.id)
+            if truth.holds:
+                subject = "" if milestone is None else milestone.name
+                since = known.get(f"{rule.id}/{subject}", truth.since)
+                yield _found(compiled, view, milestone, since)
+
+
+def triggered(view: View) -> Iterator[Found]:
+    """Yield the event rules that one of the fresh events makes true."""
+    book = view.part.book
+    if not view.facts.fresh or not book.event_mask:
+        return
+    mask = book.index.candidates(view.moment.values) & book.event_mask
+    if view.closed:
+        mask &= book.closed_mask
+    for compiled in rules_of(mask, book.rules):
+        for event, before in view.facts.fresh:
+            if compiled.rule.on and event.type not in compiled.rule.on:
+                continue
+            yield from _on_event(compiled, view, event, before)
+
+
+def _on_event(compiled: CompiledRule, view: View, event: Event, before: dict[str, Any]) -> Iterator[Found]:
+    moment = view.moment
+    moment.before = before
+    for milestone in _subjects(compiled, view):
+        moment.clocks.subject = milestone
+        if compiled.truth(moment, view.lower).holds:
+            episode = f"event:{event.event_id}"
+            if compiled.rule.once in ("per_record", "per_milestone"):
+                episode = _episode(compiled, view, milestone, event.at)
+            subject = "" if milestone is None else milestone.name
+            yield Found(
+                rule=compiled.rule, subject=subject, since=event.at, due=event.at, episode=episode,
+                do=compiled.rule.do, compiled=compiled, before=before, on_event=True,
+            )  # fmt: skip
+    moment.before = None
+
+
+def delivered(view: View) -> Iterator[tuple[Pending, Found | None]]:
+    """Yield each waiting delivery whose window has opened, with what to fire, or None where it no longer holds."""
+    for pending in view.memory.pending:
+        if pending.deliver_at > view.now:
+            view.wake_at(pending.deliver_at, pending.rule)
+            continue
+        compiled = view.part.book.by_id.get(pending.rule)
+        if compiled is None or view.closed or not _still(compiled, view, pending.subject):
+            yield pending, None
+            continue
+        yield pending, Found(
+            rule=compiled.rule, subject=pending.subject, since=pending.due, due=pending.due, episode=pending.episode,
+            do=compiled.rule.do, compiled=compiled, on_event=True, waited=True,
+        )  # fmt: skip
+
+
+def _still(compiled: CompiledRule, view: View, subject: str) -> bool:
+    view.moment.clocks.subject = view.moment.clocks.milestones.get(subject)
+    return compiled.unchanged(view.moment)
+
+
+def due_steps(view: View) -> Iterator[Found]:
+    """Yield the steps, of the entries in force, whose clocks have run out; wake the view at the next one."""
+    for rule_set in view.part.book.sets:
+        held = view.memory.in_force.get(rule_set.id)
+        rule = None if held is None else rule_set.by_id.get(held.rule)
+        if held is None or rule is None:
+            continue
+        for step in rule.steps:
+            found = _step(view, rule, step, held.since)
+            if found is None:
+                continue
+            if view.now >= found.since:
+                yield found
+            else:
+                view.wake_at(found.since, f"{rule.id}/{step.id}")
+
+
+def _step(view: View, rule: Rule, step: Step, in_force_since: int) -> Found | None:
+    """A step due before its entry came into force fires at once, inside the entry's hours; others when due."""
+    clocks = view.moment.clocks
+    start = clocks.start(step.clock)
+    due = clocks.deadline(step.clock, step.over, step.hours, step.of_remaining)
+    if start is None or due is None or due >= NEVER:
+        return None
+    since = due
+    if due < in_force_since:
+        since = in_force_since if step.hours == "none" else clocks.hours(step.hours).next_open(in_force_since)
+    name = step.clock.removeprefix("milestone:")
+    return Found(
+        rule=rule, step=step.id, since=since, due=due, episode=f"clock:{name}:{start}", do=step.do, clock=name,
+        clock_start=start, over=due - start,
+    )  # fmt: skip
+
+
+def _subjects(compiled: CompiledRule, view: View) -> tuple[MilestoneState | None, ...]:
+    if compiled.by_milestone:
+        return tuple(view.moment.clocks.milestones.values())
+    return _NO_SUBJECT
+
+
+_NO_SUBJECT: tuple[MilestoneState | None, ...] = (None,)
+
+
+def _found(compiled: CompiledRule, view: View, milestone: MilestoneState | None, since: int) -> Found:
+    subject = "" if milestone is None else milestone.name
+    clock, start = _clock(compiled, view, milestone)
+    return Found(
+        rule=compiled.rule, subject=subject, since=since, due=since, do=compiled.rule.do, compiled=compiled,
+        clock=clock, clock_start=start, episode=_episode(compiled, view, milestone, since),
+    )  # fmt: skip
+
+
+def _clock(compiled: CompiledRule, view: View, milestone: MilestoneState | None) -> tuple[str, int | None]:
+    """The clock an episode is named by: the milestone looked at, else the first running clock in the order written."""
+    if milestone is not None:
+        return milestone.name, milestone.start
+    for leaf in compiled.clock_leaves:
+        start = view.moment.clocks.start(leaf.clock)
+        if start is not None:
+            return leaf.clock.removeprefix("milestone:"), start
+    return "", None
+
+
+def _episode(compiled: CompiledRule, view: View, milestone: MilestoneState | None, since: int) -> str:
+    once = compiled.rule.once
+    if once == "per_record":
+        return f"clock:created:{view.item.created_at}"
+    if once == "per_episode":
+        return f"state:{since}"
+    clock, start = _clock(compiled, view, milestone)
+    return f"state:{since}" if start is None else f"clock:{clock}:{start}"
+
+
+def entry_set(view: View, rule_id: str) -> CompiledSet | None:
+    """Return the first-match set that entry *rule_id* stands in."""
+    return next((rule_set for rule_set in view.part.book.sets if rule_id in rule_set.by_id), None)

@@ -1,0 +1,251 @@
+"""A firing into actions: who each is for, whether it may go, and the key that makes it happen once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from triage.actions.admit import Firing
+from triage.actions.view import View
+from triage.domain.decision import Action, ActionKind, Evidence, Reason, Status
+from triage.domain.facts import OwnerChange
+from triage.domain.instant import DAY
+from triage.domain.work import Event
+from triage.routing.assign import Assignment, assign
+from triage.rules.conditions import evidence
+from triage.rules.language import ActionSpec
+from triage.sla.milestones import due as milestone_due
+
+OWNERSHIP = ("reassign", "move")
+"""Action kinds that change the owner, and so count as hops."""
+
+MESSAGES = ("notify", "acknowledge")
+
+
+def key_of(view: View, rule: str, step: str, position: int, episode: str) -> str:
+    """Return the sha256 of business facts that makes one effect happen once, whoever retries it."""
+    return make_key(view.facts.org, view.item.object, view.item.id, rule, step, position, episode)
+
+
+def make_key(org: str, object_: str, id_: str, rule: str, step: str, position: int, episode: str) -> str:
+    """Return sha256(org | object | record | rule id | step id | action position | episode), hexadecimal."""
+    text = f"{org}|{object_}|{id_}|{rule}|{step}|{position}|{episode}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan(firing: Firing, view: View) -> tuple[Action, ...]:
+    """Return the actions of *firing*, in the order written; each `else` stands in for a target that is nobody."""
+    reason = _reason(firing, view)
+    priority = _priority(firing, view)
+    actions: list[Action] = []
+    for position, spec in enumerate(firing.do):
+        actions += _planned(spec, position, firing, view, reason, priority)
+    return tuple(actions)
+
+
+def _planned(
+    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int
+) -> list[Action]:
+    if spec.kind in OWNERSHIP and out_of_hops(view):
+        return _terminal(position, firing, view, reason, priority)
+    assignment = assign(spec, view.facts, view.policy, view.now)
+    if not assignment.target and spec.if_none:
+        return [_action(spec.if_none[0], position, firing, view, reason, priority)] + [
+            _action(other, position + 1000 * (n + 1), firing, view, reason, priority)
+            for n, other in enumerate(spec.if_none[1:])
+        ]
+    return [_action(spec, position, firing, view, reason, priority, assignment)]
+
+
+def _action(
+    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int,
+    assignment: Assignment | None = None,
+) -> Action:  # fmt: skip
+    found = assignment if assignment is not None else assign(spec, view.facts, view.policy, view.now)
+    if found.note or found.passed_over:
+        reason = replace(reason, note=found.note, passed_over=found.passed_over)
+    rule = firing.found.rule
+    action = Action(
+        object=view.item.object, id=view.item.id, rule=rule.id, step=firing.step, position=position,
+        kind=cast(ActionKind, spec.kind), target=found.target, params=_params(spec, view), due=firing.due, at=view.now,
+        episode=firing.episode, key=key_of(view, rule.id, firing.step, position, firing.episode), reason=reason,
+        priority=priority, mode=view.policy.mode_of(rule.id).mode,
+    )  # fmt: skip
+    status, note = _status(action, firing, view)
+    return action if status == "planned" else replace(action, status=status, note=note)
+
+
+def _params(spec: ActionSpec, view: View) -> dict[str, Any]:
+    if spec.kind != "reprioritise":
+        return spec.params
+    ladder = _ladder(view)
+    now = view.item.fields.get("priority")
+    if "raise" in spec.params and ladder:
+        place = ladder.index(now) if now in ladder else -1
+        return {"to": ladder[min(len(ladder) - 1, place + int(spec.params["raise"]))]}
+    return spec.params
+
+
+def _ladder(view: View) -> tuple[str, ...]:
+    spec = view.part.specs.get("priority")
+    return spec.values if spec is not None and spec.ordered else ()
+
+
+def _status(action: Action, firing: Firing, view: View) -> tuple[Status, str]:
+    """The checks in the contract's order: mode, override, then whether it is backlog, pointless or forbidden."""
+    mode = view.policy.mode_of(action.rule)
+    if mode.mode == "observe" or (mode.mode == "notify" and action.kind != "notify"):
+        return "would_have", f"the rule is in mode {mode.mode}"
+    if firing.held_by is not None:
+        held = firing.held_by
+        return "suppressed", f"{held.action} by {held.actor or 'somebody'}: {held.reason}"
+    if firing.found.since < max(mode.live_since, view.facts.live_from):
+        return "backlog", "was already true when it went live"
+    pointless = useless(action, firing.found.subject, view)
+    if pointless:
+        return "cancelled", pointless
+    forbidden = _forbidden(action, view)
+    if forbidden:
+        return "suppressed", forbidden
+    return ("planned", "") if action.target else ("held", action.reason.note or "nobody to do it for")
+
+
+def useless(action: Action, subject: str, view: View) -> str:
+    """Return why *action* would change nothing or come too late, or an empty string."""
+    fields = view.item.fields
+    if action.kind == "reprioritise":
+        ladder, wanted, now = _ladder(view), action.params.get("to"), fields.get("priority")
+        if now == wanted or (now in ladder and wanted in ladder and ladder.index(now) > ladder.index(wanted)):
+            return f"priority is {now} already"
+    if action.kind in OWNERSHIP and action.target in (f"user:{fields.get('owner')}", str(fields.get("owner"))):
+        return "it is there already"
+    if action.kind in MESSAGES and _speaks_of_the_future(action, view) and _breached(subject, view):
+        return "the breach it warns of has happened"
+    return ""
+
+
+def _speaks_of_the_future(action: Action, view: View) -> bool:
+    template = view.policy.document.templates.get(str(action.params.get("template", "")))
+    rule = view.policy.rules.get(action.rule)
+    return (template is not None and template.pre_breach) or (rule is not None and rule.pre_breach)
+
+
+def _breached(subject: str, view: View) -> bool:
+    for milestone in view.moment.clocks.milestones.values():
+        if not subject or milestone.name == subject:
+            due = milestone_due(milestone, view.moment.clocks.hours)
+            if due is not None and view.now >= due:
+                return True
+    return False
+
+
+def _forbidden(action: Action, view: View) -> str:
+    safety = view.policy.safety
+    if action.kind == "acknowledge" and not safety.allow_customer_contact:
+        return "messages to customers need allow_customer_contact: true"
+    if action.target.startswith("address:") and not _allowed(action.target, safety.recipient_domains):
+        return f"{action.target.rpartition('@')[2]} is not among safety.recipient_domains"
+    return ""
+
+
+def _allowed(target: str, domains: tuple[str, ...]) -> bool:
+    return target.rpartition("@")[2].casefold() in {domain.casefold() for domain in domains}
+
+
+def out_of_hops(view: View) -> bool:
+    """Return whether the record has used up its automatic changes of owner of the last 24 h."""
+    return len(_hops(view)) >= view.policy.safety.hop_limit
+
+
+def _hops(view: View) -> list[OwnerChange]:
+    return [hop for hop in view.memory.owner_changes if hop.automatic and hop.at > view.now - DAY]
+
+
+def _terminal(position: int, firing: Firing, view: View, reason: Reason, priority: int) -> list[Action]:
+    """Instead of one hop too many: the terminal pool, and one notice to the manager for this run of hops."""
+    hops = _hops(view)
+    pool = view.policy.safety.terminal_pool
+    rule = firing.found.rule
+    episode = f"state:{hops[0].at}"
+    note = f"{len(hops)} automatic changes of owner within 24 h"
+    shared: dict[str, Any] = {
+        "object": view.item.object, "id": view.item.id, "due": firing.due, "at": view.now, "priority": priority,
+        "mode": view.policy.mode_of(rule.id).mode, "reason": replace(reason, note=note), "rule": rule.id,
+    }  # fmt: skip
+    move = Action(
+        **shared, step=firing.step, position=position, kind="move", target=f"pool:{pool}" if pool else "",
+        episode=firing.episode, key=key_of(view, rule.id, firing.step, position, firing.episode),
+    )  # fmt: skip
+    manager = view.policy.safety.manager
+    notice = Action(
+        **shared, step="hops", position=0, kind="notify", episode=episode,
+        target="" if not manager else f"address:{manager}" if "@" in manager else f"user:{manager}",
+        key=key_of(view, "hop-bound", "hops", 0, episode),
+    )  # fmt: skip
+    checked = []
+    for action in (move, notice):
+        status, why = _status(action, firing, view)
+        checked.append(action if status == "planned" else replace(action, status=status, note=why))
+    return checked
+
+
+def _priority(firing: Firing, view: View) -> int:
+    compiled = firing.found.compiled
+    if compiled is None:
+        return 0
+    return sum(add for holds, add in compiled.boosts if holds(view.moment))
+
+
+def _reason(firing: Firing, view: View) -> Reason:
+    found = firing.found
+    moment = view.moment
+    moment.clocks.subject = moment.clocks.milestones.get(found.subject)
+    moment.before = found.before
+    leaves: tuple[Evidence, ...] = ()
+    if found.compiled is not None:
+        leaves = found.compiled.evidence(moment)
+    else:
+        rule_set = next((s for s in view.part.book.sets if found.rule.id in s.by_id), None)
+        if rule_set is not None:
+            leaves = evidence(rule_set.conditions[found.rule.id], view.part.specs, moment, found.rule.hours)
+    moment.before = None
+    return Reason(evidence=leaves, clock=found.clock, clock_start=found.clock_start, over=found.over)
+
+
+def ordered_by_people(event: Event, view: View) -> tuple[Action, ...]:
+    """Return what a manager's own event asks for at once: a reroute, or the pull-back of our latest changes."""
+    if event.type != "override":
+        return ()
+    if event.action == "reroute" and event.to:
+        return (_by_order(event, view, 0, "reassign", event.to if ":" in event.to else f"user:{event.to}", {}),)
+    if event.action == "pull_back":
+        return tuple(_pulled_back(event, view))
+    return ()
+
+
+def _pulled_back(event: Event, view: View) -> list[Action]:
+    """Owner and priority go back to what they were before our last change, where nobody has touched them since."""
+    actions = []
+    for position, name in enumerate(("owner", "priority")):
+        ours = view.memory.ours.get(name)
+        if ours is None or ours.before is None or ("*" not in event.rules and ours.rule not in event.rules):
+            continue
+        before = str(ours.before)
+        if name == "owner":
+            target = before if ":" in before else f"user:{before}"
+            actions.append(_by_order(event, view, position, "reassign", target, {}))
+        else:
+            actions.append(_by_order(event, view, position, "reprioritise", "field:priority", {"to": before}))
+    return actions
+
+
+def _by_order(event: Event, view: View, position: int, kind: ActionKind, target: str, params: dict[str, Any]) -> Action:
+    episode = f"event:{event.event_id}"
+    note = f"{event.action} by {event.actor or 'somebody'}: {event.reason}"
+    return Action(
+        object=view.item.object, id=view.item.id, rule="override", step=event.action, position=position, kind=kind,
+        target=target, params=params, due=event.at, at=view.now, episode=episode, mode="act",
+        key=key_of(view, "override", event.action, position, episode), reason=Reason(note=note),
+    )  # fmt: skip

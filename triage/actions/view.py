@@ -1,0 +1,67 @@
+"""One record at one instant, as rules look at it, and the earliest instant at which to look again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triage.domain.facts import Facts, Memory
+from triage.domain.work import Agent
+from triage.policy import ObjectPolicy, Policy
+from triage.rules.conditions import Moment
+from triage.sla.clocks import NEVER, Clocks
+
+
+class View:
+    """Facts, policy and an instant, with what follows from them. Lives for one decision; collects `wake`."""
+
+    __slots__ = (
+        "closed",
+        "facts",
+        "hours",
+        "item",
+        "lower",
+        "memory",
+        "moment",
+        "now",
+        "part",
+        "policy",
+        "wake",
+        "why",
+    )
+
+    def __init__(self, facts: Facts, memory: Memory, policy: Policy, now: int) -> None:
+        self.facts = facts
+        self.item = facts.item
+        self.memory = memory
+        self.policy = policy
+        self.now = now
+        self.part: ObjectPolicy = policy.objects[facts.item.object]
+        self.hours = policy.hours_for(facts.item)
+        self.closed = facts.item.fields.get("is_closed") is True or facts.item.deleted
+        self.lower = facts.item.marks.get("event", facts.item.created_at)
+        clocks = Clocks(facts.item.marks, memory.milestones, policy.calendars, self.hours)
+        self.moment = Moment(self._values(), clocks, now)
+        self.wake = NEVER
+        self.why = ""
+
+    def wake_at(self, instant: int, why: str) -> None:
+        """Look again at *instant* because of *why*, unless something earlier is known."""
+        if instant < self.wake:
+            self.wake = instant
+            self.why = why
+
+    def _values(self) -> dict[str, Any]:
+        if not self.part.uses_owner:
+            return self.item.fields
+        agents = self.facts.agents or self.policy.directory.agents
+        owner = next((agent for agent in agents if agent.id == self.item.fields.get("owner")), None)
+        return self.item.fields if owner is None else self.item.fields | owner_values(owner)
+
+
+def owner_values(agent: Agent) -> dict[str, Any]:
+    """Return an owner's state as rules read it; `owner.load` is a share of capacity, absent where that is unlimited."""
+    values: dict[str, Any] = {"owner.tier": agent.tier, "owner.presence": agent.presence, "owner.team": agent.teams}
+    if agent.capacity:
+        values["owner.load"] = agent.load / agent.capacity
+    values["owner.overloaded"] = agent.capacity is not None and agent.load > agent.capacity
+    return values

@@ -1,0 +1,291 @@
+"""
+One event folded into what is known of a record: fields, clocks, contact, ownership, milestones, entries in force.
+
+Pure, and the only place that does it: the worker, the replay and the tests all come through `observe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from triage.domain.facts import Facts, InForce, Memory, Ours, Override, OwnerChange
+from triage.domain.instant import DAY
+from triage.domain.work import Event, Value, WorkItem
+from triage.errors import IntakeError
+from triage.intake.text import show
+from triage.intake.values import coerce, read_value
+from triage.policy import ObjectPolicy, Policy
+from triage.sla.milestones import Progress, follow
+
+Related = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(object, id) of another record -> its raw fields by CRM name."""
+
+QUEUE_PREFIXES = ("00G", "queue:", "pool:", "team:")
+"""An owner that begins so is a queue, not a person: Salesforce's key prefix for groups, or one of our own targets."""
+
+WATCHED = ("owner", "priority")
+"""A person who changes one of these after an action of ours overrides the rule that caused it."""
+
+
+def observe(facts: Facts | None, event: Event, policy: Policy, related: Related, org: str) -> Facts:
+    """
+    Return *facts* with *event* applied; None begins a record and takes a `created` event.
+
+    Args:
+        related: Other records this one may refer to, as far as they are known.
+
+    Raises:
+        IntakeError: an object the policy does not have, an event of an unknown record, or a second `created`.
+    """
+    part = policy.objects.get(event.object if facts is None else facts.item.object)
+    if part is None:
+        raise IntakeError(f"object {show(event.object)} is not in the policy: {', '.join(policy.objects)}", event.id)
+    if facts is None:
+        if event.type != "created":
+            raise IntakeError(f"{event.type} event of a record that was never created", event.id)
+        blank = WorkItem(object=event.object, id=event.id, created_at=event.at)
+        return _settle(Facts(org=org, item=blank), _created(blank, event, part, policy, related), event, part, policy)
+    if event.type == "created":
+        raise IntakeError("created a second time", event.id)
+    return _settle(facts, _applied(facts.item, event, part, policy, related), event, part, policy)
+
+
+def _created(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
+    after = _merged(item, event.changes, part, related)
+    marks = dict.fromkeys(("created", "created_until_modified", "last_modified", "last_contact"), event.at)
+    return replace(after, marks=marks | _ownership_marks(after, event.at, policy))
+
+
+def _applied(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
+    if event.type == "updated":
+        return _updated(item, event, part, policy, related)
+    if event.type == "message" or (event.type == "activity" and event.direction == "out"):
+        return _contacted(item, event, part, policy)
+    if event.type == "related":
+        return _related(item, event, part)
+    if event.type == "scored":
+        return _scored(item, event, part)
+    if event.type in ("deleted", "merged", "undeleted"):
+        return replace(item, deleted=event.type != "undeleted")
+    return item
+
+
+def _updated(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
+    after = _merged(item, event.changes, part, related)
+    marks = dict(after.marks)
+    if event.origin != "triage":
+        marks["last_modified"] = event.at
+        marks.pop("created_until_modified", None)
+    if after.fields.get("owner") != item.fields.get("owner"):
+        marks.pop("assigned", None)
+        marks.pop("queued", None)
+        marks |= _ownership_marks(after, event.at, policy)
+        if part.counts_itself("reassignment_count") and "owner" in item.fields:
+            after = _with(after, reassignment_count=_count(item, "reassignment_count") + 1)
+    return replace(after, marks=marks)
+
+
+def _contacted(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy) -> WorkItem:
+    """Automatic replies and mail from our own addresses are no contact, in either direction."""
+    own = {address.casefold() for address in policy.safety.own_addresses}
+    if event.auto or (event.direction == "in" and event.sender.casefold() in own):
+        return item
+    if event.direction == "in":
+        found = {"inbound_count": _count(item, "inbound_count") + 1, "awaiting_reply": True}
+        return _with(item, **found, latest_message=event.body) if event.body else _with(item, **found)
+    after = _with(item, outbound_count=_count(item, "outbound_count") + 1, awaiting_reply=False, is_contacted=True)
+    return replace(after, marks=after.marks | {"last_contact": event.at})
+
+
+def _related(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
+    fields: dict[str, Value | None] = {}
+    for relation in part.spec.related:
+        if relation.object == event.object and item.fields.get(f"{relation.alias}.id") == event.id:
+            fields |= _read_related(event.changes, relation.fields)
+    return _patched(item, fields, ())
+
+
+def _scored(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
+    fields: dict[str, Value | None] = {}
+    warnings = []
+    for name, raw in _flat(event.scores):
+        spec = part.specs.get(name)
+        try:
+            value = None if raw is None or spec is None else read_value(raw, spec)
+        except (ValueError, IntakeError) as cause:
+            warnings.append(f"{name}: {cause}")
+            continue
+        if spec is None:
+            warnings.append(f"unknown score {show(name)}")
+        else:
+            fields[name] = round(value, 6) if isinstance(value, float) else value
+    return _patched(item, fields, tuple(warnings))
+
+
+def _flat(scores: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return nested scores as dotted names: {"urgency": {"score": 0.8}} -> urgency.score."""
+    found: list[tuple[str, Any]] = []
+    for name, value in scores.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
+    return found
+
+
+def _merged(item: WorkItem, changes: Mapping[str, Any], part: ObjectPolicy, related: Related) -> WorkItem:
+    """Return *item* with CRM *changes* read by the field map, and the fields of records it now refers to."""
+    own = {name: value for name, value in changes.items() if name != part.spec.created_field}
+    references = {relation.by: relation for relation in part.spec.related}
+    coerced = coerce(
+        {name: value for name, value in own.items() if _mapped(name, part) or name not in references}, part.spec
+    )
+    fields: dict[str, Value | None] = dict(coerced.fields)
+    for name, relation in references.items():
+        if name in own:
+            identity = str(own[name] or "")
+            fields |= {spec.name: None for spec in relation.fields}
+            fields[f"{relation.alias}.id"] = identity or None
+            fields |= _read_related(related.get((relation.object, identity), {}), relation.fields)
+    return _patched(item, fields, coerced.warnings)
+
+
+def _mapped(name: str, part: ObjectPolicy) -> bool:
+    return name.casefold() in part.spec.by_source
+
+
+def _read_related(raw: Mapping[str, Any], specs: tuple[Any, ...]) -> dict[str, Value | None]:
+    found: dict[str, Value | None] = {}
+    for spec in specs:
+        if spec.source in raw:
+            try:
+                found[spec.name] = read_value(raw[spec.source], spec)
+            except (ValueError, IntakeError):
+                found[spec.name] = None
+    return found
+
+
+def _patched(item: WorkItem, fields: Mapping[str, Value | None], warnings: tuple[str, ...]) -> WorkItem:
+    after = item.fields | {name: value for name, value in fields.items() if value is not None}
+    for name, value in fields.items():
+        if value is None:
+            after.pop(name, None)
+    fresh = tuple(warning for warning in warnings if warning not in item.warnings)
+    return replace(item, fields=after, warnings=(*item.warnings, *fresh)[:50])
+
+
+def _with(item: WorkItem, **fields: Value) -> WorkItem:
+    return replace(item, fields=item.fields | fields)
+
+
+def _count(item: WorkItem, name: str) -> int:
+    found = item.fields.get(name, 0)
+    return found if isinstance(found, int) else 0
+
+
+def is_queue(owner: object, policy: Policy) -> bool:
+    """Return whether *owner* is a queue, pool or team rather than a person."""
+    directory = policy.directory
+    text = str(owner)
+    return text.startswith(QUEUE_PREFIXES) or text in (*directory.queues, *directory.pools, *directory.teams)
+
+
+def _ownership_marks(item: WorkItem, at: int, policy: Policy) -> dict[str, int]:
+    owner = item.fields.get("owner")
+    if owner is None:
+        return {}
+    return {"queued": at} if is_queue(owner, policy) else {"assigned": at}
+
+
+def _settle(facts: Facts, item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy) -> Facts:
+    """Derive what follows from the new values: closed or not, milestones, entries in force, overrides, hops."""
+    before = facts.item
+    item = _derived(item, before, part, policy)
+    item = replace(item, marks=item.marks | {"event": max(event.at, before.marks.get("event", event.at))})
+    progress = follow(
+        Progress(facts.memory.milestones, facts.memory.past_milestones),
+        part.milestones,
+        item.fields,
+        event.at,
+        item.created_at,
+        lambda name: policy.hours_for(item) if name == "record" else policy.calendars[name],
+    )
+    memory = replace(facts.memory, milestones=progress.current, past_milestones=progress.past)
+    memory = _remember_people(memory, before, item, event)
+    memory = latch(memory, item, part, policy, event.at, event)
+    old_values: dict[str, Any] = dict(before.fields)
+    return replace(facts, item=item, memory=memory, fresh=(*facts.fresh, (event, old_values)))
+
+
+def _derived(item: WorkItem, before: WorkItem, part: ObjectPolicy, policy: Policy) -> WorkItem:
+    closed = part.closed(item.fields)
+    fields = dict(item.fields)
+    fields["is_closed"] = closed
+    owner = fields.get("owner")
+    fields["owner_is_queue"] = owner is not None and is_queue(owner, policy)
+    if before.fields.get("is_closed") is True and not closed and part.counts_itself("reopen_count"):
+        fields["reopen_count"] = _count(item, "reopen_count") + 1
+    return replace(item, fields=fields)
+
+
+def _remember_people(memory: Memory, before: WorkItem, item: WorkItem, event: Event) -> Memory:
+    if event.type == "override":
+        return replace(memory, overrides=_overrides(memory, event))
+    if event.type != "updated":
+        return memory
+    changed = [name for name in WATCHED if before.fields.get(name) != item.fields.get(name)]
+    if not changed:
+        return memory
+    automatic = event.origin == "triage"
+    ours, overrides, hops = dict(memory.ours), memory.overrides, memory.owner_changes
+    for name in changed:
+        earlier = ours.pop(name, None)
+        if automatic:
+            ours[name] = Ours(event.rule, event.at, before.fields.get(name))
+        elif earlier is not None and event.origin == "user" and earlier.rule:
+            overrides = (*overrides, _implied(earlier.rule, name, event))
+    if "owner" in changed:
+        change = OwnerChange(
+            event.at, str(before.fields.get("owner", "")), str(item.fields.get("owner", "")), automatic
+        )
+        hops = (*(hop for hop in hops if hop.at > event.at - DAY), change)
+    return replace(memory, ours=ours, overrides=overrides, owner_changes=hops)
+
+
+def _implied(rule: str, name: str, event: Event) -> Override:
+    reason = f"{event.actor or 'somebody'} changed {name} after this rule's action"
+    return Override(action="hold", rules=(rule,), since=event.at, reason=reason, actor=event.actor, implied_by=name)
+
+
+def _overrides(memory: Memory, event: Event) -> tuple[Override, ...]:
+    rules = event.rules or ("*",)
+    if event.action == "release":
+        return tuple(held for held in memory.overrides if "*" not in rules and not set(held.rules) <= set(rules))
+    if event.action == "reroute":
+        return memory.overrides
+    new = Override(
+        action=event.action, rules=rules, since=event.at, until=event.until, reason=event.reason, actor=event.actor
+    )
+    return (*memory.overrides, new)
+
+
+def latch(
+    memory: Memory, item: WorkItem, part: ObjectPolicy, policy: Policy, at: int, event: Event | None = None
+) -> Memory:
+    """
+    Return *memory* with each first-match set's entry chosen for the values of now.
+
+    Without an *event* (a policy was published) every set chooses again, as of the record's latest event *at*.
+    """
+    in_force = dict(memory.in_force)
+    closed = item.fields.get("is_closed") is True or item.deleted
+    for rule_set in part.book.sets:
+        if event is not None and rule_set.reevaluate_on == "record" and event.type not in ("created", "updated"):
+            continue
+        rule = rule_set.select(item.fields, closed)
+        held = in_force.get(rule_set.id)
+        if rule is None:
+            in_force.pop(rule_set.id, None)
+        elif held is None or held.rule != rule.id:
+            in_force[rule_set.id] = InForce(rule.id, at)
+    return replace(memory, in_force=in_force, latched_by=policy.rules_digest)

@@ -1,0 +1,172 @@
+"""
+`decide(facts, policy, now) -> Decision`: the whole product in one pure call.
+
+The live worker, the dry run, the replay, the what-if and the tests all come through here; only *now* and the source of
+the facts differ. No clock, no I/O, no randomness: the same arguments give the same Decision, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from triage.actions.admit import Ledger, admit, dropped, held_by
+from triage.actions.matches import Found, delivered, due_steps, holding, triggered
+from triage.actions.plan import ordered_by_people, plan, useless
+from triage.actions.view import View
+from triage.domain.decision import Action, Decision, Match
+from triage.domain.facts import Facts, Memory
+from triage.observe import latch
+from triage.policy import Policy
+from triage.sla.clocks import NEVER
+
+
+def decide(facts: Facts, policy: Policy, now: int) -> Decision:
+    """
+    Return what holds for the record at *now*, what to do about it, what to remember, and when to look again.
+
+    A late *now* is no different but for `at`, agent and target: rule, step, due and key come from the facts alone.
+    """
+    memory = _latched(facts, policy)
+    view = View(facts, memory, policy, now)
+    ledger = Ledger(view)
+    found = [*holding(view), *due_steps(view)]
+    ledger.end_runs(view, {one.slot for one in found})
+    firings = [firing for one in (*found, *triggered(view)) if (firing := admit(one, view, ledger)) is not None]
+    actions = [action for firing in firings for action in plan(firing, view)]
+    actions += _deliver(view, ledger)
+    actions += [action for event, _ in facts.fresh for action in ordered_by_people(event, view)]
+    return Decision(
+        org=facts.org,
+        object=facts.item.object,
+        id=facts.item.id,
+        at=now,
+        matches=tuple(_match(one) for one in found),
+        actions=tuple(actions),
+        memory=_remembered(memory, found, ledger, now),
+        next_at=None if view.wake >= NEVER else view.wake,
+        next_why=view.why,
+        warnings=facts.item.warnings,
+    )
+
+
+def advance(facts: Facts, policy: Policy, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+    """
+    Return the facts after deciding at every crossing up to and including *upto*, in order, and those decisions.
+
+    Fresh events are decided first, at their own instant. A worker that comes late walks the same crossings as one that
+    was punctual. A facts whose policy was replaced is decided once, at *upto*.
+    """
+    return _collect(facts, advancing(facts, policy, upto))
+
+
+def advancing(facts: Facts, policy: Policy, upto: int) -> Iterator[tuple[Facts, Decision]]:
+    """Yield each crossing's facts and decision up to *upto*: `advance`, one at a time."""
+    instant = _first_instant(facts, policy, upto)
+    while instant is not None and instant <= upto:
+        decision = decide(facts, policy, instant)
+        facts = after(facts, decision)
+        yield facts, decision
+        instant = None if decision.next_at is None else max(decision.next_at, instant)
+
+
+def after(facts: Facts, decision: Decision) -> Facts:
+    """Return *facts* as they stand once *decision* has been taken."""
+    return replace(facts, memory=decision.memory, fresh=(), last_decided_at=decision.at, next_at=decision.next_at)
+
+
+def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
+    """
+    Return why *action* must no longer be done at *now*, or an empty string: what every delivery and retry asks first.
+
+    A closed or deleted record, a completed milestone, an override, a condition that ceased, or a message about a breach
+    that has happened since all cancel.
+    """
+    if action.rule == "override":
+        return "the record is gone" if facts.item.deleted else ""
+    rule = policy.rules.get(action.rule)
+    if rule is None:
+        return "the rule is no longer in the policy"
+    view = View(replace(facts, fresh=()), _latched(facts, policy), policy, now)
+    if view.closed and not rule.while_closed:
+        return "the record is closed"
+    override = held_by(view, action.rule)
+    if override is not None:
+        return f"{override.action} by {override.actor or 'somebody'}: {override.reason}"
+    return _ceased(view, action) or useless(action, _subject(action), view)
+
+
+def _ceased(view: View, action: Action) -> str:
+    compiled = view.part.book.by_id.get(action.rule)
+    if compiled is not None and compiled.on_event:
+        return "" if compiled.unchanged(view.moment) else "its condition no longer holds"
+    found: list[Found] = [*holding(view), *due_steps(view)]
+    if any(
+        one.rule.id == action.rule and (one.step == action.step or action.step in ("then", "hops")) for one in found
+    ):
+        return ""
+    return "its condition no longer holds"
+
+
+def _subject(action: Action) -> str:
+    """The milestone an action speaks of, read off its episode `clock:NAME:start`."""
+    parts = action.episode.split(":")
+    return parts[1] if parts[0] == "clock" else ""
+
+
+def _latched(facts: Facts, policy: Policy) -> Memory:
+    if facts.memory.latched_by == policy.rules_digest:
+        return facts.memory
+    part = policy.objects[facts.item.object]
+    return latch(facts.memory, facts.item, part, policy, facts.item.marks.get("event", facts.item.created_at))
+
+
+def _deliver(view: View, ledger: Ledger) -> list[Action]:
+    actions: list[Action] = []
+    for pending, found in delivered(view):
+        if found is not None:
+            firing = admit(found, view, ledger)
+            actions += plan(firing, view) if firing is not None else ()
+            continue
+        rule = view.policy.rules.get(pending.rule)
+        if rule is not None:
+            planned = plan(dropped(pending, rule), view)
+            actions += [replace(a, status="cancelled", note="its condition no longer holds") for a in planned]
+    return actions
+
+
+def _match(found: Found) -> Match:
+    return Match(
+        rule=found.rule.id, step=found.step, subject=found.subject, since=found.since, due=found.due,
+        episode=found.episode,
+    )  # fmt: skip
+
+
+def _remembered(memory: Memory, found: list[Found], ledger: Ledger, now: int) -> Memory:
+    waiting = {(p.rule, p.subject, p.episode): p for p in memory.pending if p.deliver_at > now}
+    waiting |= {(p.rule, p.subject, p.episode): p for p in ledger.pending}
+    return replace(
+        memory,
+        true_since={f"{one.rule.id}/{one.subject}": one.since for one in found if one.compiled is not None},
+        fired=ledger.fired,
+        last_fired=ledger.last_fired,
+        runs=ledger.runs,
+        pending=tuple(waiting.values()),
+    )
+
+
+def _collect(facts: Facts, walk: Iterator[tuple[Facts, Decision]]) -> tuple[Facts, tuple[Decision, ...]]:
+    decisions = []
+    for state, decision in walk:
+        facts = state
+        decisions.append(decision)
+    return facts, tuple(decisions)
+
+
+def _first_instant(facts: Facts, policy: Policy, upto: int) -> int | None:
+    if facts.memory.latched_by != policy.rules_digest:
+        return upto
+    if facts.fresh:
+        return max(facts.fresh[-1][0].at, facts.last_decided_at or facts.fresh[-1][0].at)
+    return upto if facts.last_decided_at is None else facts.next_at
