@@ -1,0 +1,255 @@
+"""The rows of an export folder, table by table, into events: each row is checked, then used or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from triage.domain.schema import ObjectSpec
+from triage.domain.work import Event
+from triage.errors import IntakeError
+from triage.intake.instants import read_instant
+from triage.intake.text import bad_id, clean_text, show
+from triage.replay.folder import Source
+from triage.replay.rollback import AUDIT, Change, Inconsistency, Life, drop_name_twins, find_outcome, live_through
+from triage.replay.table import Account, Table
+from triage.replay.touches import read_touch
+
+_AGENT_COLUMNS = {"name": ("Name",), "email": ("Email",), "manager": ("ManagerId", "ManagerName__c", "Manager")}
+_MILESTONE_NAMES = ("MilestoneType", "MilestoneTypeName", "MilestoneTypeId", "Name")
+_PARENT = ("ParentId",)
+
+
+class MilestoneRow(Struct, frozen=True, kw_only=True):
+    """What the CRM itself says of one milestone: nothing that happens in a replay, but something to compare with."""
+
+    object: str
+    id: str
+    name: str
+    start: int | None
+    target: int | None
+    completed: int | None
+    violated: bool
+
+
+class _Record(NamedTuple):
+    created_at: int
+    row: dict[str, str]
+
+
+class _Aside(NamedTuple):
+    """A user or related record, whose event waits for the first instant of the records."""
+
+    event_id: str
+    type: str
+    object: str
+    id: str
+    changes: dict[str, Any]
+
+
+class Reading:
+    """What is known while an export is read: records first, so that all else can be checked against them."""
+
+    def __init__(self, specs: Mapping[str, ObjectSpec], presence: str) -> None:
+        self.account = Account()
+        self.milestones: list[MilestoneRow] = []
+        self._specs = specs
+        self._presence = presence
+        self._records: dict[str, dict[str, _Record]] = {}
+        self._objects: dict[str, str] = {}
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._changes: dict[str, list[Change]] = {}
+        self._touches: list[Event] = []
+        self._aside: list[_Aside] = []
+        self._backwards: dict[str, int] = {}
+
+    def take(self, source: Source, table: Table) -> None:
+        """Read one file: each row is used, or refused with the reason."""
+        if source.kind == "records":
+            self._records[source.object] = {}
+            self._columns[source.object] = table.columns
+        handle = {
+            "records": self._take_record,
+            "history": self._take_change,
+            "milestones": self._take_milestone,
+            "touches": self._take_touch,
+            "agents": self._take_agent,
+            "related": self._take_related,
+        }[source.kind]
+        seen: dict[str, int] = {}
+        for line, cells in table.rows(self.account):
+            row = dict(zip(table.columns, cells, strict=True))
+            row_id = row.get("Id", "")
+            try:
+                _check_identity(row_id, line, table, seen)
+                handle(source.object, row)
+            except IntakeError as fault:
+                record_id = fault.record_id or row_id
+                self.account.refuse(table.file, line, "" if bad_id(record_id) else record_id, fault.reason)
+            else:
+                seen[row_id] = line
+                self.account.use(table.file)
+
+    def roll_back(self) -> tuple[list[Event], tuple[Inconsistency, ...]]:
+        """Return the events of everything read, users and related records first, and what contradicts itself."""
+        events: list[Event] = []
+        inconsistencies: list[Inconsistency] = []
+        for object_name, records in self._records.items():
+            outcome = find_outcome(self._columns[object_name], [record.row for record in records.values()])
+            for record_id, record in records.items():
+                changes = self._history_of(record_id)
+                life = live_through(object_name, record_id, record.created_at, record.row, changes, outcome)
+                events += _life_events(object_name, record_id, record, life)
+                inconsistencies += life.inconsistencies
+        events += self._touches
+        first = min((event.at for event in events), default=0)
+        return [*(_aside_event(aside, first) for aside in self._aside), *events], tuple(inconsistencies)
+
+    def _history_of(self, record_id: str) -> list[Change]:
+        changes = self._changes.get(record_id, [])
+        object_name = self._objects[record_id]
+        if self._backwards.get(object_name, 0) > 0:
+            # An export sorted newest first holds changes of one instant in reverse, too.
+            changes = changes[::-1]
+        return drop_name_twins(sorted(changes, key=lambda change: change.at))
+
+    def _take_record(self, object_name: str, row: dict[str, str]) -> None:
+        spec = self._specs.get(object_name)
+        column = spec.created_field if spec else "CreatedDate"
+        if column not in row:
+            raise IntakeError(
+                f"no column {column} says when it came into being: declare the created column of {object_name}"
+            )
+        if row["Id"] in self._objects:
+            raise IntakeError(f"its id is also the id of a {self._objects[row['Id']]}")
+        known = spec.by_source.get(column.casefold()) if spec else None
+        zone, order = (known.zone, known.date_order) if known else ("", "")
+        self._records[object_name][row["Id"]] = _Record(_instant(row, column, zone=zone, date_order=order), row)
+        self._objects[row["Id"]] = object_name
+
+    def _take_change(self, object_name: str, row: dict[str, str]) -> None:
+        _need(row, "CreatedDate", "Field", "OldValue", "NewValue")
+        record_id = row.get(f"{object_name.removesuffix('__c')}Id") or row.get("ParentId", "")
+        record = self._known(object_name, record_id)
+        at = _instant(row, "CreatedDate")
+        if at < record.created_at:
+            raise IntakeError(f"history of {record_id} from before it was created", row.get("Id", ""))
+        own = self._changes.setdefault(record_id, [])
+        if not row["Field"]:
+            raise IntakeError("names no field")
+        if row["Field"] == "created":
+            return
+        if own and own[-1].at != at:
+            self._backwards[object_name] = self._backwards.get(object_name, 0) + (1 if own[-1].at > at else -1)
+        name = row["Field"]
+        if name not in record.row and f"{name}Id" in record.row:
+            name += "Id"
+        own.append(Change(at, row.get("CreatedById", ""), name, row["OldValue"], row["NewValue"], row.get("Id", "")))
+
+    def _take_milestone(self, object_name: str, row: dict[str, str]) -> None:
+        record_id = row.get(f"{object_name}Id") or row.get("ParentId", "")
+        self._known(object_name, record_id)
+        self.milestones.append(
+            MilestoneRow(
+                object=object_name,
+                id=record_id,
+                name=next((row[name] for name in _MILESTONE_NAMES if row.get(name)), ""),
+                start=_instant(row, "StartDate") if row.get("StartDate") else None,
+                target=_instant(row, "TargetDate") if row.get("TargetDate") else None,
+                completed=_instant(row, "CompletionDate") if row.get("CompletionDate") else None,
+                violated=row.get("IsViolated", "").strip().casefold() in ("true", "1"),
+            )
+        )
+
+    def _take_touch(self, kind: str, row: dict[str, str]) -> None:
+        touch = read_touch(kind, row)
+        object_name = self._objects.get(touch.parent, "")
+        if not object_name:
+            raise IntakeError(f"belongs to the unknown record {show(touch.parent)}")
+        if touch.at < self._records[object_name][touch.parent].created_at:
+            raise IntakeError(f"of before its record {touch.parent} was created")
+        event_id = f"{kind}:{row['Id']}"
+        self._touches.append(Event(at=touch.at, event_id=event_id, object=object_name, id=touch.parent, **touch.values))
+
+    def _take_agent(self, kind: str, row: dict[str, str]) -> None:
+        changes: dict[str, Any] = {"presence": self._presence}
+        for name, columns in _AGENT_COLUMNS.items():
+            value = next((row[column] for column in columns if row.get(column)), "")
+            if value:
+                changes[name] = clean_text(value)
+        self._aside.append(_Aside(f"{kind}:{row['Id']}", "agent", "", row["Id"], changes))
+
+    def _take_related(self, object_name: str, row: dict[str, str]) -> None:
+        changes = {name: clean_text(value) for name, value in row.items() if value and name not in AUDIT}
+        self._aside.append(_Aside(f"{object_name}:{row['Id']}", "related", object_name, row["Id"], changes))
+
+    def _known(self, object_name: str, record_id: str) -> _Record:
+        record = self._records.get(object_name, {}).get(record_id)
+        if record is None:
+            raise IntakeError(f"belongs to the unknown {object_name} {show(record_id)}")
+        return record
+
+
+def _check_identity(row_id: str, line: int, table: Table, seen: Mapping[str, int]) -> None:
+    if len(set(table.columns)) != len(table.columns):
+        twice = next(name for name in table.columns if table.columns.count(name) > 1)
+        raise IntakeError(f"the header names column {show(twice)} twice")
+    if "Id" not in table.columns:
+        raise IntakeError("the file has no column Id")
+    fault = bad_id(row_id)
+    if fault:
+        raise IntakeError(f"Id {fault}: {show(row_id)}")
+    if row_id in seen:
+        raise IntakeError(f"Id stands already on line {seen[row_id]}")
+
+
+def _need(row: Mapping[str, str], *columns: str) -> None:
+    lacking = [name for name in columns if name not in row]
+    if lacking:
+        raise IntakeError(f"the file has no column {', '.join(lacking)}")
+
+
+def _instant(row: Mapping[str, str], column: str, *, zone: str = "", date_order: str = "") -> int:
+    text = row.get(column, "")
+    if not text.strip():
+        raise IntakeError(f"{column} is empty")
+    try:
+        return read_instant(text, zone=zone, date_order=date_order)
+    except IntakeError as fault:
+        raise IntakeError(f"{column}: {fault.reason}") from fault
+
+
+def _life_events(object_name: str, record_id: str, record: _Record, life: Life) -> list[Event]:
+    opening: dict[str, Any] = {name: clean_text(value) for name, value in life.opening.items()}
+    created = Event(
+        at=record.created_at,
+        type="created",
+        event_id=f"{object_name}:{record_id}",
+        object=object_name,
+        id=record_id,
+        changes=opening,
+        actor=record.row.get("CreatedById", ""),
+    )
+    events = [created]
+    for step in life.steps:
+        source = f"{object_name}:{record_id}" if step.origin == "system" else f"{object_name}History"
+        events.append(
+            Event(
+                at=step.at,
+                type="updated",
+                event_id=f"{source}:{step.row}",
+                object=object_name,
+                id=record_id,
+                changes={name: None if value is None else clean_text(value) for name, value in step.changes.items()},
+                actor=step.actor,
+                origin="system" if step.origin == "system" else "user",
+            )
+        )
+    return events
+
+
+def _aside_event(aside: _Aside, at: int) -> Event:
+    kind: Any = aside.type
+    return Event(at=at, type=kind, event_id=aside.event_id, object=aside.object, id=aside.id, changes=aside.changes)
