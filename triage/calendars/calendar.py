@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from triage.calendars.check import build_plan
-from triage.calendars.definition import CalendarDefinition
+from triage.calendars.definition import CalendarDefinition, label_of
 from triage.calendars.ledger import Stretch, build_ledger
 from triage.calendars.pauses import add_around, elapsed_around, subtract_around
 from triage.calendars.plan import Plan, lay_out
@@ -19,7 +19,7 @@ from triage.calendars.public import HOLIDAYS_VERSION
 from triage.calendars.spans import Span, to_utc
 from triage.calendars.zones import TZDATA_VERSION, segments_between, year_start
 from triage.domain.facts import Pause
-from triage.domain.instant import DAY, format_instant, to_datetime
+from triage.domain.instant import DAY, format_duration, format_instant, to_datetime
 from triage.errors import CalendarError
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
@@ -136,7 +136,7 @@ class Calendar:
         if i & 1:
             return t
         if i == len(table.points):
-            raise CalendarError(f"calendar {self.name!r} does not open after {format_instant(t)}")
+            raise CalendarError(f"{label_of(self.name)} does not open after {format_instant(t)}")
         return table.points[i]
 
     def prev_open(self, t: int) -> int:
@@ -147,7 +147,7 @@ class Calendar:
         if i & 1:
             return t
         if not i:
-            raise CalendarError(f"calendar {self.name!r} was not open before {format_instant(t)}")
+            raise CalendarError(f"{label_of(self.name)} was not open before {format_instant(t)}")
         return table.points[i - 1]
 
     def ledger(self, start: int, end: int, pauses: Sequence[Pause] = ()) -> tuple[Stretch, ...]:
@@ -177,7 +177,7 @@ class Calendar:
             if k < len(table.after):
                 return used + table.shift[k]
         raise CalendarError(
-            f"calendar {self.name!r}: {amount} ms of open time from {format_instant(start)} reach past {LAST_YEAR - 1}"
+            f"{label_of(self.name)}: {format_duration(amount)} of open time from {format_instant(start)} reach past {LAST_YEAR - 1}"
         )
 
     def _subtract_beyond(self, end: int, amount: int) -> int:
@@ -188,7 +188,7 @@ class Calendar:
             if used >= 0:
                 return used + table.shift[bisect_right(table.after, used)]
         raise CalendarError(
-            f"calendar {self.name!r}: {amount} ms of open time until {format_instant(end)} reach before {FIRST_YEAR}"
+            f"{label_of(self.name)}: {format_duration(amount)} of open time until {format_instant(end)} reach before {FIRST_YEAR}"
         )
 
     def _cover(self, start: int, end: int) -> _Table:
@@ -222,7 +222,7 @@ def compile_calendar(definition: CalendarDefinition) -> Calendar:
     calendar = Calendar(definition.name, _digest(definition), build_plan(definition))
     if not calendar.ever_opens():
         raise CalendarError(
-            f"calendar {definition.name!r} is never open: give it weekly hours or an override with hours"
+            f"{label_of(definition.name)} is never open: give it weekly hours or an override with hours"
         )
     return calendar
 

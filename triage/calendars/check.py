@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from triage.calendars.definition import CalendarDefinition, Holiday, Interval
+from triage.calendars.definition import CalendarDefinition, Holiday, Interval, label_of
 from triage.calendars.plan import WHOLE_DAY, Plan
 from triage.calendars.public import check_public
 from triage.calendars.recurrence import WEEKDAYS, Pattern, parse_day, read_pattern
@@ -32,7 +32,7 @@ def build_plan(definition: CalendarDefinition) -> Plan:
     """Return *definition* in numbers; raise ConfigError listing everything that is wrong with it."""
     plan, problems = _read(definition)
     if problems:
-        label = f"calendar {definition.name!r}" if definition.name else "calendar"
+        label = label_of(definition.name)
         raise ConfigError("\n".join(f"{label}: {path}: {text}" for path, text in problems))
     return plan
 

@@ -73,6 +73,11 @@ class CalendarDefinition(Struct, frozen=True, kw_only=True, forbid_unknown_field
     breaks: dict[str, tuple[Interval, ...]] = {}
 
 
+def label_of(name: str) -> str:
+    """Return how a sentence calls the calendar *name*."""
+    return f"calendar {name!r}" if name else "the calendar"
+
+
 def read_definition(raw: object, name: str = "") -> CalendarDefinition:
     """
     Return the definition that *raw* (decoded JSON or YAML) states; a holiday may be a bare date.
@@ -82,7 +87,7 @@ def read_definition(raw: object, name: str = "") -> CalendarDefinition:
     Raises:
         ConfigError: an unknown key or a value of the wrong type, with its place.
     """
-    label = f"calendar {name!r}" if name else "calendar"
+    label = label_of(name)
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{label}: expected tz, weekly, holidays, overrides, breaks; got {type(raw).__name__}")
     filled: dict[str, Any] = {"name": name, **raw}
