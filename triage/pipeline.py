@@ -22,14 +22,15 @@ from triage.policy import Policy
 from triage.sla.clocks import NEVER
 
 
-def decide(facts: Facts, policy: Policy, now: int) -> Decision:
+def decide(facts: Facts, policy: Policy, now: int, at: int | None = None) -> Decision:
     """
     Return what holds for the record at *now*, what to do about it, what to remember, and when to look again.
 
     A late *now* is no different but for `at`, agent and target: rule, step, due and key come from the facts alone.
+    Where a worker catches up, *at* is the instant at which its actions really happen; it is *now* otherwise.
     """
     memory = _latched(facts, policy)
-    view = View(facts, memory, policy, now)
+    view = View(facts, memory, policy, now, at)
     ledger = Ledger(view)
     found = [*holding(view), *due_steps(view)]
     ledger.end_runs(view, {one.slot for one in found})
@@ -51,21 +52,21 @@ def decide(facts: Facts, policy: Policy, now: int) -> Decision:
     )
 
 
-def advance(facts: Facts, policy: Policy, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+def advance(facts: Facts, policy: Policy, upto: int, at: int | None = None) -> tuple[Facts, tuple[Decision, ...]]:
     """
     Return the facts after deciding at every crossing up to and including *upto*, in order, and those decisions.
 
     Fresh events are decided first, at their own instant. A worker that comes late walks the same crossings as one that
-    was punctual. A facts whose policy was replaced is decided once, at *upto*.
+    was punctual; it gives its own clock as *at*. Facts whose policy was replaced are decided once, at *upto*.
     """
-    return _collect(facts, advancing(facts, policy, upto))
+    return _collect(facts, advancing(facts, policy, upto, at))
 
 
-def advancing(facts: Facts, policy: Policy, upto: int) -> Iterator[tuple[Facts, Decision]]:
+def advancing(facts: Facts, policy: Policy, upto: int, at: int | None = None) -> Iterator[tuple[Facts, Decision]]:
     """Yield each crossing's facts and decision up to *upto*: `advance`, one at a time."""
     instant = _first_instant(facts, policy, upto)
     while instant is not None and instant <= upto:
-        decision = decide(facts, policy, instant)
+        decision = decide(facts, policy, instant, at)
         facts = after(facts, decision)
         yield facts, decision
         instant = None if decision.next_at is None else max(decision.next_at, instant)

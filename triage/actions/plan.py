@@ -50,7 +50,7 @@ def _planned(
 ) -> list[Action]:
     if spec.kind in OWNERSHIP and out_of_hops(view):
         return _terminal(position, firing, view, reason, priority)
-    assignment = assign(spec, view.facts, view.policy, view.now)
+    assignment = assign(spec, view.facts, view.policy, view.at)
     if not assignment.target and spec.if_none:
         return [_action(spec.if_none[0], position, firing, view, reason, priority)] + [
             _action(other, position + 1000 * (n + 1), firing, view, reason, priority)
@@ -63,13 +63,13 @@ def _action(
     spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int,
     assignment: Assignment | None = None,
 ) -> Action:  # fmt: skip
-    found = assignment if assignment is not None else assign(spec, view.facts, view.policy, view.now)
+    found = assignment if assignment is not None else assign(spec, view.facts, view.policy, view.at)
     if found.note or found.passed_over:
         reason = replace(reason, note=found.note, passed_over=found.passed_over)
     rule = firing.found.rule
     action = Action(
         object=view.item.object, id=view.item.id, rule=rule.id, step=firing.step, position=position,
-        kind=cast(ActionKind, spec.kind), target=found.target, params=_params(spec, view), due=firing.due, at=view.now,
+        kind=cast(ActionKind, spec.kind), target=found.target, params=_params(spec, view), due=firing.due, at=view.at,
         episode=firing.episode, key=key_of(view, rule.id, firing.step, position, firing.episode), reason=reason,
         priority=priority, mode=view.policy.mode_of(rule.id).mode,
     )  # fmt: skip
@@ -171,7 +171,7 @@ def _terminal(position: int, firing: Firing, view: View, reason: Reason, priorit
     episode = f"state:{hops[0].at}"
     note = f"{len(hops)} automatic changes of owner within 24 h"
     shared: dict[str, Any] = {
-        "object": view.item.object, "id": view.item.id, "due": firing.due, "at": view.now, "priority": priority,
+        "object": view.item.object, "id": view.item.id, "due": firing.due, "at": view.at, "priority": priority,
         "mode": view.policy.mode_of(rule.id).mode, "reason": replace(reason, note=note), "rule": rule.id,
     }  # fmt: skip
     move = Action(
@@ -246,6 +246,6 @@ def _by_order(event: Event, view: View, position: int, kind: ActionKind, target:
     note = f"{event.action} by {event.actor or 'somebody'}: {event.reason}"
     return Action(
         object=view.item.object, id=view.item.id, rule="override", step=event.action, position=position, kind=kind,
-        target=target, params=params, due=event.at, at=view.now, episode=episode, mode="act",
+        target=target, params=params, due=event.at, at=view.at, episode=episode, mode="act",
         key=key_of(view, "override", event.action, position, episode), reason=Reason(note=note),
     )  # fmt: skip

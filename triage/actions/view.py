@@ -12,9 +12,15 @@ from triage.sla.clocks import NEVER, Clocks
 
 
 class View:
-    """Facts, policy and an instant, with what follows from them. Lives for one decision; collects `wake`."""
+    """
+    Facts, policy and an instant, with what follows from them. Lives for one decision; collects `wake`.
+
+    `now` is the instant that conditions are judged at, `at` the one at which actions really happen: later, where a
+    worker catches up.
+    """
 
     __slots__ = (
+        "at",
         "closed",
         "facts",
         "hours",
@@ -29,12 +35,13 @@ class View:
         "why",
     )
 
-    def __init__(self, facts: Facts, memory: Memory, policy: Policy, now: int) -> None:
+    def __init__(self, facts: Facts, memory: Memory, policy: Policy, now: int, at: int | None = None) -> None:
         self.facts = facts
         self.item = facts.item
         self.memory = memory
         self.policy = policy
         self.now = now
+        self.at = now if at is None else at
         self.part: ObjectPolicy = policy.objects[facts.item.object]
         self.hours = policy.hours_for(facts.item)
         self.closed = facts.item.fields.get("is_closed") is True or facts.item.deleted

@@ -41,7 +41,7 @@ class Action(Struct, frozen=True, kw_only=True):
     One effect on the world, planned.
 
     `due` is the instant the rule's clock or condition came true, `at` the instant it was decided. `target` is
-    `user:ID`, `queue:NAME`, `pool:NAME`, `team:NAME`, `role:manager`, `owner`, `address:..`, `field:NAME`, `webhook:..`.
+    `user:ID`, `queue:NAME`, `pool:NAME`, `team:NAME`, `role:NAME`, `address:..`, `field:NAME`, `webhook:..`.
     `params` are the action's own settings (template, priority, value), `key` the sha256 that makes it happen once.
     """
 

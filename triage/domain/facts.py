@@ -83,9 +83,9 @@ class Memory(Struct, frozen=True, kw_only=True):
     """
     What has to be remembered about a record between two decisions, and nothing that can be derived.
 
-    `true_since` is keyed `rule` or `rule/milestone`; `fired` maps `rule/step/subject#episode` to the instant it fired;
-    `ours` maps a field name to the action of ours that last set it, until a person does; `latched_by` is the digest of the rules that chose
-    `in_force`, so that a new policy chooses again.
+    `true_since` is keyed `rule/milestone`; `fired` maps `rule/step/milestone#episode` to the instant it fired; `ours`
+    maps a field name to the action of ours that last set it, until a person does; `latched_by` is the digest of the
+    rules that chose `in_force`, so that a new policy chooses again.
     """
 
     in_force: dict[str, InForce] = field(default_factory=dict)
@@ -104,10 +104,11 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 class Facts(Struct, frozen=True, kw_only=True):
     """
-    Everything `decide` may look at: one record, its memory, the agents as a snapshot, and the events it has yet to see.
+    Everything `decide` may look at: one record, its memory, the agents as a snapshot, the events it has yet to see.
 
     `fresh` holds the events applied since the last decision (change triggers look at them), each with the field values
-    from before it. `next_at` is the next instant that the last decision named. `live_from`: what was already true before this instant is backlog (a source that just went live).
+    from before it. `next_at` is the next instant that the last decision named. `live_from`: what was already true
+    before this instant is backlog (a source that just went live).
     """
 
     org: str
