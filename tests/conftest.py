@@ -1,0 +1,32 @@
+"""What every test may rely on: where the shared inputs lie, and who is left out where they do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+_left_out: list[str] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked `shared` where the folder is missing; `pytest_terminal_summary` names them."""
+    if SHARED.is_dir():
+        return
+    out = [item for item in items if item.get_closest_marker("shared")]
+    _left_out.extend(item.nodeid for item in out)
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that were left out, so that a green run never hides them."""
+    for node in _left_out:
+        terminalreporter.write_line(f"left out, ../shared is missing: {node}")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real inputs that exists only where the project is built and in CI."""
+    return SHARED
