@@ -176,9 +176,7 @@ class Calendar:
             k = bisect_left(table.after, used)
             if k < len(table.after):
                 return used + table.shift[k]
-        raise CalendarError(
-            f"{label_of(self.name)}: {format_duration(amount)} of open time from {format_instant(start)} reach past {LAST_YEAR - 1}"
-        )
+        raise CalendarError(self._beyond(amount, f"from {format_instant(start)}", f"past {LAST_YEAR - 1}"))
 
     def _subtract_beyond(self, end: int, amount: int) -> int:
         table = self._table
@@ -187,9 +185,10 @@ class Calendar:
             used = _used(table, end) - amount
             if used >= 0:
                 return used + table.shift[bisect_right(table.after, used)]
-        raise CalendarError(
-            f"{label_of(self.name)}: {format_duration(amount)} of open time until {format_instant(end)} reach before {FIRST_YEAR}"
-        )
+        raise CalendarError(self._beyond(amount, f"until {format_instant(end)}", f"back before {FIRST_YEAR}"))
+
+    def _beyond(self, amount: int, span: str, limit: str) -> str:
+        return f"{label_of(self.name)}: {format_duration(amount)} of open time {span} would reach {limit}"
 
     def _cover(self, start: int, end: int) -> _Table:
         """Return a table that reaches from *start* past *end*; each growth at least doubles it on that side."""
