@@ -43,7 +43,7 @@ def show(value: object) -> str:
         head = _number_text(value)
     else:
         return f"a {type(value).__name__}"
-    shown = head.encode("unicode_escape", "backslashreplace").decode("ascii") if _needs_escape(head) else head
+    shown = head.encode("unicode_escape", "backslashreplace").decode("ascii") if not head.isprintable() else head
     return f"'{shown[:SHOWN]}'" + (
         ".." if len(shown) > SHOWN or (isinstance(value, str) and len(value) > SHOWN) else ""
     )
