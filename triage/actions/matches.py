@@ -10,9 +10,9 @@ from msgspec import Struct
 from triage.actions.view import View
 from triage.domain.facts import MilestoneState, Pending
 from triage.domain.work import Event
-from triage.rules.compile import CompiledRule, CompiledSet, rules_of
+from triage.rules.compile import CompiledRule, rules_of
 from triage.rules.language import ActionSpec, Rule, Step
-from triage.sla.clocks import NEVER
+from triage.sla.clocks import NEVER, Ask
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def _on_event(compiled: CompiledRule, view: View, event: Event, before: dict[str
         if compiled.truth(moment, view.lower).holds:
             episode = f"event:{event.event_id}"
             if compiled.rule.once in ("per_record", "per_milestone"):
-                episode = _episode(compiled, view, milestone, event.at)
+                episode = _episode(compiled, view, *_clock(compiled, view, milestone), event.at)
             subject = "" if milestone is None else milestone.name
             yield Found(
                 rule=compiled.rule, subject=subject, since=event.at, due=event.at, episode=episode,
@@ -139,7 +139,7 @@ def _step(view: View, rule: Rule, step: Step, in_force_since: int) -> Found | No
     """A step due before its entry came into force fires at once, inside the entry's hours; others when due."""
     clocks = view.moment.clocks
     start = clocks.start(step.clock)
-    due = clocks.deadline(step.clock, step.over, step.hours, step.of_remaining)
+    due = clocks.deadline(Ask(step.clock, step.over, step.hours, step.of_remaining))
     if start is None or due is None or due >= NEVER:
         return None
     since = due
@@ -162,12 +162,18 @@ _NO_SUBJECT: tuple[MilestoneState | None, ...] = (None,)
 
 
 def _found(compiled: CompiledRule, view: View, milestone: MilestoneState | None, since: int) -> Found:
-    subject = "" if milestone is None else milestone.name
     clock, start = _clock(compiled, view, milestone)
     return Found(
-        rule=compiled.rule, subject=subject, since=since, due=since, do=compiled.rule.do, compiled=compiled,
-        clock=clock, clock_start=start, episode=_episode(compiled, view, milestone, since),
-    )  # fmt: skip
+        rule=compiled.rule,
+        subject="" if milestone is None else milestone.name,
+        since=since,
+        due=since,
+        do=compiled.rule.do,
+        compiled=compiled,
+        clock=clock,
+        clock_start=start,
+        episode=_episode(compiled, view, clock, start, since),
+    )
 
 
 def _clock(compiled: CompiledRule, view: View, milestone: MilestoneState | None) -> tuple[str, int | None]:
@@ -181,16 +187,10 @@ def _clock(compiled: CompiledRule, view: View, milestone: MilestoneState | None)
     return "", None
 
 
-def _episode(compiled: CompiledRule, view: View, milestone: MilestoneState | None, since: int) -> str:
+def _episode(compiled: CompiledRule, view: View, clock: str, start: int | None, since: int) -> str:
     once = compiled.rule.once
     if once == "per_record":
         return f"clock:created:{view.item.created_at}"
-    if once == "per_episode":
+    if start is None or once == "per_episode":
         return f"state:{since}"
-    clock, start = _clock(compiled, view, milestone)
-    return f"state:{since}" if start is None else f"clock:{clock}:{start}"
-
-
-def entry_set(view: View, rule_id: str) -> CompiledSet | None:
-    """Return the first-match set that entry *rule_id* stands in."""
-    return next((rule_set for rule_set in view.part.book.sets if rule_id in rule_set.by_id), None)
+    return f"clock:{clock}:{start}"

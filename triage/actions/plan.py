@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from triage.actions.admit import Firing
 from triage.actions.view import View
-from triage.domain.decision import Action, ActionKind, Evidence, Reason, Status
+from triage.domain.decision import Action, ActionKind, Reason, Status
 from triage.domain.facts import OwnerChange
 from triage.domain.instant import DAY
 from triage.domain.work import Event
@@ -203,13 +203,12 @@ def _reason(firing: Firing, view: View) -> Reason:
     moment = view.moment
     moment.clocks.subject = moment.clocks.milestones.get(found.subject)
     moment.before = found.before
-    leaves: tuple[Evidence, ...] = ()
+    rule_set = next((one for one in view.part.book.sets if found.rule.id in one.by_id), None)
     if found.compiled is not None:
-        leaves = found.compiled.evidence(moment)
+        witnesses = found.compiled.witnesses
     else:
-        rule_set = next((s for s in view.part.book.sets if found.rule.id in s.by_id), None)
-        if rule_set is not None:
-            leaves = evidence(rule_set.conditions[found.rule.id], view.part.specs, moment, found.rule.hours)
+        witnesses = () if rule_set is None else rule_set.witnesses[found.rule.id]
+    leaves = evidence(witnesses, moment)
     moment.before = None
     return Reason(evidence=leaves, clock=found.clock, clock_start=found.clock_start, over=found.over)
 

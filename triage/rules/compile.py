@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from triage.domain.decision import Evidence
 from triage.rules.conditions import (
     Judge,
     Moment,
     Specs,
+    Terms,
+    ask_of,
     conjuncts,
-    evidence,
-    hours_of,
     judge,
     leaves,
     normal,
     static_test,
+    witnesses,
 )
 from triage.rules.index import Index, indexable
 from triage.rules.language import AllOf, Change, ClockLeaf, Condition, Leaf, Rule, RuleSet
 from triage.rules.leaves import Holds, Values
-from triage.sla.clocks import NEVER
+from triage.sla.clocks import NEVER, Ask
 
 
 class Truth:
@@ -43,35 +43,36 @@ class Truth:
 class CompiledRule:
     """One all-matches rule. `by_milestone` says that it is judged once for each open milestone."""
 
-    def __init__(self, rule: Rule, specs: Specs) -> None:
+    def __init__(self, rule: Rule, terms: Terms) -> None:
         self.rule = rule
-        self.specs = specs
+        self.terms = terms
         self.condition: Condition = normal(rule.when)
         parts = conjuncts(self.condition)
         self.guards = tuple(part for part in parts if isinstance(part, Leaf) and indexable(part))
         rest = tuple(part for part in parts if not (isinstance(part, Leaf) and indexable(part)))
-        self.clocks = tuple(part for part in rest if isinstance(part, ClockLeaf))
-        self.nested = tuple(part for part in rest if not isinstance(part, ClockLeaf))
+        nested = tuple(part for part in rest if not isinstance(part, ClockLeaf))
         every = tuple(leaves(self.condition))
         self.clock_leaves = tuple(leaf for leaf in every if isinstance(leaf, ClockLeaf))
+        self.clocks = tuple((ask_of(part, terms), part.until) for part in rest if isinstance(part, ClockLeaf))
         self.by_milestone = any(leaf.clock == "sla" for leaf in self.clock_leaves)
         self.on_event = bool(rule.on) or any(isinstance(leaf, Change) for leaf in every)
-        self.plain = not any(not is_clockless(part) for part in self.nested)
-        self.tests: tuple[Judge, ...] = tuple(judge(part, specs, rule.hours) for part in self.nested)
+        self.plain = all(is_clockless(part) for part in nested)
+        self.tests: tuple[Judge, ...] = tuple(judge(part, terms) for part in nested)
+        self.witnesses = witnesses(self.condition, terms)
         self.boosts: tuple[tuple[Judge, int], ...] = tuple(
-            (judge(normal(boost.when), specs, rule.hours), boost.add) for boost in rule.boosts
+            (judge(normal(boost.when), terms), boost.add) for boost in rule.boosts
         )
 
     @cached_property
     def whole(self) -> Judge:
         """The complete condition as one closure."""
-        return judge(self.condition, self.specs, self.rule.hours)
+        return judge(self.condition, self.terms)
 
     @cached_property
     def unchanged(self) -> Judge:
         """The condition with its change triggers taken as given: what a delayed delivery is checked against."""
         parts = tuple(part for part in conjuncts(self.condition) if not isinstance(part, Change))
-        return judge(AllOf(parts), self.specs, self.rule.hours)
+        return judge(AllOf(parts), self.terms)
 
     def truth(self, moment: Moment, lower: int) -> Truth:
         """
@@ -84,11 +85,11 @@ class CompiledRule:
     def _window(self, moment: Moment, lower: int) -> Truth:
         """A conjunction holds from its last clock to run out, until the first that must not have."""
         low, high = lower, NEVER
-        for leaf in self.clocks:
-            deadline = moment.clocks.deadline(leaf.clock, leaf.amount, leaf.hours or self.rule.hours, leaf.of_remaining)
+        for ask, until in self.clocks:
+            deadline = moment.clocks.deadline(ask)
             if deadline is None:
                 return _NOT
-            if leaf.until:
+            if until:
                 high = min(high, deadline)
             elif deadline > low:
                 low = deadline
@@ -104,10 +105,7 @@ class CompiledRule:
 
     def _scan(self, moment: Moment, lower: int) -> Truth:
         """Any condition is constant between the instants at which its clocks flip: look at each."""
-        found = (
-            moment.clocks.deadline(leaf.clock, leaf.amount, hours_of(leaf, self.rule.hours), leaf.of_remaining)
-            for leaf in self.clock_leaves
-        )
+        found = (moment.clocks.deadline(ask_of(leaf, self.terms)) for leaf in self.clock_leaves)
         flips = sorted({instant for instant in found if instant is not None and instant < NEVER})
         now = moment.now
         holds = self._at(moment, now)
@@ -125,10 +123,6 @@ class CompiledRule:
         moment.now = instant
         return self.whole(moment)
 
-    def evidence(self, moment: Moment) -> tuple[Evidence, ...]:
-        """Return the leaves that hold at *moment* with the values they found."""
-        return evidence(self.condition, self.specs, moment, self.rule.hours)
-
 
 _NOT = Truth(False, 0, NEVER)
 
@@ -141,14 +135,15 @@ def is_clockless(condition: Condition) -> bool:
 class CompiledSet:
     """A first-match set: its entries with their static tests, in order."""
 
-    def __init__(self, rule_set: RuleSet, specs: Specs) -> None:
+    def __init__(self, rule_set: RuleSet, terms: Terms) -> None:
         self.id = rule_set.id
         self.reevaluate_on = rule_set.reevaluate_on
+        conditions = {rule.id: normal(rule.when) for rule in rule_set.rules}
         self.entries: tuple[tuple[Rule, Holds], ...] = tuple(
-            (rule, static_test(normal(rule.when), specs)) for rule in rule_set.rules
+            (rule, static_test(conditions[rule.id], terms.specs)) for rule in rule_set.rules
         )
         self.by_id = {rule.id: rule for rule in rule_set.rules}
-        self.conditions = {rule.id: normal(rule.when) for rule in rule_set.rules}
+        self.witnesses = {rule_id: witnesses(condition, terms) for rule_id, condition in conditions.items()}
 
     def select(self, values: Values, closed: bool) -> Rule | None:
         """Return the first entry that holds; a closed record is taken only by entries that say `while_closed`."""
@@ -163,12 +158,14 @@ class RuleBook:
 
     def __init__(self, rule_sets: Sequence[RuleSet], specs: Specs) -> None:
         rules = [rule for rule_set in rule_sets if rule_set.match == "all_matches" for rule in rule_set.rules]
-        self.rules = tuple(CompiledRule(rule, specs) for rule in rules)
+        asks: dict[tuple[object, ...], Ask] = {}
+        self.rules = tuple(CompiledRule(rule, Terms(specs, rule.hours, asks)) for rule in rules)
         self.index = Index([rule.guards for rule in self.rules], specs)
         self.open_mask = _mask(self.rules, lambda compiled: not compiled.on_event)
         self.event_mask = _mask(self.rules, lambda compiled: compiled.on_event)
         self.closed_mask = _mask(self.rules, lambda compiled: compiled.rule.while_closed)
-        self.sets = tuple(CompiledSet(rule_set, specs) for rule_set in rule_sets if rule_set.match == "first_match")
+        terms = Terms(specs, "none", asks)
+        self.sets = tuple(CompiledSet(rule_set, terms) for rule_set in rule_sets if rule_set.match == "first_match")
         self.by_id = {compiled.rule.id: compiled for compiled in self.rules}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -11,7 +12,7 @@ from triage.domain.schema import FieldSpec
 from triage.domain.work import Value
 from triage.rules.language import AllOf, AnyOf, Change, ClockLeaf, Condition, Leaf, Negation
 from triage.rules.leaves import Holds, Values, leaf_holds
-from triage.sla.clocks import Clocks
+from triage.sla.clocks import Ask, Clocks
 
 Specs = Mapping[str, FieldSpec]
 
@@ -87,32 +88,39 @@ def is_static(condition: Condition) -> bool:
     return all(isinstance(leaf, Leaf) for leaf in leaves(condition))
 
 
-def judge(condition: Condition, specs: Specs, default_hours: str) -> Judge:
+class Terms(NamedTuple):
+    """What a rule's words refer to: its object's fields, its hours, and the questions already put to clocks."""
+
+    specs: Specs
+    hours: str
+    asks: dict[tuple[object, ...], Ask]
+
+
+def ask_of(leaf: ClockLeaf, terms: Terms) -> Ask:
+    """Return the question that *leaf* puts to the clocks; leaves that ask the same share one, and so one answer."""
+    key = (leaf.clock, leaf.amount, leaf.hours or terms.hours, leaf.of_remaining)
+    return terms.asks.setdefault(key, Ask(*key))
+
+
+def judge(condition: Condition, terms: Terms) -> Judge:
     """Return whether a normal *condition* is TRUE at a moment."""
     if isinstance(condition, Leaf):
-        holds = leaf_holds(condition, specs.get(condition.field))
+        holds = leaf_holds(condition, terms.specs.get(condition.field))
         return lambda moment: holds(moment.values)
     if isinstance(condition, ClockLeaf):
-        return _clock_judge(condition, default_hours)
+        return _clock_judge(ask_of(condition, terms), condition.until)
     if isinstance(condition, Change):
-        return _change_judge(condition, specs)
-    parts = [judge(part, specs, default_hours) for part in condition.parts]  # type: ignore[union-attr]
+        return _change_judge(condition, terms.specs)
+    parts = [judge(part, terms) for part in condition.parts]  # type: ignore[union-attr]
     if isinstance(condition, AllOf):
         return lambda moment: all(part(moment) for part in parts)
     return lambda moment: any(part(moment) for part in parts)
 
 
-def hours_of(leaf: ClockLeaf, default: str) -> str:
-    """Return the hours *leaf* counts in: its own, else the rule's."""
-    return leaf.hours or default
-
-
-def _clock_judge(leaf: ClockLeaf, default_hours: str) -> Judge:
-    hours = hours_of(leaf, default_hours)
-
+def _clock_judge(ask: Ask, until: bool) -> Judge:
     def holds(moment: Moment) -> bool:
-        deadline = moment.clocks.deadline(leaf.clock, leaf.amount, hours, leaf.of_remaining)
-        return deadline is not None and (moment.now >= deadline) != leaf.until
+        deadline = moment.clocks.deadline(ask)
+        return deadline is not None and (moment.now >= deadline) != until
 
     return holds
 
@@ -135,22 +143,42 @@ def _change_judge(change: Change, specs: Specs) -> Judge:
     return raised
 
 
-def evidence(condition: Condition, specs: Specs, moment: Moment, default_hours: str) -> tuple[Evidence, ...]:
-    """Return the leaves of a normal *condition* that are TRUE at *moment*, each with the value it found."""
-    found: list[Evidence] = []
-    for leaf in leaves(condition):
-        if judge(leaf, specs, default_hours)(moment):
-            found.append(Evidence(leaf.text or str(leaf), _value(leaf, specs, moment, default_hours)))
-    return tuple(found)
+class Witness(NamedTuple):
+    """One leaf of a rule as evidence: its text, whether it holds (None: it must), and the value it looks at."""
+
+    text: str
+    holds: Judge | None
+    read: Callable[[Moment], Value | None]
 
 
-def _value(leaf: Leaf | ClockLeaf | Change, specs: Specs, moment: Moment, default_hours: str) -> Value | None:
-    if isinstance(leaf, Leaf):
-        return _shortened(moment.values.get(leaf.field))
+def witnesses(condition: Condition, terms: Terms) -> tuple[Witness, ...]:
+    """Return the leaves of a normal *condition* in the order written, ready to give evidence."""
+    certain = {id(part) for part in conjuncts(condition)}
+    return tuple(
+        Witness(leaf.text or str(leaf), None if id(leaf) in certain else judge(leaf, terms), _reader(leaf, terms))
+        for leaf in leaves(condition)
+    )
+
+
+def evidence(found: Sequence[Witness], moment: Moment) -> tuple[Evidence, ...]:
+    """Return what each leaf that is TRUE found, of a condition that holds at *moment*; a clock found its deadline."""
+    return tuple(
+        Evidence(witness.text, witness.read(moment))
+        for witness in found
+        if witness.holds is None or witness.holds(moment)
+    )
+
+
+def _reader(leaf: Leaf | ClockLeaf | Change, terms: Terms) -> Callable[[Moment], Value | None]:
     if isinstance(leaf, ClockLeaf):
-        return moment.clocks.deadline(leaf.clock, leaf.amount, hours_of(leaf, default_hours), leaf.of_remaining)
-    name = leaf.raised or next((inner.field for inner in leaves(leaf.became) if isinstance(inner, Leaf)), "")  # type: ignore[arg-type]
-    return _shortened(moment.values.get(name))
+        ask = ask_of(leaf, terms)
+        return lambda moment: moment.clocks.deadline(ask)
+    if isinstance(leaf, Leaf):
+        name = leaf.field
+    else:
+        inner = leaves(leaf.became) if leaf.became is not None else iter(())
+        name = leaf.raised or next((one.field for one in inner if isinstance(one, Leaf)), "")
+    return lambda moment: _shortened(moment.values.get(name))
 
 
 def _shortened(value: Value | None) -> Value | None:

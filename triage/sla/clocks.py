@@ -29,6 +29,18 @@ class Hours(Protocol):
         ...
 
 
+class Ask:
+    """One question put to clocks: when is *amount* of *clock* used up? Told apart by identity, so that answers keep."""
+
+    __slots__ = ("amount", "clock", "hours", "of_remaining")
+
+    def __init__(self, clock: str, amount: int | Fraction, hours: str, of_remaining: bool = False) -> None:
+        self.clock = clock
+        self.amount = amount
+        self.hours = hours
+        self.of_remaining = of_remaining
+
+
 class Clocks:
     """
     The clocks of one record: starts by name, open milestones by name, and the hours they run in.
@@ -51,7 +63,7 @@ class Clocks:
         self.calendars = calendars
         self.record_hours = record_hours
         self.subject: MilestoneState | None = None
-        self._known: dict[tuple[object, ...], int] = {}
+        self._known: dict[tuple[Ask, str], int | None] = {}
 
     def hours(self, name: str) -> Hours:
         """Return the hours called *name*: `record` is the record's own calendar."""
@@ -64,40 +76,36 @@ class Clocks:
             return None if milestone is None else milestone.start
         return self.marks.get(clock)
 
-    def deadline(self, clock: str, amount: int | Fraction, hours: str, of_remaining: bool = False) -> int | None:
+    def deadline(self, ask: Ask) -> int | None:
         """
-        Return the instant at which *amount* of *clock* is used up: None where it does not run, NEVER while paused.
+        Return the instant at which the asked amount is used up: None where the clock does not run, NEVER while paused.
 
-        A Fraction is a share of a milestone's target, rounded up to whole seconds. *of_remaining* counts back from the
+        A Fraction is a share of a milestone's target, rounded up to whole seconds. `of_remaining` counts back from the
         target, still as an addition to the start (never a subtraction from the due instant).
         """
-        if hours == "none" and not of_remaining and clock in self.marks:
-            return self.marks[clock] + amount  # type: ignore[return-value]
-        milestone = self._milestone(clock)
-        start = self.marks.get(clock) if milestone is None else milestone.start
-        if start is None:
+        clock = ask.clock
+        start = self.marks.get(clock)
+        if start is not None:
+            return start + ask.amount if ask.hours == "none" else self._plain(start, ask)  # type: ignore[return-value]
+        milestone = self.subject if clock == "sla" else self._milestone(clock)
+        if milestone is None:
             return None
-        key = (clock, start, amount, hours, of_remaining, None if milestone is None else milestone.name)
-        known = self._known.get(key)
-        if known is None:
-            found = (
-                self._plain(start, amount, hours) if milestone is None else self._share(milestone, amount, of_remaining)
-            )
-            if found is None:
-                return None
-            known = self._known[key] = found
-        return known
+        key = (ask, milestone.name)
+        if key not in self._known:
+            self._known[key] = self._share(milestone, ask.amount, ask.of_remaining)
+        return self._known[key]
 
     def _milestone(self, clock: str) -> MilestoneState | None:
         if clock == "sla":
             return self.subject
         return self.milestones.get(clock[10:]) if clock.startswith("milestone:") else None
 
-    def _plain(self, start: int, amount: int | Fraction, hours: str) -> int | None:
-        if isinstance(amount, Fraction):
-            return None
-        found = self.hours(hours).add(start, amount)
-        return NEVER if found is None else found
+    def _plain(self, start: int, ask: Ask) -> int | None:
+        key = (ask, "")
+        if key not in self._known:
+            found = self.hours(ask.hours).add(start, ask.amount)  # type: ignore[arg-type]
+            self._known[key] = NEVER if found is None else found
+        return self._known[key]
 
     def _share(self, milestone: MilestoneState, amount: int | Fraction, of_remaining: bool) -> int | None:
         used = used_amount(milestone.target, amount, of_remaining)
