@@ -69,6 +69,11 @@ class CompiledRule:
         return judge(self.condition, self.terms)
 
     @cached_property
+    def leaf_judges(self) -> tuple[tuple[str, Judge], ...]:
+        """Every leaf's text and its own closure: what a nearest miss is told by."""
+        return tuple((leaf.text or str(leaf), judge(leaf, self.terms)) for leaf in leaves(self.condition))
+
+    @cached_property
     def unchanged(self) -> Judge:
         """The condition with its change triggers taken as given: what a delayed delivery is checked against."""
         parts = tuple(part for part in conjuncts(self.condition) if not isinstance(part, Change))

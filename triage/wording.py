@@ -1,0 +1,68 @@
+"""Actions and their reasons as sentences for people. Made at the very end, from values; nothing reads them back."""
+
+from __future__ import annotations
+
+from triage.domain.decision import Action, Evidence, Reason
+from triage.domain.instant import format_duration, format_instant
+from triage.domain.work import Value
+
+_CLOCK_TERMS = ("age", "since_", "sla.", "milestone.")
+CLOCK_NAMES = {
+    "created": "creation",
+    "created_until_modified": "creation (never modified since)",
+    "last_modified": "the last modification",
+    "assigned": "its assignment",
+    "queued": "its arrival in the queue",
+    "last_contact": "the last contact",
+}
+
+
+def reason_text(reason: Reason) -> str:
+    """Return one sentence that says why: the leaves that held with what they found, the clock, who was passed over."""
+    parts = [evidence_text(evidence) for evidence in reason.evidence]
+    if reason.clock_start is not None and reason.over is not None:
+        since = CLOCK_NAMES.get(reason.clock, f"the start of {reason.clock}")
+        parts.append(f"{format_duration(reason.over)} after {since} ({format_instant(reason.clock_start)})")
+    if reason.note:
+        parts.append(reason.note)
+    text = "; ".join(parts) or "it has no conditions"
+    return f"{text}; passed over: {', '.join(reason.passed_over)}" if reason.passed_over else text
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """Return one leaf with what it found: `priority == High (is High)`, a clock with the instant it ran out."""
+    if evidence.found is None:
+        return evidence.leaf
+    return f"{evidence.leaf} ({_found(evidence)})"
+
+
+def _found(evidence: Evidence) -> str:
+    found = evidence.found
+    clock = any(term in evidence.leaf for term in _CLOCK_TERMS)
+    if clock and isinstance(found, int) and not isinstance(found, bool) and found > 10**11:
+        return f"since {format_instant(found)}" if found < 1 << 60 else "not while paused"
+    return f"is {value_text(found)}"
+
+
+def value_text(value: Value | None) -> str:
+    """Return one field value as a person would write it; control characters never come through."""
+    if value is None:
+        return "missing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(value_text, value))
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def action_text(action: Action) -> str:
+    """Return what an action does: `reassign to queue:Tier2`, `raise priority to High`."""
+    if action.kind == "reprioritise":
+        return f"raise priority to {value_text(action.params.get('to'))}"
+    if action.kind == "set":
+        return f"set {action.target.removeprefix('field:')} to {value_text(action.params.get('value'))}"
+    verb = {"move": "move", "reassign": "reassign", "notify": "notify", "acknowledge": "write to"}.get(
+        action.kind, "call"
+    )
+    whom = action.target or "nobody"
+    return f"{verb} {whom}" if action.kind in ("notify", "acknowledge", "custom") else f"{verb} to {whom}"
