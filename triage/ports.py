@@ -7,7 +7,7 @@ Each seam stands three times: here, in the room that does it for real (`store/`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +17,8 @@ from msgspec import Struct, field
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.work import Agent, Event
+from triage.policy import RuleMode
+from triage.safety import Bucket, Capped
 
 State = Literal[
     "ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed",
@@ -28,9 +30,6 @@ UNSENT: tuple[State, ...] = ("ready", "held", "backlog")
 
 Compiled = Any
 """A compiled policy: the engine's own business. The rooms above read its `digest` and nothing else."""
-
-Bucket = tuple[str, str, str, int]
-"""A counter of effects: scope (rule, recipient, organisation), its name, window (5m, day), start of the window."""
 
 
 def record_key(object_name: str, record_id: str) -> str:
@@ -71,13 +70,6 @@ class Sink(Protocol):
         """Let go of files and connections."""
 
 
-class RuleMode(Struct, frozen=True):
-    """What one rule may do, and since when it may: what was true before that is backlog."""
-
-    mode: str
-    live_since: int = 0
-
-
 class Outline(Struct, frozen=True):
     """One rule of a policy in short: the digest of all that it means, and the mode written in its file."""
 
@@ -85,19 +77,11 @@ class Outline(Struct, frozen=True):
     mode: str = "observe"
 
 
-class Capped(Struct, frozen=True):
-    """Actions after the caps, how much each bucket grew, and the alerts about what was held."""
-
-    actions: tuple[Action, ...]
-    usage_added: Mapping[Bucket, int] = {}
-    alerts: tuple[AuditEntry, ...] = ()
-
-
 class Engine(Protocol):
     """The pure core as the worker calls it. Same arguments, same answer, byte for byte."""
 
-    def compile(self, texts: Mapping[str, str], modes: Mapping[str, RuleMode]) -> Compiled:
-        """Return the policy that *texts* and *modes* make; raise ConfigError with every fault."""
+    def compile(self, texts: Mapping[str, str], modes: Mapping[str, RuleMode], *, virtual: bool) -> Compiled:
+        """Return the policy that *texts* and *modes* make (all rules act where *virtual*); raise ConfigError."""
 
     def outlines(self, texts: Mapping[str, str]) -> Mapping[str, Outline]:
         """Return every rule in *texts* in short, by id; raise ConfigError with every fault."""
@@ -116,29 +100,31 @@ class Engine(Protocol):
     def still_holds(self, facts: Facts, policy: Compiled, action: Action, now: int) -> str:
         """Return "" if *action* may go, else why it is cancelled."""
 
-    def effect_event(self, action: Action, policy: Compiled, at: int, before: Mapping[str, Any]) -> Event | None:
+    def effect_event(self, action: Action, policy: Compiled, at: int) -> Event | None:
         """Return what the done *action* did to its record as an event of origin triage, None for nothing."""
 
     def catch_up(self, actions: Sequence[Action], now: int, policy: Compiled) -> tuple[Action, ...]:
-        """Return *actions* with the stale ones of an outage superseded, cancelled or gathered."""
+        """Return *actions* with the stale ones of an outage superseded, and many notices to one recipient gathered."""
 
-    def apply_caps(self, actions: Sequence[Action], usage: Mapping[Bucket, int], policy: Compiled, now: int) -> Capped:
-        """Return *actions* with what exceeds a cap held."""
+    def buckets(self, actions: Sequence[Action], policy: Compiled, now: int, org: str) -> set[Bucket]:
+        """Return every counter that `apply_caps` has to know for *actions*."""
+
+    def apply_caps(
+        self, actions: Sequence[Action], usage: Mapping[Bucket, int], policy: Compiled, now: int, org: str
+    ) -> Capped:
+        """Return *actions* with what exceeds a cap held, what that adds to each counter, and alerts."""
 
     def is_open(self, facts: Facts, policy: Compiled) -> bool:
         """Tell whether the record is neither closed nor deleted."""
 
-    def owner(self, facts: Facts) -> str:
-        """Return the id of the record's owner, "" for nobody."""
+    def place(self, action: Action, facts: Facts, policy: Compiled, now: int) -> Action | None:
+        """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
 
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
-
-    def restore(self, action: Action, before: Mapping[str, Any], at: int) -> Action | None:
-        """Return the action that undoes *action* given the field values from before it, None where nothing can."""
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -155,7 +141,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Effect(Struct, frozen=True, kw_only=True):
-    """One row of the outbox. `seq` is the order in which effects were planned; `before` what it overwrote."""
+    """One row of the outbox. `seq` is the order of planning; `before` what it changed: field -> {"was", "is"}."""
 
     action: Action
     state: State
@@ -175,12 +161,15 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 class EffectFilter(Struct, frozen=True, kw_only=True):
-    """Which effects to list; an empty part is no limit. `since` and `until` bound the instant of their decision."""
+    """Which effects to list; an empty part is no limit. `key` may be the beginning of one.
+
+    `since` and `until` bound the instant of their decision."""
 
     states: tuple[State, ...] = ()
     rule: str = ""
     record: str = ""
     key: str = ""
+    target: str | None = None
     since: int | None = None
     until: int | None = None
     limit: int | None = None
@@ -229,6 +218,7 @@ class StoredPolicy(Struct, frozen=True, kw_only=True):
     actor: str = ""
     reason: str = ""
     live: bool = False
+    virtual: bool = False
 
 
 class StoredDecision(Struct, frozen=True, kw_only=True):
@@ -383,8 +373,8 @@ class Outbox(Protocol):
     def counts(self) -> dict[str, int]:
         """Return how many effects stand in each state."""
 
-    def usage(self, since: int) -> dict[Bucket, int]:
-        """Return the counters whose window began at or after *since*."""
+    def usage(self, buckets: Collection[Bucket]) -> dict[Bucket, int]:
+        """Return those of *buckets* that count anything."""
 
     def add_usage(self, added: Mapping[Bucket, int]) -> None:
         """Let counters grow."""

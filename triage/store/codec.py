@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.work import Agent, Event
-from triage.ports import Outline, RuleMode
+from triage.policy import RuleMode
+from triage.ports import Outline
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _facts = msgspec.json.Decoder(Facts)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
+from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
@@ -35,13 +36,13 @@ class SqlUnit:
 
     def __init__(self, connection: Connection, org: str) -> None:
         self.org = org
-        self.records = SqlRecords(connection, org)
-        self.related = SqlRelated(connection, org)
-        self.intake = SqlIntake(connection, org)
-        self.outbox = SqlOutbox(connection, org)
-        self.audit = SqlAudit(connection, org)
-        self.policies = SqlPolicies(connection, org)
-        self.control = SqlControl(connection, org)
+        self.records: Records = SqlRecords(connection, org)
+        self.related: Related = SqlRelated(connection, org)
+        self.intake: Intake = SqlIntake(connection, org)
+        self.outbox: Outbox = SqlOutbox(connection, org)
+        self.audit: Audit = SqlAudit(connection, org)
+        self.policies: Policies = SqlPolicies(connection, org)
+        self.control: Control = SqlControl(connection, org)
 
 
 class SqlStore:

@@ -1,13 +1,14 @@
-"""Effects from planned to done: leases without a reaper, order per record and lane, and the counters behind the caps."""
+"""Effects from planned to done: leases without a reaper, order per record and lane, and what the caps count."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
-from triage.ports import UNSENT, Bucket, Effect, EffectFilter, Finish, State
+from triage.ports import UNSENT, Effect, EffectFilter, Finish, State
+from triage.safety import Bucket
 from triage.store.codec import decode_action, decode_object, encode
 from triage.store.tables import PENDING, action, rate_bucket
 from triage.store.upsert import insert, parts
@@ -127,10 +128,13 @@ class SqlOutbox:
         for column, value in (
             (action.c.rule, wanted.rule),
             (action.c.record_id, wanted.record),
-            (action.c.idem_key, wanted.key),
         ):
             if value:
                 query = query.where(column == value)
+        if wanted.key:
+            query = query.where(action.c.idem_key.startswith(wanted.key, autoescape=True))
+        if wanted.target is not None:
+            query = query.where(action.c.target == wanted.target)
         if wanted.since is not None:
             query = query.where(action.c.at_ms >= wanted.since)
         if wanted.until is not None:
@@ -140,14 +144,28 @@ class SqlOutbox:
 
     def counts(self) -> dict[str, int]:
         """Return how many effects stand in each state."""
-        query = select(action.c.state, func.count()).where(action.c.org_id == self._org).group_by(action.c.state)
-        return {state: count for state, count in self._connection.execute(query.order_by(action.c.state))}
+        query = (
+            select(action.c.state, func.count().label("total"))
+            .where(action.c.org_id == self._org)
+            .group_by(action.c.state)
+        )
+        return {row.state: row.total for row in self._connection.execute(query.order_by(action.c.state))}
 
-    def usage(self, since: int) -> dict[Bucket, int]:
-        """Return the counters whose window began at or after *since*."""
-        bucket = rate_bucket.c
-        query = select(rate_bucket).where(bucket.org_id == self._org, bucket.start_ms >= since)
-        return {(row.scope, row.name, row.span, row.start_ms): row.used for row in self._connection.execute(query)}
+    def usage(self, buckets: Collection[Bucket]) -> dict[Bucket, int]:
+        """Return those of *buckets* that count anything."""
+        found: dict[Bucket, int] = {}
+        for part in parts(sorted({bucket.name for bucket in buckets})):
+            query = select(rate_bucket).where(
+                rate_bucket.c.org_id == self._org,
+                rate_bucket.c.scope.in_(sorted({bucket.scope for bucket in buckets})),
+                rate_bucket.c.name.in_(part),
+                rate_bucket.c.start_ms >= min(bucket.start for bucket in buckets),
+            )
+            for row in self._connection.execute(query):
+                bucket = Bucket(row.scope, row.name, row.span, row.start_ms)
+                if bucket in buckets:
+                    found[bucket] = row.used
+        return found
 
     def add_usage(self, added: Mapping[Bucket, int]) -> None:
         """Let counters grow."""

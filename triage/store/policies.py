@@ -55,6 +55,7 @@ class SqlPolicies:
             "actor": policy.actor,
             "reason": policy.reason,
             "live": 1,
+            "is_virtual": int(policy.virtual),
             "seq": seq,
         }
         upsert(self._connection, tables.policy, [row])
@@ -106,6 +107,7 @@ def _policy(row: Row[Any]) -> StoredPolicy:
         actor=row.actor,
         reason=row.reason,
         live=bool(row.live),
+        virtual=bool(row.is_virtual),
     )
 
 

@@ -149,6 +149,7 @@ policy = _table(
     _text("actor"),
     _text("reason"),
     Column("live", Integer, nullable=False, server_default="0"),
+    Column("is_virtual", Integer, nullable=False, server_default="0"),
     _int("seq"),
 )
 

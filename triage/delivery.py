@@ -1,0 +1,270 @@
+"""Effects carried out: claimed with a lease, sent outside any transaction, and finished where the lease still holds."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from msgspec import Struct
+
+from triage.domain.decision import AuditEntry
+from triage.domain.work import WorkItem
+from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit
+from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
+from triage.turn import Turn, entry_of
+
+EFFECTS = "triage"
+"""The source under which our own effects come back as events."""
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How much at once, and how patient. Times are ms; *attempts* is how often one effect is sent before it is dead."""
+
+    ingest_batch: int = 500
+    fire_batch: int = 500
+    act_batch: int = 64
+    threads: int = 8
+    lease: int = 60_000
+    attempts: int = 8
+    backoff: int = 1_000
+    backoff_most: int = 15 * 60_000
+    poll: int = 50
+    seed: int = 0
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """What became of the effects of one round; `lost` ones had passed to another worker meanwhile."""
+
+    claimed: int = 0
+    done: int = 0
+    retried: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    returned: int = 0
+    lost: int = 0
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How one effect ended, or why it goes back; *event* is the word for it in the audit, empty for no line."""
+
+    effect: Effect
+    state: State
+    event: str = ""
+    attempt: int = 0
+    run_at: int = 0
+    error: str = ""
+    already: bool = False
+    detail: str = ""
+    pause_until: int = 0
+
+
+class Delivery:
+    """The acting half of a worker."""
+
+    def __init__(
+        self,
+        store: Store,
+        sink: Sink,
+        engine: Engine,
+        clock: Clock,
+        *,
+        name: str,
+        policy: Callable[[Unit], Compiled],
+        pace: Pace,
+    ) -> None:
+        self._store = store
+        self._sink = sink
+        self._engine = engine
+        self._clock = clock
+        self._name = name
+        self._policy = policy
+        self._pace = pace
+        self._tickets = itertools.count(1)
+        self._pool = ThreadPoolExecutor(pace.threads, thread_name_prefix="send")
+
+    def act(self, now: int, limit: int) -> Delivered:
+        """Carry out at most *limit* effects that are due at *now*; nothing where all is stopped or paused."""
+        if not self._anything(now):
+            return Delivered()
+        effects, cancelled = self._claim(now, limit)
+        outcomes = list(self._pool.map(self._send, effects))
+        lost = self._finish(outcomes, max(now, self._clock.now())) if outcomes else 0
+        tally = [outcome.event for outcome in outcomes]
+        return Delivered(
+            claimed=len(effects) + cancelled,
+            done=tally.count("done") - lost,
+            retried=tally.count("retry"),
+            dead=tally.count("dead"),
+            cancelled=cancelled,
+            returned=tally.count(""),
+            lost=lost,
+        )
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown()
+
+    def _anything(self, now: int) -> bool:
+        with self._store.read() as unit:
+            due = unit.outbox.next_run()
+            if due is None or due > now or unit.control.paused_until() > now:
+                return False
+            return "*" not in unit.control.stops()
+
+    def _claim(self, now: int, limit: int) -> tuple[list[Effect], int]:
+        """Lease what is due, and cancel at once what no longer holds."""
+        lease = f"{self._name}/{next(self._tickets)}"
+        with self._store.write() as unit:
+            claimed = unit.outbox.claim(
+                now,
+                owner=self._name,
+                lease=lease,
+                until=now + self._pace.lease,
+                limit=limit,
+                stopped=sorted(unit.control.stops()),
+            )
+            policy = self._policy(unit)
+            turn = Turn(unit, self._engine, policy, now)
+            turn.load(sorted({effect.record for effect in claimed}))
+            kept = []
+            for effect in claimed:
+                facts = turn.known(effect.record)
+                why = "" if facts is None else self._engine.still_holds(facts, policy, effect.action, now)
+                if not why:
+                    kept.append(effect)
+                    continue
+                unit.outbox.change([effect.action.key], "cancelled", run_at=0, error=why)
+                turn.free(effect)
+                turn.note(entry_of(effect.action, unit.org, "cancelled", now, why=why))
+            turn.settle()
+        return kept, len(claimed) - len(kept)
+
+    def _send(self, effect: Effect) -> Outcome:
+        """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
+        now = self._clock.now()
+        if self._halted(effect) or now > effect.run_at - self._pace.lease // 2:
+            return Outcome(effect=effect, state="ready", attempt=effect.attempt, run_at=now)
+        try:
+            receipt = self._sink.send(effect.action)
+        except SinkError as fault:
+            return self._failed(effect, fault, now)
+        except Exception as fault:  # a sink's own bug must not take the worker with it
+            return _dead(effect, f"{type(fault).__name__}: {fault}")
+        return _done(effect, receipt)
+
+    def _halted(self, effect: Effect) -> bool:
+        with self._store.read() as unit:
+            stops = unit.control.stops()
+        return "*" in stops or effect.action.rule in stops
+
+    def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
+        if isinstance(fault, SinkLimit):
+            until = now + fault.pause
+            return Outcome(
+                effect=effect,
+                state="ready",
+                event="limited",
+                attempt=effect.attempt,
+                run_at=until,
+                error=str(fault),
+                pause_until=until,
+            )
+        attempt = effect.attempt + 1
+        if not isinstance(fault, SinkBusy) or attempt >= self._pace.attempts:
+            return _dead(effect, str(fault))
+        run_at = now + self._backoff(effect.action.key, attempt)
+        return Outcome(effect=effect, state="ready", event="retry", attempt=attempt, run_at=run_at, error=str(fault))
+
+    def _backoff(self, key: str, attempt: int) -> int:
+        """Return ms to wait: anything up to a bound that doubles each time, so that not all return at once."""
+        most = min(self._pace.backoff_most, self._pace.backoff << min(attempt, 30))
+        return random.Random(f"{self._pace.seed}:{key}:{attempt}").randint(1, most)
+
+    def _finish(self, outcomes: Sequence[Outcome], at: int) -> int:
+        """Store how effects ended, one audit line each, and what they changed as events; return how many were lost."""
+        with self._store.write() as unit:
+            policy = self._policy(unit)
+            held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
+            turn = Turn(unit, self._engine, policy, at)
+            turn.load(sorted({outcome.effect.record for outcome in outcomes}))
+            before: dict[str, dict[str, object]] = {}
+            for outcome in outcomes:
+                if outcome.effect.action.key not in held:
+                    continue
+                if outcome.event:
+                    turn.note(self._entry(outcome, unit.org, at))
+                if outcome.state in ("done", "dead"):
+                    turn.free(outcome.effect)
+                if outcome.state == "done":
+                    before[outcome.effect.action.key] = self._returned(unit, turn, policy, outcome, at)
+            turn.settle()
+            unit.outbox.remember({key: values for key, values in before.items() if values})
+            pause = max(outcome.pause_until for outcome in outcomes)
+            if pause:
+                unit.control.pause(pause)
+        return len(outcomes) - len(held)
+
+    def _returned(self, unit: Unit, turn: Turn, policy: Compiled, outcome: Outcome, at: int) -> dict[str, object]:
+        """Let a done effect happen to our own record, and return what it changed there."""
+        action = outcome.effect.action
+        event = self._engine.effect_event(action, policy, at)
+        facts = turn.known(outcome.effect.record)
+        if event is None or facts is None or unit.intake.seen(EFFECTS, [event.event_id]):
+            return {}
+        try:
+            turn.fold(event)
+        except IntakeError as fault:
+            turn.note(entry_of(action, unit.org, "not_applied", at, error=str(fault)))
+            return {}
+        unit.intake.add(EFFECTS, [event])
+        after = turn.known(outcome.effect.record)
+        return {} if after is None else changes(facts.item, after.item)
+
+    def _entry(self, outcome: Outcome, org: str, at: int) -> AuditEntry:
+        body: dict[str, Any] = {"attempt": outcome.attempt, "sink": self._sink.name}
+        for name, value in (("error", outcome.error), ("detail", outcome.detail), ("already", outcome.already)):
+            if value:
+                body[name] = value
+        if outcome.state == "ready":
+            body["again_at"] = outcome.run_at
+        return entry_of(outcome.effect.action, org, outcome.event, at, **body)
+
+
+def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:
+    """Return the fields that differ, each with what it was and what it is; derived ones are left out."""
+    names = sorted(set(before.fields) | set(after.fields))
+    return {
+        name: {"was": before.fields.get(name), "is": after.fields.get(name)}
+        for name in names
+        if name not in ("owner_is_queue", "reassignment_count") and before.fields.get(name) != after.fields.get(name)
+    }
+
+
+def _done(effect: Effect, receipt: Receipt) -> Outcome:
+    return Outcome(
+        effect=effect,
+        state="done",
+        event="done",
+        attempt=effect.attempt + 1,
+        already=receipt.already,
+        detail=receipt.detail,
+    )
+
+
+def _dead(effect: Effect, words: str) -> Outcome:
+    return Outcome(effect=effect, state="dead", event="dead", attempt=effect.attempt + 1, error=words)
+
+
+def _finish(outcome: Outcome, at: int) -> Finish:
+    return Finish(
+        key=outcome.effect.action.key,
+        lease=outcome.effect.lease,
+        state=outcome.state,
+        at=at,
+        run_at=outcome.run_at,
+        attempt=outcome.attempt,
+        error=outcome.error,
+    )

@@ -1,0 +1,115 @@
+"""The pure core behind the `Engine` seam: nothing is decided here, every call goes to the room that decides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from triage import pipeline, safety
+from triage.actions.effects import effect_event
+from triage.config import load_policy
+from triage.domain.decision import Action, Decision
+from triage.domain.facts import Facts
+from triage.domain.work import Agent, Event
+from triage.observe import observe
+from triage.policy import Policy, RuleMode, compile_policy
+from triage.ports import Outline
+from triage.routing.assign import assign
+from triage.rules.language import ActionSpec
+from triage.safety import Bucket, Capped
+
+
+class PureEngine:
+    """See `triage.ports.Engine`."""
+
+    def compile(self, texts: Mapping[str, str], modes: Mapping[str, RuleMode], *, virtual: bool) -> Policy:
+        """Return the policy that *texts* and *modes* make; raise ConfigError with every fault."""
+        return compile_policy(load_policy(texts), modes, virtual=virtual)
+
+    def outlines(self, texts: Mapping[str, str]) -> Mapping[str, Outline]:
+        """Return every rule in short. A change of any calendar or milestone changes them all: what is true may move."""
+        policy = compile_policy(load_policy(texts))
+        document = policy.document
+        shared = hashlib.sha256(repr((document.calendars, document.milestones, document.words)).encode()).hexdigest()
+        return {
+            name: Outline(hashlib.sha256(f"{rule.digest}|{shared}".encode()).hexdigest(), rule.mode)
+            for name, rule in policy.rules.items()
+        }
+
+    def observe(
+        self, facts: Facts | None, event: Event, policy: Policy, related: Mapping[tuple[str, str], Any], org: str
+    ) -> Facts:
+        """Return *facts* with *event* folded in."""
+        return observe(facts, event, policy, related, org)
+
+    def decide(self, facts: Facts, policy: Policy, now: int) -> Decision:
+        """Return what holds at *now* and what to do."""
+        return pipeline.decide(facts, policy, now)
+
+    def advance(self, facts: Facts, policy: Policy, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+        """Return the facts after every crossing up to and including *upto*, and the decision at each."""
+        return pipeline.advance(facts, policy, upto)
+
+    def still_holds(self, facts: Facts, policy: Policy, action: Action, now: int) -> str:
+        """Return "" if *action* may go, else why it is cancelled."""
+        return pipeline.still_holds(facts, policy, action, now)
+
+    def effect_event(self, action: Action, policy: Policy, at: int) -> Event | None:
+        """Return what the done *action* did to its record."""
+        return effect_event(action, policy, at)
+
+    def catch_up(self, actions: Sequence[Action], now: int, policy: Policy) -> tuple[Action, ...]:
+        """Return *actions* with the stale ones of an outage superseded, cancelled or gathered."""
+        return safety.digest(safety.catch_up(actions, now, policy), policy)
+
+    def buckets(self, actions: Sequence[Action], policy: Policy, now: int, org: str) -> set[Bucket]:
+        """Return every counter that `apply_caps` has to know for *actions*."""
+        return {bucket for action in actions for bucket in safety.buckets_of(action, policy, now, org)}
+
+    def apply_caps(
+        self, actions: Sequence[Action], usage: Mapping[Bucket, int], policy: Policy, now: int, org: str
+    ) -> Capped:
+        """Return *actions* with what exceeds a cap held."""
+        return safety.apply_caps(actions, usage, policy, now, org)
+
+    def is_open(self, facts: Facts, policy: Policy) -> bool:
+        """Tell whether the record is neither closed nor deleted."""
+        return not facts.item.deleted and facts.item.fields.get("is_closed") is not True
+
+    def place(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action | None:
+        """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
+        spec = _spec_of(action, policy)
+        if spec is None or pipeline.still_holds(facts, policy, action, now):
+            return None
+        found = assign(spec, facts, policy, now)
+        if not found.target:
+            return None
+        reason = replace(action.reason, note=found.note, passed_over=found.passed_over)
+        return replace(action, target=found.target, at=now, status="planned", note="", reason=reason)
+
+    def references(self, facts: Facts, policy: Policy) -> tuple[tuple[str, str], ...]:
+        """Return the (object, id) pairs of other records that this one's rules may read."""
+        part = policy.objects.get(facts.item.object)
+        if part is None:
+            return ()
+        found = ((spec.object, facts.item.fields.get(f"{spec.alias}.id")) for spec in part.spec.related)
+        return tuple((object_name, str(identity)) for object_name, identity in found if identity)
+
+    def agents(self, policy: Policy) -> tuple[Agent, ...]:
+        """Return the agents that the policy's own directory names."""
+        return policy.directory.agents
+
+
+def _spec_of(action: Action, policy: Policy) -> ActionSpec | None:
+    """Return the action as its rule writes it; None where the rule has changed under it."""
+    rule = policy.rules.get(action.rule)
+    if rule is None:
+        return None
+    step = next((step for step in rule.steps if step.id == action.step), None)
+    written = step.do if step is not None else rule.repeat.then if rule.repeat and action.step == "then" else rule.do
+    if action.position >= len(written) or written[action.position].kind != action.kind:
+        return None
+    return written[action.position]

@@ -1,0 +1,130 @@
+"""Where effects go when nothing outside is to be touched: a JSONL file, or the store alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from triage.domain.decision import Action
+from triage.domain.instant import format_instant
+from triage.errors import SinkBusy
+from triage.ports import Receipt
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class StoreSink:
+    """Effects are done by being in the store: nothing leaves, and the record changes as if they had."""
+
+    name = "store"
+    live = False
+
+    def send(self, action: Action) -> Receipt:
+        """Return at once."""
+        return Receipt()
+
+    def close(self) -> None:
+        """Hold nothing, so let go of nothing."""
+
+
+class JsonlSink:
+    """
+    One line a key in a file that only grows. Each line is on disk before `send` returns.
+
+    The keys are read once, at the start; a last line that a crash tore off is cut away, because its effect was never
+    reported as done. Many threads may send at once: they share one flush to disk.
+    """
+
+    name = "jsonl"
+
+    def __init__(self, path: Path, *, live: bool = True) -> None:
+        """Open *path*, made where it is missing. *live*: somebody acts on the lines, so rules start in observe."""
+        self.live = live
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._keys, whole = _scan(path)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._file, whole)
+        os.lseek(self._file, whole, os.SEEK_SET)
+        self._writing = threading.Lock()
+        self._flushing = threading.Lock()
+        self._written = self._end = whole
+        self._flushed = whole
+
+    def send(self, action: Action) -> Receipt:
+        """
+        Append *action* unless its key is there.
+
+        Raises:
+            SinkBusy: the disk refused the line; nothing of it stays.
+        """
+        with self._writing:
+            if action.key in self._keys:
+                return Receipt(already=True)
+            self._append(_line(action))
+            self._keys.add(action.key)
+            mine = self._end
+        self._flush(mine)
+        return Receipt()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _append(self, line: bytes) -> None:
+        try:
+            done = 0
+            while done < len(line):
+                done += os.write(self._file, line[done:])
+        except OSError as cause:
+            os.ftruncate(self._file, self._end)
+            os.lseek(self._file, self._end, os.SEEK_SET)
+            raise SinkBusy(f"{self._path}: {cause.strerror}") from cause
+        self._end += len(line)
+
+    def _flush(self, mine: int) -> None:
+        """Come back when everything up to *mine* is on disk; whoever flushes takes along what others have written."""
+        with self._flushing:
+            if self._flushed >= mine:
+                return
+            end = self._end
+            os.fsync(self._file)
+            self._flushed = end
+
+
+def _line(action: Action) -> bytes:
+    shown = {
+        "at": format_instant(action.at),
+        "due": format_instant(action.due),
+        "object": action.object,
+        "id": action.id,
+        "rule": action.rule,
+        "step": action.step,
+        "action": action.kind,
+        "target": action.target,
+        "params": action.params,
+        "reason": action.reason,
+        "key": action.key,
+    }
+    return _encode(shown) + b"\n"
+
+
+def _scan(path: Path) -> tuple[set[str], int]:
+    """Return the keys in *path*, and where its last whole line ends."""
+    keys: set[str] = set()
+    whole = 0
+    if not path.exists():
+        return keys, whole
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            # Somebody else's line is kept, and is no key of ours.
+            with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError):
+                keys.add(str(msgspec.json.decode(line)["key"]))
+            whole += len(line)
+    return keys, whole

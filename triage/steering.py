@@ -1,0 +1,188 @@
+"""
+People's hands on the outbox: halt and resume, backlog and held effects, retries, cancellations, rederived decisions.
+
+Each function is one transaction, audited with who did it and why. Released effects go through the worker like any
+other: it asks again whether they still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from triage.domain.decision import AuditEntry
+from triage.errors import StoreError
+from triage.ports import Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
+from triage.store.codec import decode_facts, digest, encode_result
+from triage.turn import Turn, entry_of
+from triage.worker import compiled_policy
+
+EVERYTHING = "*"
+
+
+class Waiting(Struct, frozen=True):
+    """How many effects of one rule wait for one recipient, and the oldest due instant among them."""
+
+    rule: str
+    target: str
+    count: int
+    oldest: int
+
+
+class Released(Struct, frozen=True):
+    """What a release did: keys let go, and keys cancelled with the reason why they no longer hold."""
+
+    released: tuple[str, ...] = ()
+    cancelled: dict[str, str] = {}
+
+
+def stop(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> None:
+    """Halt the effects of *rule* (`*`: all): none starts more than a second later. Clocks and audit go on."""
+    with store.write() as unit:
+        unit.control.stop(Stop(rule=rule, at=now, actor=actor, reason=reason))
+        unit.audit.append([_entry(unit, now, "stopped", actor, rule=rule, reason=reason)])
+
+
+def start(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> bool:
+    """Let the effects of *rule* go again; False where they were not halted."""
+    with store.write() as unit:
+        if not unit.control.start(rule):
+            return False
+        unit.audit.append([_entry(unit, now, "started", actor, rule=rule, reason=reason)])
+        return True
+
+
+def stops(store: Store) -> list[Stop]:
+    """Return what is halted."""
+    with store.read() as unit:
+        return list(unit.control.stops().values())
+
+
+def waiting(store: Store, state: State = "backlog", *, rule: str = "") -> list[Waiting]:
+    """Return what stands in *state* (`backlog` or `held`), by rule and recipient, most first."""
+    found: dict[tuple[str, str], list[int]] = {}
+    with store.read() as unit:
+        for effect in unit.outbox.find(EffectFilter(states=(state,), rule=rule)):
+            found.setdefault((effect.action.rule, effect.action.target), []).append(effect.action.due)
+    rows = [Waiting(name, target, len(due), min(due)) for (name, target), due in found.items()]
+    return sorted(rows, key=lambda row: (-row.count, row.rule, row.target))
+
+
+def release(
+    store: Store,
+    engine: Engine,
+    now: int,
+    *,
+    rule: str,
+    limit: int,
+    actor: str,
+    reason: str = "",
+    state: State = "backlog",
+) -> Released:
+    """Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, oldest first; cancel what has ceased."""
+    with store.write() as unit:
+        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, limit=limit))
+        return _release(unit, engine, found, now, actor, reason)
+
+
+def release_keys(
+    store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = ""
+) -> Released:
+    """Let the held or backlog effects *keys* go."""
+    with store.write() as unit:
+        found = [_one(unit, key, ("held", "backlog")) for key in keys]
+        return _release(unit, engine, found, now, actor, reason)
+
+
+def retry(store: Store, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
+    """Send the dead effects *keys* again, from their first attempt; raise StoreError where one is not dead."""
+    with store.write() as unit:
+        found = [_one(unit, key, ("dead",)) for key in keys]
+        _move(unit, found, "ready", now, "retried_by_hand", actor, reason)
+        return len(found)
+
+
+def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
+    """Cancel the effects *keys*, which are not done yet; raise StoreError where one is."""
+    with store.write() as unit:
+        found = [_one(unit, key, ("ready", "held", "backlog", "dead", "would_have")) for key in keys]
+        turn = open_turn(unit, engine, now)
+        for effect in found:
+            if effect.state == "ready":
+                turn.free(effect)
+        turn.settle()
+        _move(unit, found, "cancelled", now, "cancelled", actor, reason)
+        return len(found)
+
+
+def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDecision, bool, str]:
+    """Return the stored decision, whether deriving it again gives the same bytes, and those bytes as JSON."""
+    with store.read() as unit:
+        stored = unit.policies.decision(decision_id)
+        if stored is None:
+            raise StoreError(f"there is no decision {decision_id}")
+        policy = compiled_policy(unit, engine, stored.policy)
+        roster = unit.policies.roster(stored.agents)
+    agents = tuple(replace(agent, load=stored.loads.get(agent.id, 0)) for agent in roster)
+    facts = replace(decode_facts(stored.facts), agents=agents)
+    if stored.call == "decide":
+        text = encode_result((engine.decide(facts, policy, stored.now),))
+    else:
+        text = encode_result(engine.advance(facts, policy, stored.now)[1])
+    return stored, digest(text) == stored.result, text
+
+
+def open_turn(unit: Unit, engine: Engine, now: int) -> Turn:
+    """Return a turn under the policy in force; raise StoreError where none is."""
+    live = unit.policies.live_digest()
+    if not live:
+        raise StoreError("no policy is in force: publish one with `triage policy publish`")
+    return Turn(unit, engine, compiled_policy(unit, engine, live), now)
+
+
+def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, actor: str, reason: str) -> Released:
+    turn = open_turn(unit, engine, now)
+    turn.load(sorted({effect.record for effect in found}))
+    policy = turn.policy
+    let_go: list[Effect] = []
+    cancelled: dict[str, str] = {}
+    for effect in found:
+        facts = turn.known(effect.record)
+        why = (
+            "the record is not in the store" if facts is None else engine.still_holds(facts, policy, effect.action, now)
+        )
+        if not effect.action.target:
+            # Nobody could take it: `Turn.place_held` finds somebody, a release cannot.
+            continue
+        if why:
+            cancelled[effect.action.key] = why
+            turn.note(entry_of(effect.action, unit.org, "cancelled", now, actor=actor, why=why))
+        else:
+            let_go.append(effect)
+            turn.reserve(effect)
+    for key, why in cancelled.items():
+        unit.outbox.change([key], "cancelled", run_at=0, error=why)
+    turn.settle()
+    _move(unit, let_go, "ready", now, "released", actor, reason)
+    return Released(tuple(effect.action.key for effect in let_go), cancelled)
+
+
+def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:
+    """Return the effect whose key begins with *key*; raise StoreError where it is none, several, or not in *states*."""
+    found = unit.outbox.find(EffectFilter(key=key, limit=2))
+    if len(found) != 1:
+        raise StoreError(f"{'no effect has' if not found else 'several effects have'} a key that begins with {key!r}")
+    if found[0].state not in states:
+        raise StoreError(f"effect {key[:12]} is {found[0].state}; this needs one that is {' or '.join(states)}")
+    return found[0]
+
+
+def _move(unit: Unit, effects: Sequence[Effect], state: State, now: int, event: str, actor: str, reason: str) -> None:
+    unit.outbox.change([effect.action.key for effect in effects], state, run_at=now)
+    unit.audit.append([entry_of(one.action, unit.org, event, now, actor=actor, reason=reason) for one in effects])
+
+
+def _entry(unit: Unit, now: int, event: str, actor: str, **body: str) -> AuditEntry:
+    return AuditEntry(at=now, org=unit.org, object="org", id=unit.org, event=event, actor=actor, body=dict(body))

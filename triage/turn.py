@@ -1,0 +1,432 @@
+"""
+One write transaction's work: events folded, timers fired, and all that follows stored together or not at all.
+
+`Turn` loads records as they are named, calls the engine, and at the end stores the records with their timers, the
+effects, what the caps counted, the decisions and the audit. It makes no remote call and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from triage.domain.decision import Action, AuditEntry, Decision
+from triage.domain.facts import Facts
+from triage.domain.instant import MINUTE
+from triage.domain.work import Agent, Event
+from triage.errors import IntakeError, TriageError
+from triage.pipeline import after
+from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
+from triage.store.codec import digest, encode, encode_facts, encode_result
+
+RETRY_AFTER = 5 * MINUTE
+"""When a record whose decision failed is looked at again."""
+
+HELD_AT_ONCE = 500
+"""How many held effects one change of an agent looks at."""
+
+STATES: Mapping[str, State] = {
+    "planned": "ready",
+    "would_have": "would_have",
+    "backlog": "backlog",
+    "suppressed": "suppressed",
+    "held": "held",
+    "cancelled": "cancelled",
+    "superseded": "superseded",
+}
+
+
+class Settled(Struct, frozen=True):
+    """What a turn stored: the effects that are new, by how they stand, and the records that could not be decided."""
+
+    effects: tuple[Effect, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Turn:
+    """One write transaction in the making. Call `settle` once, last."""
+
+    def __init__(self, unit: Unit, engine: Engine, policy: Compiled, now: int) -> None:
+        self._unit = unit
+        self._engine = engine
+        self.policy = policy
+        self._now = now
+        self._before: dict[str, Record | None] = {}
+        self._facts: dict[str, Facts] = {}
+        self._why: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._actions: list[Action] = []
+        self._kept: list[StoredDecision] = []
+        self._entries: list[AuditEntry] = []
+        self._moved_agents: dict[str, int] = {}
+        self._roster = Roster(unit.related.agents())
+        self._related = RelatedView(unit)
+
+    def load(self, keys: Sequence[str]) -> None:
+        """Read records ahead, many at a time."""
+        missing = [key for key in keys if key not in self._before]
+        stored = self._unit.records.get(missing)
+        for key in missing:
+            self._hold(key, stored.get(key))
+
+    def fold(self, event: Event, live_from: int = 0) -> None:
+        """
+        Let *event* happen: to its record, or to every record that reads the object or agent it is about.
+
+        Timers before it are decided first. *live_from* is kept on a record that begins here.
+
+        Raises:
+            IntakeError: the event cannot be; nothing of it stays.
+        """
+        if event.type == "agent":
+            self._fold_agent(event)
+        elif event.type == "related":
+            self._fold_related(event)
+        else:
+            self._apply(record_key(event.object, event.id), event, live_from)
+
+    def wake(self, record: Record) -> None:
+        """Decide *record* at every crossing up to now, at least once."""
+        self._hold(record.key, record)
+        facts = self._facts[record.key]
+        try:
+            self._advance(record.key, facts, self._now, at_least_once=True)
+        except TriageError as fault:
+            self._fail(record, str(fault))
+
+    def known(self, key: str) -> Facts | None:
+        """Return what is known of the loaded record *key* by now, with the agents as they are; None: no such record."""
+        facts = self._facts.get(key)
+        return None if facts is None else self._seen(facts)
+
+    def note(self, entry: AuditEntry) -> None:
+        """Audit *entry* with the rest."""
+        self._entries.append(entry)
+
+    def reserve(self, effect: Effect) -> None:
+        """Count the load of *effect*, which is let go by hand."""
+        self._roster.reserve(replace(effect.action, status="planned"), 1)
+
+    def free(self, effect: Effect) -> None:
+        """Give back the load that was reserved for *effect*, which is no longer pending."""
+        self._roster.reserve(replace(effect.action, status="planned"), -1)
+
+    def settle(self) -> Settled:
+        """Store everything, and return what is new."""
+        if self._moved_agents:
+            self.place_held()
+        stored = self._plan()
+        self._store_records()
+        for agent_id, at in self._moved_agents.items():
+            self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
+        self._unit.policies.keep(self._kept, self._roster.kept)
+        self._unit.audit.append(self._entries)
+        self._unit.related.save_agents(self._roster.changed())
+        return Settled(tuple(stored), dict(self._failed))
+
+    def _hold(self, key: str, record: Record | None) -> None:
+        self._before[key] = record
+        if record is not None:
+            self._facts[key] = record.facts
+
+    def _apply(self, key: str, event: Event, live_from: int = 0) -> None:
+        self.load([key])
+        facts = self._facts.get(key)
+        if facts is not None and facts.next_at is not None and facts.next_at < event.at:
+            facts = self._advance(key, facts, event.at - 1)
+        seen = None if facts is None else self._seen(facts)
+        folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
+        if facts is None and live_from:
+            folded = replace(folded, live_from=live_from)
+        try:
+            self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
+        except IntakeError:
+            raise
+        except TriageError as fault:
+            raise IntakeError(str(fault), event.id) from fault
+
+    def _fold_agent(self, event: Event) -> None:
+        held = self._roster.get(event.id)
+        agent = changed_agent(held, event)
+        if held is None:
+            owned = len(self._unit.records.dependents([record_key("agent", event.id)]))
+            agent = replace(agent, load=agent.load or owned)
+        self._roster.put(agent)
+        self._moved_agents[event.id] = event.at
+
+    def _fold_related(self, event: Event) -> None:
+        target = (event.object, event.id)
+        self._unit.related.merge(target, event.changes, event.at)
+        self._related.forget(target)
+        dependents = set(self._unit.records.dependents([record_key(*target)]))
+        dependents |= {key for key, facts in self._facts.items() if record_key(*target) in self._references(facts)}
+        self.load(sorted(dependents))
+        for key in sorted(dependents):
+            self._apply(key, event)
+
+    def place_held(self) -> None:
+        """Give held effects that nobody could take to whoever can now."""
+        waiting = self._unit.outbox.find(EffectFilter(states=("held",), target="", limit=HELD_AT_ONCE))
+        self.load(sorted({one.record for one in waiting}))
+        for effect in waiting:
+            facts = self._facts.get(effect.record)
+            if facts is None or effect.action.target:
+                continue
+            placed = self._engine.place(effect.action, self._seen(facts), self.policy, self._now)
+            if placed is not None:
+                self._roster.reserve(placed, 1)
+                self._actions.append(placed)
+
+    def _advance(self, key: str, facts: Facts, upto: int, *, at_least_once: bool = False) -> Facts:
+        seen = self._seen(facts)
+        decided, decisions = self._engine.advance(seen, self.policy, upto)
+        if decisions:
+            self._keep(key, seen, "advance", upto, decisions)
+        elif at_least_once:
+            decision = self._engine.decide(seen, self.policy, max(upto, facts.last_decided_at or upto))
+            decided = after(seen, decision)
+            self._keep(key, seen, "decide", decision.at, (decision,))
+        self._facts[key] = replace(decided, agents=())
+        return self._facts[key]
+
+    def _keep(self, key: str, seen: Facts, call: str, now: int, decisions: Sequence[Decision]) -> None:
+        self._why[key] = decisions[-1].next_why
+        actions = [action for decision in decisions for action in decision.actions]
+        if not actions:
+            return
+        self._actions += actions
+        kept = self._stored(key, seen, call, now, decisions)
+        self._kept.append(kept)
+        for action in actions:
+            self._roster.reserve(action, 1)
+
+    def _stored(self, key: str, seen: Facts, call: str, now: int, decisions: Sequence[Decision]) -> StoredDecision:
+        facts = encode_facts(seen)
+        result = digest(encode_result(decisions))
+        roster, loads = self._roster.snapshot()
+        return StoredDecision(
+            id=digest(encode([self._unit.org, key, self.policy.digest, call, now, facts, roster, loads])),
+            record=key,
+            version=self._version(key),
+            policy=self.policy.digest,
+            call="decide" if call == "decide" else "advance",
+            now=now,
+            facts=facts,
+            agents=roster,
+            loads=loads,
+            result=result,
+        )
+
+    def _version(self, key: str) -> int:
+        before = self._before[key]
+        return before.version + 1 if before is not None else 1
+
+    def _plan(self) -> list[Effect]:
+        if not self._actions:
+            return []
+        outbox = self._unit.outbox
+        actions = self._engine.catch_up(self._actions, self._now, self.policy)
+        usage = outbox.usage(self._engine.buckets(actions, self.policy, self._now, self._unit.org))
+        capped = self._engine.apply_caps(actions, usage, self.policy, self._now, self._unit.org)
+        effects = [Effect(action=one, state=STATES[one.status], run_at=self._now) for one in capped.actions]
+        stored = outbox.plan(effects)
+        outbox.add_usage(capped.added)
+        going = {one.action.key for one in stored if one.state == "ready"}
+        for action in self._actions:
+            if action.key not in going:
+                self._roster.reserve(action, -1)
+        for one in stored:
+            self._entries.append(planned_entry(one, self._unit.org, self._now))
+        for alert in capped.alerts:
+            self._entries.append(
+                AuditEntry(
+                    at=self._now,
+                    org=self._unit.org,
+                    object="org",
+                    id=self._unit.org,
+                    event="alert",
+                    body={"text": alert},
+                )
+            )
+        for one in outbox.supersede(stored):
+            if one.state == "ready":
+                self.free(one)
+            self._entries.append(entry_of(one.action, self._unit.org, "superseded", self._now))
+        return stored
+
+    def _store_records(self) -> None:
+        changes: list[tuple[Record | None, Record]] = []
+        for key, facts in self._facts.items():
+            before = self._before[key]
+            if key in self._failed or (before is not None and before.facts == facts and before.due == facts.next_at):
+                continue
+            record = self._record(key, facts)
+            changes.append((before, record))
+            self._roster.moved(before, record)
+        self._unit.records.save(changes)
+
+    def _record(self, key: str, facts: Facts) -> Record:
+        owner = str(facts.item.fields.get("owner") or "")
+        return Record(
+            key=key,
+            facts=facts,
+            version=self._version(key),
+            open=self._engine.is_open(facts, self.policy),
+            owner=owner,
+            due=facts.next_at,
+            why=self._why.get(key, ""),
+            references=self._references(facts),
+        )
+
+    def _references(self, facts: Facts) -> tuple[str, ...]:
+        named = {record_key(*target) for target in self._engine.references(facts, self.policy)}
+        owner = str(facts.item.fields.get("owner") or "")
+        if owner:
+            named.add(record_key("agent", owner))
+        return tuple(sorted(named))
+
+    def _fail(self, record: Record, fault: str) -> None:
+        """Keep the worker going past one record that cannot be decided: audited, and looked at again later."""
+        self._failed[record.key] = fault
+        self._unit.records.save([(record, replace(record, due=self._now + RETRY_AFTER, why="failed"))])
+        item = record.facts.item
+        self._entries.append(
+            AuditEntry(
+                at=self._now, org=self._unit.org, object=item.object, id=item.id, event="failed", body={"error": fault}
+            )
+        )
+
+    def _seen(self, facts: Facts) -> Facts:
+        return replace(facts, agents=self._roster.agents())
+
+
+class Roster:
+    """The agents within one turn: what each holds moves as work is given out, so that nobody is given it twice."""
+
+    def __init__(self, agents: Sequence[Agent]) -> None:
+        self._stored = {agent.id: agent for agent in agents}
+        self._agents = dict(self._stored)
+        self._tuple: tuple[Agent, ...] | None = None
+        self._unloaded: tuple[str, tuple[Agent, ...]] | None = None
+        self.kept: dict[str, tuple[Agent, ...]] = {}
+
+    def agents(self) -> tuple[Agent, ...]:
+        """Return all agents as they are now, by id."""
+        if self._tuple is None:
+            self._tuple = tuple(self._agents[name] for name in sorted(self._agents))
+        return self._tuple
+
+    def get(self, agent_id: str) -> Agent | None:
+        """Return one agent."""
+        return self._agents.get(agent_id)
+
+    def put(self, agent: Agent) -> None:
+        """Add or replace *agent*."""
+        self._agents[agent.id] = agent
+        self._tuple = self._unloaded = None
+
+    def reserve(self, action: Action, amount: int) -> None:
+        """Count *action*, where it is a planned reassignment to an agent, as *amount* of work held."""
+        if action.kind == "reassign" and action.status == "planned":
+            self._add(action.target.removeprefix("user:"), amount)
+
+    def moved(self, before: Record | None, record: Record) -> None:
+        """Count a record that has come to an owner, or left one."""
+        was = before.owner if before is not None and before.open else ""
+        now = record.owner if record.open else ""
+        if was != now:
+            self._add(was, -1)
+            self._add(now, 1)
+
+    def snapshot(self) -> tuple[str, dict[str, int]]:
+        """Return the digest under which the agents are kept without loads, and the loads above zero."""
+        if self._unloaded is None:
+            bare = tuple(replace(agent, load=0) for agent in self.agents())
+            self._unloaded = (digest(encode(bare)), bare)
+        name, bare = self._unloaded
+        self.kept[name] = bare
+        return name, {agent.id: agent.load for agent in self.agents() if agent.load}
+
+    def changed(self) -> list[Agent]:
+        """Return the agents that differ from what is stored."""
+        return [agent for name, agent in sorted(self._agents.items()) if self._stored.get(name) != agent]
+
+    def _add(self, agent_id: str, amount: int) -> None:
+        agent = self._agents.get(agent_id)
+        if agent is not None:
+            self._agents[agent_id] = replace(agent, load=max(0, agent.load + amount))
+            self._tuple = None
+
+
+class RelatedView(Mapping[tuple[str, str], Mapping[str, Any]]):
+    """Other objects' fields as the engine asks for them, read from the store once each."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._known: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+
+    def __getitem__(self, target: tuple[str, str]) -> Mapping[str, Any]:
+        if target not in self._known:
+            self._known[target] = self._unit.related.get([target]).get(target)
+        found = self._known[target]
+        if found is None:
+            raise KeyError(target)
+        return found
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter([target for target, found in self._known.items() if found is not None])
+
+    def __len__(self) -> int:
+        return sum(found is not None for found in self._known.values())
+
+    def forget(self, target: tuple[str, str]) -> None:
+        """Read *target* again next time."""
+        self._known.pop(target, None)
+
+
+def changed_agent(agent: Agent | None, event: Event) -> Agent:
+    """Return *agent* (None: a new one) with the event's changes; raise IntakeError where one is of a wrong type."""
+    known = msgspec.to_builtins(agent) if agent is not None else {"id": event.id}
+    try:
+        return msgspec.convert({**known, **event.changes, "id": event.id}, Agent)
+    except msgspec.ValidationError as cause:
+        raise IntakeError(f"agent: {cause}", event.id) from cause
+
+
+def entry_of(action: Action, org: str, event: str, at: int, *, actor: str = "triage", **body: Any) -> AuditEntry:
+    """Return the audit line that says that *event* happened to *action*."""
+    return AuditEntry(
+        at=at,
+        org=org,
+        object=action.object,
+        id=action.id,
+        event=event,
+        actor=actor,
+        key=action.key,
+        rule=action.rule,
+        body=body,
+    )
+
+
+def planned_entry(effect: Effect, org: str, at: int) -> AuditEntry:
+    """Return the audit line of a new effect: all that was decided about it, and why."""
+    action = effect.action
+    event = "planned" if effect.state == "ready" else effect.state
+    return entry_of(
+        action,
+        org,
+        event,
+        at,
+        step=action.step,
+        kind=action.kind,
+        target=action.target,
+        due=action.due,
+        decided=action.at,
+        note=action.note,
+        params=action.params,
+        reason=msgspec.to_builtins(action.reason),
+    )

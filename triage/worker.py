@@ -1,0 +1,335 @@
+"""
+The worker: take events in, fire what is due, carry effects out, and go on until told to stop.
+
+`ingest`, `fire` and `act` each do one bounded piece and take the instant from the caller; `run` calls them in turn by
+its clock. Firing makes no remote call, and no remote call is made inside a transaction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from triage.delivery import Delivered, Delivery, Pace
+from triage.domain.work import Event
+from triage.errors import IntakeError, StaleRecord, StoreError
+from triage.lateness import Lateness
+from triage.ports import Clock, Compiled, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
+from triage.turn import Settled, Turn
+
+Answer = TypeVar("Answer")
+
+REFUSALS_SHOWN = 100
+"""How many refusals `ingest` returns; all of them are in the store."""
+
+CONFLICTS = 5
+"""How often a transaction is tried again where somebody else stored one of its records in between."""
+
+
+class Ingested(Struct, frozen=True, kw_only=True):
+    """What became of every line read: accepted + repeated + refused = read."""
+
+    read: int = 0
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+    planned: int = 0
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Fired(Struct, frozen=True, kw_only=True):
+    """What one firing did: how many records, the new effects by state, and the due instants that were met."""
+
+    records: int = 0
+    effects: dict[str, int] = field(default_factory=dict)
+    due: tuple[int, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Whether the worker can do its work; *fault* says why not, since *since*."""
+
+    ok: bool = True
+    fault: str = ""
+    since: int = 0
+
+
+class Worker:
+    """One worker of one organisation on one store, with one sink."""
+
+    def __init__(
+        self, store: Store, sink: Sink, engine: Engine, clock: Clock, *, name: str = "worker", pace: Pace | None = None
+    ) -> None:
+        self.store = store
+        self.engine = engine
+        self.clock = clock
+        self.name = name
+        self.pace = pace or Pace()
+        self.lateness = Lateness()
+        self.health = Health()
+        self._compiled: tuple[str, Compiled] | None = None
+        self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
+
+    def policy(self, unit: Unit) -> Compiled:
+        """Return the policy in force, compiled once; raise StoreError where none has been published."""
+        live = unit.policies.live_digest()
+        if not live:
+            raise StoreError("no policy is in force: publish one with `triage policy publish`")
+        if self._compiled is None or self._compiled[0] != live:
+            self._compiled = (live, compiled_policy(unit, self.engine, live))
+        return self._compiled[1]
+
+    def ingest_lines(
+        self,
+        lines: Iterable[bytes | str],
+        read: Callable[[bytes | str], Event],
+        now: int,
+        *,
+        source: str = "file",
+        live_from: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Ingested:
+        """Take in one event a line, as `ingest` does; *read* raises IntakeError for a line that is none."""
+        parsed = _parsed(lines, read, source, now)
+        return self.ingest(parsed, now, source=source, live_from=live_from, progress=progress)
+
+    def ingest(
+        self,
+        events: Iterable[Event | Refusal],
+        now: int,
+        *,
+        source: str = "file",
+        live_from: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Ingested:
+        """
+        Take in *events* in order, a batch a transaction, and return what became of each.
+
+        An event taken in before (same source and event id) changes nothing, so a broken run is simply repeated.
+
+        Args:
+            live_from: What was true on a new record before this instant is backlog; by default the instant at which
+                *source* was first read. 0: nothing is backlog.
+            progress: Called with the number of lines read so far, after each batch.
+        """
+        total = Ingested()
+        numbered = enumerate(events, start=1)
+        while batch := list(itertools.islice(numbered, self.pace.ingest_batch)):
+            piece = partial(self._ingest, batch, now, source, live_from)
+            total = _added(total, self._retrying(piece))
+            if progress is not None:
+                progress(total.read)
+        return total
+
+    def fire(self, now: int, limit: int | None = None) -> Fired:
+        """Decide at most *limit* records whose timer is due at *now*, in one transaction, the longest due first."""
+        return self._retrying(lambda: self._fire(now, self.pace.fire_batch if limit is None else limit))
+
+    def act(self, now: int, limit: int | None = None) -> Delivered:
+        """Carry out at most *limit* effects that are due at *now*, highest priority first."""
+        return self._delivery.act(now, self.pace.act_batch if limit is None else limit)
+
+    def place_held(self, now: int) -> int:
+        """Give effects that nobody could take to whoever can now; return how many."""
+        with self.store.write() as unit:
+            turn = Turn(unit, self.engine, self.policy(unit), now)
+            turn.place_held()
+            return sum(one.state == "ready" for one in turn.settle().effects)
+
+    def next_due(self) -> int | None:
+        """Return the earliest instant at which there is anything to fire or to send, None for never."""
+        with self.store.read() as unit:
+            found = [instant for instant in (unit.records.next_due(), unit.outbox.next_run()) if instant is not None]
+            return min(found, default=None)
+
+    def drain(self, now: int) -> int:
+        """Fire and carry out until nothing more is due at *now*; return how many effects were done."""
+        done = 0
+        while True:
+            fired = self.fire(now)
+            acted = self.act(now)
+            done += acted.done
+            if not fired.records and not acted.claimed:
+                return done
+
+    def run(self, stop: threading.Event) -> None:
+        """
+        Work until *stop* is set; what has been begun is finished first. Raise StoreBusy where another worker runs.
+
+        Effects have a thread of their own: a slow other side delays no timer.
+        """
+        with self.store.hold():
+            acting = ThreadPoolExecutor(1, thread_name_prefix="act")
+            sent = acting.submit(self._loop, stop, self._act_round)
+            try:
+                self._loop(stop, self._fire_round)
+            finally:
+                self.clock.wake()
+                acting.shutdown()
+            sent.result()
+
+    def close(self) -> None:
+        """End the threads that send."""
+        self._delivery.close()
+
+    def _loop(self, stop: threading.Event, piece: Callable[[], bool]) -> None:
+        try:
+            while not stop.is_set():
+                if not self._survived(piece) and not stop.is_set():
+                    self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 20)
+        finally:
+            # Whatever ends one half ends the other: half a worker looks alive and is not.
+            stop.set()
+
+    def _survived(self, piece: Callable[[], bool]) -> bool:
+        """Run one piece and return whether there may be more; a store that cannot be used is waited for."""
+        try:
+            busy = piece()
+        except StoreError as fault:
+            self.health = Health(ok=False, fault=str(fault), since=self.health.since or self.clock.now())
+            return False
+        if busy and not self.health.ok:
+            self.health = Health()
+        return busy
+
+    def _fire_round(self) -> bool:
+        now = self.clock.now()
+        with self.store.read() as unit:
+            due = unit.records.next_due()
+        if due is None or due > now:
+            return False
+        fired = self.fire(now)
+        stored = self.clock.now()
+        for instant in fired.due:
+            self.lateness.add(stored - instant)
+        return fired.records > 0
+
+    def _act_round(self) -> bool:
+        return self.act(self.clock.now()).claimed > 0
+
+    def _ingest(
+        self, batch: Sequence[tuple[int, Event | Refusal]], now: int, source: str, live_from: int | None
+    ) -> Ingested:
+        with self.store.write() as unit:
+            turn = Turn(unit, self.engine, self.policy(unit), now)
+            since = now if live_from is None else live_from
+            state = unit.intake.source(source) or SourceState(name=source, live_from=since)
+            events = [one for _, one in batch if isinstance(one, Event)]
+            seen = unit.intake.seen(source, [one.event_id for one in events])
+            own = [one for one in events if one.type not in ("agent", "related")]
+            turn.load(sorted({record_key(one.object, one.id) for one in own}))
+            taken, refused = _fold(turn, batch, seen, state, now)
+            unit.intake.add(source, taken)
+            unit.intake.refuse(refused)
+            settled = turn.settle()
+            repeated = len(batch) - len(taken) - len(refused)
+            unit.intake.save_source(_counted(state, len(taken), repeated, len(refused)))
+        return Ingested(
+            read=len(batch),
+            accepted=len(taken),
+            repeated=repeated,
+            refused=len(refused),
+            planned=_states(settled).get("ready", 0),
+            refusals=tuple(refused),
+        )
+
+    def _fire(self, now: int, limit: int) -> Fired:
+        with self.store.write() as unit:
+            due = unit.records.due(now, limit)
+            if not due:
+                return Fired()
+            turn = Turn(unit, self.engine, self.policy(unit), now)
+            for record in due:
+                turn.wake(record)
+            settled = turn.settle()
+        return Fired(
+            records=len(due),
+            effects=_states(settled),
+            due=tuple(record.due for record in due if record.due is not None),
+            failed=settled.failed,
+        )
+
+    def _retrying(self, piece: Callable[[], Answer]) -> Answer:
+        for _ in range(CONFLICTS):
+            try:
+                return piece()
+            except StaleRecord:
+                continue
+        return piece()
+
+
+def compiled_policy(unit: Unit, engine: Engine, digest: str) -> Compiled:
+    """Return a stored policy compiled again; raise StoreError where that does not give the same policy."""
+    stored = unit.policies.get(digest)
+    if stored is None:
+        raise StoreError(f"policy {digest[:12]} is not in the store")
+    compiled = engine.compile(stored.texts, stored.modes, virtual=stored.virtual)
+    if compiled.digest != digest:
+        raise StoreError(f"policy {digest[:12]} compiles to another one now: publish it with `triage policy publish`")
+    return compiled
+
+
+def _fold(
+    turn: Turn, batch: Sequence[tuple[int, Event | Refusal]], seen: set[str], state: SourceState, now: int
+) -> tuple[list[Event], list[Refusal]]:
+    taken: list[Event] = []
+    refused: list[Refusal] = []
+    for line, one in batch:
+        if isinstance(one, Refusal):
+            refused.append(one)
+        elif one.event_id not in seen:
+            try:
+                turn.fold(one, state.live_from)
+            except IntakeError as fault:
+                refused.append(Refusal(source=state.name, line=line, reason=fault.reason, record=one.id, at=now))
+                continue
+            seen.add(one.event_id)
+            taken.append(one)
+    return taken, refused
+
+
+def _parsed(
+    lines: Iterable[bytes | str], read: Callable[[bytes | str], Event], source: str, now: int
+) -> Iterator[Event | Refusal]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield read(line)
+        except IntakeError as fault:
+            text = line.decode(errors="replace") if isinstance(line, bytes) else line
+            yield Refusal(source=source, line=number, reason=fault.reason, record=fault.record_id, text=text, at=now)
+
+
+def _counted(state: SourceState, taken: int, repeated: int, refused: int) -> SourceState:
+    return replace(
+        state,
+        accepted=state.accepted + taken,
+        repeated=state.repeated + repeated,
+        refused=state.refused + refused,
+    )
+
+
+def _added(total: Ingested, more: Ingested) -> Ingested:
+    return Ingested(
+        read=total.read + more.read,
+        accepted=total.accepted + more.accepted,
+        repeated=total.repeated + more.repeated,
+        refused=total.refused + more.refused,
+        planned=total.planned + more.planned,
+        refusals=(*total.refusals, *more.refusals)[:REFUSALS_SHOWN],
+    )
+
+
+def _states(settled: Settled) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for effect in settled.effects:
+        counts[effect.state] = counts.get(effect.state, 0) + 1
+    return counts
