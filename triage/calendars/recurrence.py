@@ -68,19 +68,26 @@ def read_pattern(recurrence: Recurrence) -> Pattern:
         _month(recurrence.month) if recurrence.month else 0,
         _NTH[recurrence.instance] if recurrence.instance else 0,
     )
+    if lacking := _lacking(pattern, recurrence):
+        raise ValueError(f"{kind}{lacking}")
+    return pattern
+
+
+def _lacking(pattern: Pattern, recurrence: Recurrence) -> str:
     if pattern.interval < 1:
-        raise ValueError(f"{kind}: interval {pattern.interval} must be 1 or more")
+        return f": interval {pattern.interval} must be 1 or more"
     if pattern.interval > 1 and pattern.start is None:
-        raise ValueError(f"{kind}: an interval of {pattern.interval} needs a start date to count from")
-    for needed, field, given in (
-        (kind in _DAY_OF_MONTH, "day (1 to 31)", 1 <= pattern.day <= 31),
-        (kind in _WEEKDAYS_NEEDED, "days (Monday to Sunday)", bool(pattern.weekdays)),
-        (kind.endswith("Nth"), "instance (First to Fourth, or Last)", recurrence.instance is not None),
-        (kind.startswith("RecursYearly"), "month (January to December)", pattern.month > 0),
+        return f": an interval of {pattern.interval} needs a start date to count from"
+    kind = pattern.type
+    for needed, given, field in (
+        (kind in _DAY_OF_MONTH, 1 <= pattern.day <= 31, "day (1 to 31)"),
+        (kind in _WEEKDAYS_NEEDED, bool(pattern.weekdays), "days (Monday to Sunday)"),
+        (kind.endswith("Nth"), recurrence.instance is not None, "instance (First to Fourth, or Last)"),
+        (kind.startswith("RecursYearly"), pattern.month > 0, "month (January to December)"),
     ):
         if needed and not given:
-            raise ValueError(f"{kind} needs {field}")
-    return pattern
+            return f" needs {field}"
+    return ""
 
 
 def days_between(pattern: Pattern, first: int, last: int) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from triage.calendars import (
@@ -293,6 +295,15 @@ def test_answers_are_the_same_whichever_years_were_asked_for_first() -> None:
         for t in reversed(questions)
     ]
     assert first == second[::-1]
+
+
+def test_threads_that_share_a_fresh_calendar_get_the_answers_of_one_thread() -> None:
+    """The table grows while others read it: nobody may see half of one."""
+    questions = [at(f"{1975 + index % 200}-06-01T12:00:00Z") for index in range(0, 2000, 37)] * 8
+    alone, shared = (calendar_of("Europe/London", ("20:00", "02:00")) for _ in range(2))
+    expected = [alone.add(t, 40 * HOUR) for t in questions]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda t: shared.add(t, 40 * HOUR), questions)) == expected
 
 
 def test_a_night_shift_over_new_year_is_one_span_across_compiled_years() -> None:
