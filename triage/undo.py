@@ -70,7 +70,7 @@ def _restorations(unit: Unit, rule: str, since: int, now: int) -> list[Restorati
 
 
 def _restoration(org: str, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:
-    """Put back the value from before the first of an unbroken run of the rule's effects, where the last still stands."""
+    """Put back the value from before the first of an unbroken run of the rule's effects."""
     effects = sorted(effects, key=lambda effect: (effect.done_at or 0, effect.seq))
     value = facts.item.fields.get(field)
     kept = _touched(facts, field, effects)
