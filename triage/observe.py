@@ -26,6 +26,12 @@ Related = Mapping[tuple[str, str], Mapping[str, Any]]
 QUEUE_PREFIXES = ("00G", "queue:", "pool:", "team:")
 """An owner that begins so is a queue, not a person: Salesforce's key prefix for groups, or one of our own targets."""
 
+AT_CREATION: dict[str, Value] = {
+    "is_contacted": False, "awaiting_reply": False, "inbound_count": 0, "outbound_count": 0, "reopen_count": 0,
+    "reassignment_count": 0,
+}  # fmt: skip
+"""What is folded from a record's events is known from the first, so that `not is_contacted` can hold."""
+
 WATCHED = ("owner", "priority")
 """A person who changes one of these after an action of ours overrides the rule that caused it."""
 
@@ -55,8 +61,9 @@ def observe(facts: Facts | None, event: Event, policy: Policy, related: Related,
 
 def _created(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
     after = _merged(item, event.changes, part, related)
+    ours = {name: value for name, value in AT_CREATION.items() if part.counts_itself(name)}
     marks = dict.fromkeys(("created", "created_until_modified", "last_modified", "last_contact"), event.at)
-    return replace(after, marks=marks | _ownership_marks(after, event.at, policy))
+    return replace(after, fields=ours | after.fields, marks=marks | _ownership_marks(after, event.at, policy))
 
 
 def _applied(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
