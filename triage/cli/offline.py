@@ -1,0 +1,233 @@
+"""Commands that need no store: calendars and deadlines, one dry decision, rules checked and previewed, the demo."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from triage.calendars.describe import describe_openings
+from triage.cli.common import (
+    BAD_INPUT,
+    FINDINGS,
+    as_json,
+    policy_option,
+    print_json,
+    print_table,
+    read_policy,
+    virtual_policy,
+)
+from triage.deadline import answer_lines
+from triage.domain.decision import Decision
+from triage.domain.facts import Facts
+from triage.domain.instant import format_instant, parse_instant
+from triage.domain.work import Event
+from triage.errors import ConfigError, IntakeError
+from triage.explain import Explanation, explain
+from triage.intake.event import parse_event
+from triage.observe import observe
+from triage.pipeline import advance
+from triage.policy import Policy
+from triage.rules.analysis import analyse
+from triage.rules.schema import json_schema
+from triage.wiring import SystemClock
+from triage.wording import action_text, reason_text
+
+
+def instant_option(text: str | None) -> int:
+    """Return the instant that `--at` names, or the clock's."""
+    return SystemClock().now() if text is None else parse_instant(text)
+
+
+@click.command()
+@click.option(
+    "--jsonl",
+    "file",
+    type=click.File("rb"),
+    required=True,
+    help="Questions, one JSON object a line; - reads standard input.",
+)
+def deadline(file: Any) -> None:
+    """
+    Answer calendar questions: add, subtract, between, next_open, prev_open, is_open.
+
+    A line is {"id","kind","calendar":{"tz","weekly",..},"start","seconds"|"end","pauses"}; it gives {"id","result"},
+    or {"id","error"} in its place. Exit code 2 where any line failed.
+    """
+    failed = False
+    for text, ok in answer_lines(file):
+        sys.stdout.write(text + "\n")
+        failed = failed or not ok
+    if failed:
+        raise SystemExit(BAD_INPUT)
+
+
+@click.group()
+def calendar() -> None:
+    """Look at business hours."""
+
+
+@calendar.command("show")
+@click.argument("name")
+@policy_option
+@click.option("--at", "at_text", default=None, help="From this instant on [default: now].")
+@click.option("--count", default=14, show_default=True, type=click.IntRange(1, 1000), help="How many changes.")
+@as_json
+def calendar_show(name: str, folder: str | None, at_text: str | None, count: int, as_json: bool) -> None:
+    """Print the next openings and closures of calendar NAME, in local time and UTC, with the holiday that closes."""
+    policy = virtual_policy(folder)
+    if name not in policy.calendars:
+        raise ConfigError(f"no calendar {name!r} in the policy: it has {', '.join(sorted(policy.calendars))}")
+    changes = describe_openings(policy.calendars[name], instant_option(at_text), count)
+    if as_json:
+        for change in changes:
+            print_json({"at": format_instant(change.at)} | msgspec.structs.asdict(change) | {"at": change.utc})
+        return
+    rows = [(change.kind, change.local, change.utc, change.reason) for change in changes]
+    print_table(("", "local", "UTC", "why"), rows, f"{name} never closes")
+
+
+@click.command()
+@click.argument("record", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@policy_option
+@click.option("--at", "at_text", default=None, help="Decide as of this instant [default: now].")
+@click.option("--object", "object_name", default="Case", show_default=True, help="What the record is.")
+@as_json
+def decide(record: str, folder: str | None, at_text: str | None, object_name: str, as_json: bool) -> None:
+    """
+    Decide on one record without doing anything: which rules hold, what they would do, and when to look again.
+
+    RECORD is a JSON file: one record by CRM names ({"Id","CreatedDate",..}), or a list of events as in a log.
+    """
+    policy = virtual_policy(folder)
+    now = instant_option(at_text)
+    facts, decisions = dry_run(_events_of(record, object_name, policy), policy, now)
+    explanation = explain(facts, policy, now)
+    if as_json:
+        print_json({"actions": [_action_row(a) for d in decisions for a in d.actions], "explanation": explanation})
+        return
+    _print_decided(decisions, explanation)
+
+
+def dry_run(events: list[Event], policy: Policy, now: int) -> tuple[Facts, list[Decision]]:
+    """Return the facts of one record after *events* and the clock up to *now*, and every decision on the way."""
+    facts: Facts | None = None
+    decisions: list[Decision] = []
+    for event in events:
+        if event.at > now:
+            break
+        if facts is not None:
+            facts, made = advance(facts, policy, event.at - 1)
+            decisions += made
+        facts = observe(facts, event, policy, {}, "dry-run")
+        facts, made = advance(facts, policy, event.at)
+        decisions += made
+    if facts is None:
+        raise IntakeError("nothing has happened to the record yet at that instant")
+    facts, made = advance(facts, policy, now)
+    return facts, [*decisions, *made]
+
+
+def _events_of(path: str, object_name: str, policy: Policy) -> list[Event]:
+    text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8", errors="replace")
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as cause:
+        raise IntakeError(f"{path} is not JSON: {cause}") from cause
+    if isinstance(raw, list):
+        return sorted((parse_event(line) for line in raw), key=lambda event: event.at)
+    if not isinstance(raw, dict):
+        raise IntakeError(f"{path} holds neither a record nor a list of events")
+    if "type" in raw and "at" in raw:
+        return [parse_event(raw)]
+    return [_created(raw, object_name, policy)]
+
+
+def _created(raw: dict[str, Any], object_name: str, policy: Policy) -> Event:
+    """A bare record as the `created` event it stands for."""
+    part = policy.objects.get(object_name)
+    if part is None:
+        raise IntakeError(f"object {object_name!r} is not in the policy: {', '.join(policy.objects)}")
+    changes = {name: value for name, value in raw.items() if name not in ("Id", "attributes")}
+    created = raw.get(part.spec.created_field)
+    if not created:
+        raise IntakeError(
+            f"{part.spec.created_field!r} is missing: the record's clocks need its creation", str(raw.get("Id", ""))
+        )
+    line = {"at": created, "type": "created", "object": object_name, "id": raw.get("Id"), "changes": changes}
+    return parse_event(line)
+
+
+def _action_row(action: Any) -> dict[str, object]:
+    return {
+        "at": format_instant(action.at), "due": format_instant(action.due), "rule": action.rule, "step": action.step,
+        "action": action.kind, "target": action.target, "status": action.status, "reason": reason_text(action.reason),
+        "key": action.key,
+    }  # fmt: skip
+
+
+def _print_decided(decisions: list[Decision], explanation: Explanation) -> None:
+    actions = [action for decision in decisions for action in decision.actions]
+    rows = [(format_instant(a.at), a.rule, action_text(a), a.status, reason_text(a.reason)) for a in actions]
+    print_table(("at", "rule", "what", "status", "why"), rows, "no rule would have acted by then")
+    print_explanation(explanation)
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print the promises, what holds, what comes next, and the nearest miss."""
+    click.echo()
+    rows = [
+        (p.milestone, p.state, f"{p.used} s of {p.allowed} s", "-" if p.due is None else format_instant(p.due), p.hours)
+        for p in explanation.promises
+    ]
+    print_table(("milestone", "state", "used", "due", "hours"), rows, "no milestone runs")
+    for promise in explanation.promises:
+        click.echo(f"\n{promise.milestone}, hours counted:")
+        click.echo("\n".join(f"  {line}" for line in promise.ledger.splitlines()))
+    click.echo()
+    if explanation.holding:
+        click.echo(f"holds now: {', '.join(explanation.holding)}")
+    for miss in explanation.waiting[:5]:
+        click.echo(f"will hold: {miss.rule} from {format_instant(miss.holds_from or 0)}, unless something changes")
+    if explanation.nearest_miss is not None:
+        click.echo(
+            f"nearest miss: {explanation.nearest_miss.rule} fails on {'; '.join(explanation.nearest_miss.failing)}"
+        )
+    for line in (*explanation.overrides, *explanation.warnings):
+        click.echo(f"note: {line}")
+    if explanation.next_at is not None:
+        click.echo(f"next look: {format_instant(explanation.next_at)} ({explanation.next_why})")
+
+
+@click.group()
+def rules() -> None:
+    """Check, preview and promote rules."""
+
+
+@rules.command("check")
+@click.argument("path", required=False, type=click.Path())
+@policy_option
+@as_json
+def rules_check(path: str | None, folder: str | None, as_json: bool) -> None:
+    """Check a policy folder: every fault with its line, then rules that can never hold or are never reached."""
+    document = read_policy(path or folder)
+    findings = analyse(document)
+    if as_json:
+        print_json([msgspec.structs.asdict(finding) for finding in findings])
+    for finding in () if as_json else findings:
+        click.echo(str(finding))
+    count = sum(len(rule_set.rules) for rule_set in document.rule_sets)
+    if not as_json:
+        click.echo(f"{count} rules in {len(document.texts)} files: {len(findings)} findings")
+    if findings:
+        raise SystemExit(FINDINGS)
+
+
+@rules.command("schema")
+def rules_schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2, sort_keys=True))

@@ -1,0 +1,283 @@
+"""Commands that steer the whole: publish and promote, stop and start, backlog, undo, database, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from triage.cli.common import (
+    FINDINGS,
+    as_json,
+    instant_cell,
+    opened_store,
+    policy_folder,
+    policy_option,
+    print_json,
+    print_table,
+    progress,
+    read_policy,
+    signed,
+    store_option,
+)
+from triage.config import read_folder
+from triage.doctor import examine
+from triage.domain.instant import format_instant, parse_instant
+from triage.engine import PureEngine
+from triage.publishing import Published, promote, publish, rollback
+from triage.steering import release, start, stop, stops, waiting
+from triage.undo import preview, undo
+from triage.wiring import SystemClock
+
+
+@click.group()
+def policy() -> None:
+    """Publish a policy, or look at those that were."""
+
+
+@policy.command("publish")
+@policy_option
+@store_option
+@signed
+@click.option("--dry-run", is_flag=True, help="Check the files and say what would change; publish nothing.")
+@as_json
+def policy_publish(folder: str | None, url: str | None, actor: str, reason: str, dry_run: bool, as_json: bool) -> None:
+    """
+    Make a folder of policy files the policy in force: the only way that one becomes live.
+
+    New and changed rules act on nothing that is already true (it becomes backlog), and new ones only observe.
+    """
+    document = read_policy(folder)
+    if dry_run:
+        click.echo(f"{len(document.texts)} files are valid; nothing was published")
+        return
+    texts = read_folder(policy_folder(folder))
+    now = SystemClock().now()
+    with opened_store(url) as store, progress("open records", None, as_json) as advance:
+        seen = 0
+
+        def woken(count: int) -> None:
+            nonlocal seen
+            advance(count - seen)
+            seen = count
+
+        published = publish(store, PureEngine(), texts, now, actor=actor, reason=reason, progress=woken)
+    _print_published(published, as_json)
+
+
+def _print_published(published: Published, as_json: bool) -> None:
+    if as_json:
+        print_json(published)
+        return
+    if published.digest == published.previous:
+        click.echo(f"policy {published.digest[:12]} is in force already")
+        return
+    click.echo(f"policy {published.digest[:12]} is in force; {published.woken} open records are looked at again")
+    for label, names in (("new", published.added), ("changed", published.changed), ("gone", published.removed)):
+        if names:
+            click.echo(f"  {label}: {', '.join(names)}")
+    observing = [name for name, mode in published.modes.items() if mode.mode == "observe"]
+    if observing:
+        click.echo(f"  only observing: {', '.join(sorted(observing))}; promote with `triage rules promote RULE act`")
+
+
+@policy.command("history")
+@store_option
+@as_json
+def policy_history(url: str | None, as_json: bool) -> None:
+    """List published policies, the latest first."""
+    with opened_store(url) as store, store.read() as unit:
+        history = unit.policies.history()
+    if as_json:
+        for one in history:
+            print_json(
+                {
+                    "digest": one.digest,
+                    "at": format_instant(one.at),
+                    "by": one.actor,
+                    "reason": one.reason,
+                    "live": one.live,
+                }
+            )
+        return
+    rows = [
+        (one.digest[:12], format_instant(one.at), one.actor, one.reason, "live" if one.live else "") for one in history
+    ]
+    print_table(("policy", "published", "by", "why", ""), rows, "no policy has been published")
+
+
+@click.command("promote")
+@click.argument("rule")
+@click.argument("mode", type=click.Choice(["observe", "notify", "act"]))
+@click.option("--by", "actor", required=True, help="Who.")
+@click.option("--reason", required=True, help="Why.")
+@store_option
+@as_json
+def rules_promote(rule: str, mode: Any, actor: str, reason: str, url: str | None, as_json: bool) -> None:
+    """Let RULE go as far as MODE from now on. What is already true becomes backlog, not action."""
+    with opened_store(url) as store:
+        published = promote(store, PureEngine(), rule, mode, SystemClock().now(), actor=actor, reason=reason)
+    if as_json:
+        print_json(published)
+    else:
+        click.echo(f"{rule} is in mode {mode} from now on")
+
+
+@click.command("rollback")
+@click.argument("digest", default="")
+@store_option
+@signed
+@as_json
+def rules_rollback(digest: str, url: str | None, actor: str, reason: str, as_json: bool) -> None:
+    """Publish the earlier policy whose digest begins with DIGEST; without it, the one before this."""
+    with opened_store(url) as store:
+        done = rollback(store, PureEngine(), digest, SystemClock().now(), actor=actor, reason=reason)
+    _print_published(done, as_json)
+
+
+@click.command("stop")
+@click.option("--rule", default="*", help="Only this rule [default: everything].")
+@store_option
+@signed
+def stop_effects(rule: str, url: str | None, actor: str, reason: str) -> None:
+    """Halt effects within a second: of one rule, or all. Clocks, decisions and the audit go on."""
+    with opened_store(url) as store:
+        stop(store, SystemClock().now(), rule=rule, actor=actor, reason=reason)
+    click.echo("all effects are halted" if rule == "*" else f"effects of {rule} are halted")
+
+
+@click.command("start")
+@click.option("--rule", default="*", help="Only this rule [default: what `stop` without a rule halted].")
+@store_option
+@signed
+def start_effects(rule: str, url: str | None, actor: str, reason: str) -> None:
+    """Let effects go again after `triage stop`."""
+    with opened_store(url) as store:
+        started = start(store, SystemClock().now(), rule=rule, actor=actor, reason=reason)
+        left = [one.rule for one in stops(store)]
+    click.echo("effects go again" if started else "nothing was halted under that name")
+    if left:
+        click.echo(f"still halted: {', '.join(left)}")
+    if not started:
+        raise SystemExit(FINDINGS)
+
+
+@click.group()
+def backlog() -> None:
+    """What was already true when a rule, calendar, mode or source went live: listed, and released by hand."""
+
+
+@backlog.command("list")
+@click.option("--state", type=click.Choice(["backlog", "held"]), default="backlog", show_default=True)
+@store_option
+@as_json
+def backlog_list(state: Any, url: str | None, as_json: bool) -> None:
+    """Count what waits, by rule and recipient."""
+    with opened_store(url) as store:
+        found = waiting(store, state)
+    if as_json:
+        for row in found:
+            print_json(row)
+        return
+    rows = [(row.count, row.rule, row.target, instant_cell(row.oldest)) for row in found]
+    print_table(("how many", "rule", "for", "oldest due"), rows, "nothing waits")
+
+
+@backlog.command("release")
+@click.argument("rule")
+@click.option("--limit", required=True, type=click.IntRange(1), help="At most so many, oldest first.")
+@click.option("--state", type=click.Choice(["backlog", "held"]), default="backlog", show_default=True)
+@store_option
+@signed
+def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: str, reason: str) -> None:
+    """Let at most LIMIT waiting actions of RULE go; those whose condition no longer holds are cancelled."""
+    with opened_store(url) as store:
+        done = release(
+            store, PureEngine(), SystemClock().now(), rule=rule, limit=limit, actor=actor, reason=reason, state=state
+        )
+    click.echo(f"{len(done.released)} released, {len(done.cancelled)} cancelled because they no longer hold")
+
+
+@click.command("undo")
+@click.option("--rule", required=True, help="Whose effects.")
+@click.option("--since", required=True, help="Done since this instant.")
+@click.option("--yes", is_flag=True, help="Do it; without this only the preview is printed.")
+@store_option
+@signed
+@as_json
+def undo_rule(rule: str, since: str, yes: bool, url: str | None, actor: str, reason: str, as_json: bool) -> None:
+    """Put back the owner and priority that RULE changed, where nobody has touched them since. Previews first."""
+    now = SystemClock().now()
+    with opened_store(url) as store:
+        if yes:
+            found = undo(store, PureEngine(), rule, parse_instant(since), now, actor=actor, reason=reason)
+        else:
+            found = preview(store, rule, parse_instant(since), now)
+    if as_json:
+        for one in found:
+            print_json({"record": one.record, "field": one.field, "now": one.now, "again": one.again, "kept": one.kept})
+        return
+    rows = [(one.record, one.field, one.now, one.again, one.kept) for one in found]
+    print_table(
+        ("record", "field", "now", "would be again", "left alone because"), rows, f"{rule} has done nothing since"
+    )
+    if found and not yes:
+        click.echo("nothing was changed: repeat with --yes")
+
+
+@click.group()
+def db() -> None:
+    """The store's file: bring it up to date, check it, copy it."""
+
+
+@db.command("upgrade")
+@store_option
+def db_upgrade(url: str | None) -> None:
+    """Bring the schema up to date, after a copy of the file."""
+    with opened_store(url):
+        click.echo("the schema is up to date")
+
+
+@db.command("check")
+@store_option
+@as_json
+def db_check(url: str | None, as_json: bool) -> None:
+    """Check the file, the audit chains and the counts. Exit code 1 where something is wrong."""
+    with opened_store(url) as store, store.read() as unit:
+        faults = [f"audit line {fault.seq} ({fault.record}): {fault.what}" for fault in unit.audit.verify()]
+        counts = {"records": unit.records.count(), "actions": unit.outbox.counts()}
+    if as_json:
+        print_json({"faults": faults} | counts)
+    else:
+        click.echo("\n".join(faults) if faults else "every chain verifies")
+        click.echo(f"records: {counts['records']}; actions: {counts['actions']}")
+    if faults:
+        raise SystemExit(FINDINGS)
+
+
+@db.command("backup")
+@click.argument("path", type=click.Path())
+@store_option
+def db_backup(path: str, url: str | None) -> None:
+    """Write a complete copy of the store to the new file PATH, while workers go on."""
+    with opened_store(url) as store:
+        store.backup(Path(path))
+    click.echo(f"copied to {path}")
+
+
+@click.command()
+@policy_option
+@store_option
+@as_json
+def doctor(folder: str | None, url: str | None, as_json: bool) -> None:
+    """Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops. Exit code 1 if any."""
+    with opened_store(url) as store:
+        checks = examine(store, policy_folder(folder), SystemClock().now())
+    if as_json:
+        for check in checks:
+            print_json(check)
+    else:
+        print_table(("", "what", "found", "to do"), [(c.mark, c.name, c.found, c.fix) for c in checks], "")
+    if any(check.mark != "ok" for check in checks):
+        raise SystemExit(FINDINGS)

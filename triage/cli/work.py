@@ -1,0 +1,342 @@
+"""Commands that work on a store: take events in, run, look at what is pending, explain, and steer single records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from triage.cli.common import (
+    FINDINGS,
+    as_json,
+    instant_cell,
+    opened_store,
+    print_json,
+    print_table,
+    progress,
+    record_named,
+    signed,
+    store_option,
+)
+from triage.cli.offline import instant_option, print_explanation
+from triage.domain.decision import Action
+from triage.domain.instant import format_instant, parse_instant
+from triage.domain.work import Event
+from triage.engine import PureEngine
+from triage.errors import IntakeError, StoreError
+from triage.explain import customer_text, explain
+from triage.intake.event import parse_event
+from triage.policy import Policy, compile_policy
+from triage.ports import AuditRow, Effect, EffectFilter, State, Store
+from triage.rules.document import PolicyDocument
+from triage.steering import cancel, release_keys, retry
+from triage.wiring import SystemClock, open_sink, open_worker, stop_on_signals
+from triage.wording import action_text, reason_text
+
+STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed")
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--source",
+    default=None,
+    help="Name of the source [default: the file's name]; the same line of one source counts once.",
+)
+@click.option(
+    "--live-from",
+    default=None,
+    help="What was true before this instant is backlog [default: when the source was first read].",
+)
+@store_option
+@as_json
+def ingest(file: Any, source: str | None, live_from: str | None, url: str | None, as_json: bool) -> None:
+    """
+    Take in events, one JSON object a line; FILE - reads standard input.
+
+    Reading the same file again changes nothing. Exit code 1 where lines were refused; each is kept with its reason.
+    """
+    clock = SystemClock()
+    with opened_store(url) as store:
+        worker = open_worker(store, open_sink("store"))
+        seen = 0
+        with progress("events", None, as_json) as advance:
+
+            def read_so_far(count: int) -> None:
+                nonlocal seen
+                advance(count - seen)
+                seen = count
+
+            name = source or str(getattr(file, "name", "stdin"))
+            since = None if live_from is None else parse_instant(live_from)
+            found = worker.ingest_lines(
+                file, parse_event, clock.now(), source=name, live_from=since, progress=read_so_far
+            )
+        worker.close()
+    if as_json:
+        print_json(found)
+    else:
+        for refusal in found.refusals[:20]:
+            click.echo(f"{refusal.source}:{refusal.line}: {refusal.reason}", err=True)
+        click.echo(
+            f"read {found.read}: {found.accepted} accepted, {found.repeated} repeated, {found.refused} refused; "
+            f"{found.planned} actions planned"
+        )
+    if found.refused:
+        raise SystemExit(FINDINGS)
+
+
+@click.command()
+@click.option(
+    "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
+)
+@click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+@store_option
+@as_json
+def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
+    """
+    Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
+
+    Every rule starts in mode observe: nothing is sent until `triage rules promote`.
+    """
+    with opened_store(url) as store:
+        worker = open_worker(store, open_sink(sink))
+        with store.read() as unit:
+            worker.policy(unit)
+        if drain:
+            with store.hold():
+                done = worker.drain(worker.clock.now())
+            click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{done} actions done")
+        else:
+            click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
+            with stop_on_signals(worker) as stop:
+                worker.run(stop)
+            report = worker.lateness.report()
+            click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; lateness in ms: {report}")
+        worker.close()
+
+
+@click.command()
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many records.")
+@store_option
+@as_json
+def pending(limit: int, url: str | None, as_json: bool) -> None:
+    """Show what will fire next: which record, when, and why; the earliest first."""
+    with opened_store(url) as store, store.read() as unit:
+        records = unit.records.due(1 << 61, limit)
+    if as_json:
+        for record in records:
+            print_json(
+                {"record": record.key, "due": instant_cell(record.due), "why": record.why, "owner": record.owner}
+            )
+        return
+    rows = [(instant_cell(record.due), record.key, record.why, record.owner) for record in records]
+    print_table(("when", "record", "why", "owner"), rows, "nothing is pending")
+
+
+@click.command("explain")
+@click.argument("record")
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["staff", "customer"]),
+    default="staff",
+    show_default=True,
+    help="Customers see no scores, rules or names of staff.",
+)
+@click.option("--at", "at_text", default=None, help="As of this instant [default: now].")
+@store_option
+@as_json
+def explain_record(record: str, audience: str, at_text: str | None, url: str | None, as_json: bool) -> None:
+    """Say why RECORD (an id, or OBJECT/ID) is where it is: promises, hours counted, what was done and why."""
+    now = instant_option(at_text)
+    with opened_store(url) as store, store.read() as unit:
+        found = record_named(unit, record)
+        policy = policy_in_force(store)
+        effects = unit.outbox.find(EffectFilter(record=found.key))
+        facts = msgspec.structs.replace(found.facts, agents=unit.related.agents())
+    done = [effect for effect in effects if effect.state == "done"]
+    if audience == "customer":
+        text = customer_text(facts, policy, now, [effect.action.kind for effect in done])
+        click.echo(msgspec.json.encode({"text": text}).decode() if as_json else text)
+        return
+    explanation = explain(facts, policy, now)
+    if as_json:
+        print_json({"explanation": explanation, "effects": [_effect_row(effect) for effect in effects]})
+        return
+    rows = [
+        (format_instant(e.action.at), e.state, action_text(e.action), e.action.rule, reason_text(e.action.reason))
+        for e in effects
+    ]
+    print_table(("when", "state", "what", "rule", "why"), rows, "no rule has acted")
+    print_explanation(explanation)
+
+
+def policy_in_force(store: Store) -> Policy:
+    """Return the compiled policy in force; raise StoreError where none has been published."""
+    with store.read() as unit:
+        live = unit.policies.live()
+    if live is None:
+        raise StoreError("no policy is in force: publish one with `triage policy publish`")
+    document: PolicyDocument = PureEngine().compile(live.texts, live.modes, virtual=live.virtual).document
+    return compile_policy(document, live.modes, virtual=live.virtual)
+
+
+def _effect_row(effect: Effect) -> dict[str, object]:
+    action: Action = effect.action
+    return {
+        "at": format_instant(action.at), "due": format_instant(action.due), "record": effect.record,
+        "rule": action.rule, "step": action.step, "action": action.kind, "target": action.target, "state": effect.state, "key": action.key,
+        "reason": reason_text(action.reason), "note": action.note, "attempts": effect.attempt, "error": effect.error,
+    }  # fmt: skip
+
+
+@click.group()
+def actions() -> None:
+    """List actions; retry dead ones, cancel waiting ones, release held ones."""
+
+
+@actions.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these states; may be repeated.")
+@click.option("--rule", default="", help="Only of this rule.")
+@click.option("--record", default="", help="Only of this record, OBJECT/ID.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many, the newest first.")
+@store_option
+@as_json
+def actions_list(states: tuple[State, ...], rule: str, record: str, limit: int, url: str | None, as_json: bool) -> None:
+    """Print actions with their state, reason, and the other side's words where one failed."""
+    wanted = EffectFilter(states=states, rule=rule, record=record, limit=limit, newest_first=True)
+    with opened_store(url) as store, store.read() as unit:
+        effects = unit.outbox.find(wanted)
+    if as_json:
+        for effect in effects:
+            print_json(_effect_row(effect))
+        return
+    rows = [
+        (format_instant(a.at), e.state, e.record, action_text(a), a.rule, e.error or a.note, a.key[:12])
+        for e in effects
+        for a in (e.action,)
+    ]
+    print_table(("when", "state", "record", "what", "rule", "note", "key"), rows, "no such action")
+
+
+@actions.command("retry")
+@click.argument("keys", nargs=-1, required=True)
+@store_option
+@signed
+def actions_retry(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+    """Send dead actions again, from their first attempt. KEYS may be the beginnings of keys."""
+    with opened_store(url) as store:
+        click.echo(f"{retry(store, SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again")
+
+
+@actions.command("cancel")
+@click.argument("keys", nargs=-1, required=True)
+@store_option
+@signed
+def actions_cancel(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+    """Cancel actions that are not done yet."""
+    with opened_store(url) as store:
+        count = cancel(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
+        click.echo(f"{count} cancelled")
+
+
+@actions.command("release")
+@click.argument("keys", nargs=-1, required=True)
+@store_option
+@signed
+def actions_release(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+    """Let held or backlog actions go; one whose condition no longer holds is cancelled instead."""
+    with opened_store(url) as store:
+        done = release_keys(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
+    click.echo(f"{len(done.released)} released, {len(done.cancelled)} cancelled")
+    for key, why in done.cancelled.items():
+        click.echo(f"  {key[:12]}: {why}")
+
+
+@click.command()
+@click.option("--record", default="", help="Only of this record, OBJECT/ID.")
+@click.option("--event", "event_name", default="", help="Only this kind of line (planned, done, policy_published, ..).")
+@click.option("--after", default=0, help="Only lines above this number.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many lines.")
+@click.option(
+    "--verify", is_flag=True, help="Check the hash chain of every record instead. Exit code 1 where it is broken."
+)
+@store_option
+@as_json
+def audit(record: str, event_name: str, after: int, limit: int, verify: bool, url: str | None, as_json: bool) -> None:
+    """Print the append-only log: what was planned, done, refused, published, stopped, by whom and why."""
+    with opened_store(url) as store, store.read() as unit:
+        if verify:
+            faults = unit.audit.verify()
+            for fault in faults:
+                click.echo(f"line {fault.seq} ({fault.record}): {fault.what}")
+            if faults:
+                raise SystemExit(FINDINGS)
+            click.echo("every chain verifies")
+            return
+        lines = unit.audit.lines(record=record, event=event_name, after=after, limit=limit)
+    if as_json:
+        for line in lines:
+            print_json(line)
+        return
+    print_table(
+        ("line", "when", "record", "event", "rule", "by", "what"), [_audit_row(line) for line in lines], "no such line"
+    )
+
+
+def _audit_row(line: AuditRow) -> tuple[object, ...]:
+    entry = line.entry
+    said = ", ".join(f"{name}={value}" for name, value in entry.body.items() if value not in ("", None, {}, []))
+    what = "(erased)" if line.erased else said[:140]
+    return (
+        line.seq,
+        format_instant(entry.at),
+        f"{entry.object}/{entry.id}",
+        entry.event,
+        entry.rule,
+        entry.actor,
+        what,
+    )
+
+
+@click.command()
+@click.argument("record")
+@click.argument("action", type=click.Choice(["pull_back", "hold", "reroute", "release"]))
+@click.option("--until", default=None, help="Until this instant [default: until released].")
+@click.option("--rule", "rule_ids", multiple=True, help="Only this rule; may be repeated [default: all].")
+@click.option("--to", default="", help="reroute: the new owner, a user's id or queue:NAME.")
+@click.option("--by", "actor", required=True, help="Who.")
+@click.option("--reason", required=True, help="Why.")
+@store_option
+def override(
+    record: str,
+    action: Any,
+    until: str | None,
+    rule_ids: tuple[str, ...],
+    to: str,
+    actor: str,
+    reason: str,
+    url: str | None,
+) -> None:
+    """
+    Keep rules off RECORD (hold), take back what they did (pull_back), send it elsewhere (reroute), or let go (release).
+
+    It is logged on the record with who and why.
+    """
+    if action == "reroute" and not to:
+        raise IntakeError("reroute needs --to: a user's id, or queue:NAME", record)
+    now = SystemClock().now()
+    with opened_store(url) as store:
+        with store.read() as unit:
+            found = record_named(unit, record)
+        event = Event(
+            at=now, type="override", event_id=f"override:{found.key}:{now}", object=found.facts.item.object,
+            id=found.facts.item.id, action=action, until=None if until is None else parse_instant(until),
+            rules=rule_ids or ("*",), reason=reason, actor=actor, to=to,
+        )  # fmt: skip
+        worker = open_worker(store, open_sink("store"))
+        done = worker.ingest([event], now, source="cli", live_from=0)
+        worker.close()
+    click.echo(f"{action} is on {found.key}; {done.planned} actions planned")

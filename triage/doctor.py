@@ -1,0 +1,98 @@
+"""What may be wrong with an installation, each check with its finding and its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from triage.config import load_policy, read_folder
+from triage.domain.instant import MINUTE, format_duration, format_instant
+from triage.errors import TriageError
+from triage.ports import Store, Unit
+from triage.rules.analysis import analyse
+
+LATE = MINUTE
+"""A timer this long overdue means that no worker is running."""
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing looked at: `mark` is ok, warning or fault; `fix` says what to do."""
+
+    name: str
+    mark: str = "ok"
+    found: str = ""
+    fix: str = ""
+
+
+def examine(store: Store, folder: str, now: int) -> tuple[Check, ...]:
+    """Return every check on *store* and the policy files in *folder*, as of *now*."""
+    checks = [_files(folder)]
+    with store.read() as unit:
+        looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
+        checks += [look(unit, now) for look in looks]
+    return tuple(checks)
+
+
+def _files(folder: str) -> Check:
+    try:
+        findings = analyse(load_policy(read_folder(folder)))
+    except TriageError as cause:
+        first = str(cause).splitlines()[0]
+        return Check(name="policy files", mark="fault", found=first, fix=f"triage rules check {folder}")
+    if findings:
+        found = f"{len(findings)} findings"
+        return Check(name="policy files", mark="warning", found=found, fix=f"triage rules check {folder}")
+    return Check(name="policy files", found=f"{folder} is valid")
+
+
+def _policy(unit: Unit, now: int) -> Check:
+    live = unit.policies.live()
+    if live is None:
+        return Check(name="policy in force", mark="fault", found="none", fix="triage policy publish")
+    modes = [mode.mode for mode in live.modes.values()]
+    acting = sum(mode != "observe" for mode in modes)
+    found = f"{live.digest[:12]} since {format_instant(live.at)}; {acting} of {len(modes)} rules act or notify"
+    return Check(name="policy in force", found=found)
+
+
+def _timers(unit: Unit, now: int) -> Check:
+    due = unit.records.next_due()
+    counts = unit.records.count()
+    if due is not None and due < now - LATE:
+        found = f"the next timer is {format_duration(now - due)} overdue"
+        return Check(name="timers", mark="fault", found=found, fix="start a worker: triage run")
+    return Check(name="timers", found=", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def _actions(unit: Unit, now: int) -> Check:
+    counts = unit.outbox.counts()
+    found = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet"
+    if counts.get("dead"):
+        return Check(name="actions", mark="fault", found=found, fix="triage actions list --state dead")
+    return Check(name="actions", found=found)
+
+
+def _waiting(unit: Unit, now: int) -> Check:
+    counts = unit.outbox.counts()
+    waiting = {state: counts[state] for state in ("held", "backlog") if counts.get(state)}
+    if waiting:
+        found = ", ".join(f"{count} {state}" for state, count in waiting.items())
+        return Check(name="waiting for a person", mark="warning", found=found, fix="triage backlog list [--state held]")
+    return Check(name="waiting for a person", found="nothing")
+
+
+def _stops(unit: Unit, now: int) -> Check:
+    stops = unit.control.stops()
+    if stops:
+        return Check(name="stops", mark="warning", found=f"halted: {', '.join(sorted(stops))}", fix="triage start")
+    return Check(name="stops", found="none")
+
+
+def _audit(unit: Unit, now: int) -> Check:
+    faults = unit.audit.verify()
+    if faults:
+        return Check(
+            name="audit", mark="fault", found=f"{len(faults)} lines do not verify", fix="triage audit --verify"
+        )
+    return Check(name="audit", found="every chain verifies")
