@@ -11,10 +11,16 @@ from typing import Any
 from msgspec import Struct
 
 from triage.domain.decision import AuditEntry
-from triage.domain.work import WorkItem
+from triage.domain.work import Event, WorkItem
 from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit
 from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
 from triage.turn import Turn, entry_of
+
+EVERYTHING = "*"
+"""The name under which all rules are halted."""
+
+STOP_WITHIN = 250
+"""How old, in ms, the stop flags may be when an effect starts."""
 
 EFFECTS = "triage"
 """The source under which our own effects come back as events."""
@@ -25,7 +31,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     ingest_batch: int = 500
     fire_batch: int = 500
-    act_batch: int = 64
+    act_batch: int = 128
     threads: int = 8
     lease: int = 60_000
     attempts: int = 8
@@ -83,6 +89,8 @@ class Delivery:
         self._policy = policy
         self._pace = pace
         self._tickets = itertools.count(1)
+        self._stops: frozenset[str] = frozenset()
+        self._stops_read = 0
         self._pool = ThreadPoolExecutor(pace.threads, thread_name_prefix="send")
 
     def act(self, now: int, limit: int) -> Delivered:
@@ -112,19 +120,20 @@ class Delivery:
             due = unit.outbox.next_run()
             if due is None or due > now or unit.control.paused_until() > now:
                 return False
-            return "*" not in unit.control.stops()
+            return EVERYTHING not in unit.control.stops()
 
     def _claim(self, now: int, limit: int) -> tuple[list[Effect], int]:
         """Lease what is due, and cancel at once what no longer holds."""
         lease = f"{self._name}/{next(self._tickets)}"
         with self._store.write() as unit:
+            self._stops, self._stops_read = frozenset(unit.control.stops()), now
             claimed = unit.outbox.claim(
                 now,
                 owner=self._name,
                 lease=lease,
                 until=now + self._pace.lease,
                 limit=limit,
-                stopped=sorted(unit.control.stops()),
+                stopped=sorted(self._stops),
             )
             policy = self._policy(unit)
             turn = Turn(unit, self._engine, policy, now)
@@ -145,7 +154,7 @@ class Delivery:
     def _send(self, effect: Effect) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
         now = self._clock.now()
-        if self._halted(effect) or now > effect.run_at - self._pace.lease // 2:
+        if self._halted(effect, now) or now > effect.run_at - self._pace.lease // 2:
             return Outcome(effect=effect, state="ready", attempt=effect.attempt, run_at=now)
         try:
             receipt = self._sink.send(effect.action)
@@ -155,10 +164,12 @@ class Delivery:
             return _dead(effect, f"{type(fault).__name__}: {fault}")
         return _done(effect, receipt)
 
-    def _halted(self, effect: Effect) -> bool:
-        with self._store.read() as unit:
-            stops = unit.control.stops()
-        return "*" in stops or effect.action.rule in stops
+    def _halted(self, effect: Effect, now: int) -> bool:
+        if now - self._stops_read >= STOP_WITHIN:
+            with self._store.read() as unit:
+                self._stops = frozenset(unit.control.stops())
+            self._stops_read = now
+        return EVERYTHING in self._stops or effect.action.rule in self._stops
 
     def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
         if isinstance(fault, SinkLimit):
@@ -190,6 +201,7 @@ class Delivery:
             held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             turn = Turn(unit, self._engine, policy, at)
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
+            events: list[Event] = []
             before: dict[str, dict[str, object]] = {}
             for outcome in outcomes:
                 if outcome.effect.action.key not in held:
@@ -199,27 +211,30 @@ class Delivery:
                 if outcome.state in ("done", "dead"):
                     turn.free(outcome.effect)
                 if outcome.state == "done":
-                    before[outcome.effect.action.key] = self._returned(unit, turn, policy, outcome, at)
+                    before[outcome.effect.action.key] = self._returned(turn, policy, outcome, at, events)
             turn.settle()
+            unit.intake.add(EFFECTS, events)
             unit.outbox.remember({key: values for key, values in before.items() if values})
             pause = max(outcome.pause_until for outcome in outcomes)
             if pause:
                 unit.control.pause(pause)
         return len(outcomes) - len(held)
 
-    def _returned(self, unit: Unit, turn: Turn, policy: Compiled, outcome: Outcome, at: int) -> dict[str, object]:
-        """Let a done effect happen to our own record, and return what it changed there."""
+    def _returned(
+        self, turn: Turn, policy: Compiled, outcome: Outcome, at: int, events: list[Event]
+    ) -> dict[str, object]:
+        """Let a done effect happen to our own record, add its event to *events*, and return what it changed."""
         action = outcome.effect.action
         event = self._engine.effect_event(action, policy, at)
         facts = turn.known(outcome.effect.record)
-        if event is None or facts is None or unit.intake.seen(EFFECTS, [event.event_id]):
+        if event is None or facts is None:
             return {}
         try:
             turn.fold(event)
         except IntakeError as fault:
-            turn.note(entry_of(action, unit.org, "not_applied", at, error=str(fault)))
+            turn.note(entry_of(action, facts.org, "not_applied", at, error=str(fault)))
             return {}
-        unit.intake.add(EFFECTS, [event])
+        events.append(event)
         after = turn.known(outcome.effect.record)
         return {} if after is None else changes(facts.item, after.item)
 

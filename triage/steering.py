@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.errors import StoreError
 from triage.ports import Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
 from triage.store.codec import decode_facts, digest, encode_result
 from triage.turn import Turn, entry_of
 from triage.worker import compiled_policy
-
-EVERYTHING = "*"
 
 
 class Waiting(Struct, frozen=True):

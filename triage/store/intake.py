@@ -37,6 +37,8 @@ class SqlIntake:
 
     def add(self, source: str, events: Sequence[Event]) -> None:
         """Keep *events*, in the order given; one that is kept already stays as it is."""
+        if not events:
+            return
         last = select(func.coalesce(func.max(event.c.seq), 0)).where(event.c.org_id == self._org)
         start = self._connection.execute(last).scalar_one() + 1
         insert_new(self._connection, event, [self._row(source, one, start + at) for at, one in enumerate(events)])

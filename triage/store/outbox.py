@@ -98,8 +98,12 @@ class SqlOutbox:
 
     def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
         """Store, by key, the field values that each done effect overwrote."""
-        for key, values in before.items():
-            self._connection.execute(self._these([key]).values(before=encode(values)))
+        if not before:
+            return
+        mine = (action.c.org_id == self._org) & (action.c.idem_key == bindparam("key"))
+        statement = update(action).where(mine).values(before=bindparam("new_before"))
+        rows = [{"key": key, "new_before": encode(values)} for key, values in before.items()]
+        self._connection.execute(statement, rows)
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
