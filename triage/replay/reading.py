@@ -19,7 +19,6 @@ from triage.replay.touches import read_touch
 
 _AGENT_COLUMNS = {"name": ("Name",), "email": ("Email",), "manager": ("ManagerId", "ManagerName__c", "Manager")}
 _MILESTONE_NAMES = ("MilestoneType", "MilestoneTypeName", "MilestoneTypeId", "Name")
-_PARENT = ("ParentId",)
 
 
 class MilestoneRow(Struct, frozen=True, kw_only=True):
@@ -78,12 +77,13 @@ class Reading:
             "agents": self._take_agent,
             "related": self._take_related,
         }[source.kind]
+        id_column = self._id_column(source)
         seen: dict[str, int] = {}
         for line, cells in table.rows(self.account):
             row = dict(zip(table.columns, cells, strict=True))
-            row_id = row.get("Id", "")
+            row_id = row.setdefault("Id", row.get(id_column, ""))
             try:
-                _check_identity(row_id, line, table, seen)
+                _check_identity(row_id, id_column, table, seen)
                 handle(source.object, row)
             except IntakeError as fault:
                 record_id = fault.record_id or row_id
@@ -114,6 +114,12 @@ class Reading:
             # An export sorted newest first holds changes of one instant in reverse, too.
             changes = changes[::-1]
         return drop_name_twins(sorted(changes, key=lambda change: change.at))
+
+    def _id_column(self, source: Source) -> str:
+        """Return the column of a record's id: `Id`, unless the field map names another as its field `id`."""
+        spec = self._specs.get(source.object) if source.kind == "records" else None
+        named = spec.by_name.get("id") if spec else None
+        return named.source if named and named.source else "Id"
 
     def _take_record(self, object_name: str, row: dict[str, str]) -> None:
         spec = self._specs.get(object_name)
@@ -192,12 +198,12 @@ class Reading:
         return record
 
 
-def _check_identity(row_id: str, line: int, table: Table, seen: Mapping[str, int]) -> None:
+def _check_identity(row_id: str, id_column: str, table: Table, seen: Mapping[str, int]) -> None:
     if len(set(table.columns)) != len(table.columns):
         twice = next(name for name in table.columns if table.columns.count(name) > 1)
         raise IntakeError(f"the header names column {show(twice)} twice")
-    if "Id" not in table.columns:
-        raise IntakeError("the file has no column Id")
+    if "Id" not in table.columns and id_column not in table.columns:
+        raise IntakeError(f"the file has no column {id_column}")
     fault = bad_id(row_id)
     if fault:
         raise IntakeError(f"Id {fault}: {show(row_id)}")

@@ -1,0 +1,128 @@
+"""What a draft rests on: columns with their meaning, the questions asked, the answers given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from triage.errors import IntakeError
+from triage.init.columns import Column
+from triage.intake.text import did_you_mean, show
+
+TODO = "TODO"
+_KEYS = ("zone", "date_order", "created", "id", "object", "unit")
+
+
+class Question(Struct, frozen=True):
+    """One thing the export does not say. Answered with *key*, or `key.COLUMN` for one of *about* only."""
+
+    key: str
+    text: str
+    options: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+
+
+class Mapped(Struct, frozen=True, kw_only=True):
+    """
+    One column and the field it becomes: `name` ours, "" where unmapped (then `suggestion` would do).
+
+    `zone`, `date_order` and `unit` are "" where not needed and TODO where they were asked for and not answered.
+    """
+
+    column: Column
+    name: str
+    suggestion: str
+    confidence: float
+    type: str
+    values: tuple[str, ...] = ()
+    ordered: bool = False
+    zone: str = ""
+    date_order: str = ""
+    unit: str = ""
+
+
+class Relation(Struct, frozen=True):
+    """A related table: its alias, object, the field of ours that refers to it, its file and fields."""
+
+    alias: str
+    object: str
+    by: str
+    file: str
+    columns: tuple[Mapped, ...]
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One table of records: its object ("" where asked for), columns, and which of them hold creation and id."""
+
+    object: str
+    file: str
+    rows: int
+    columns: tuple[Mapped, ...]
+    created: str = ""
+    id: str = ""
+    relations: tuple[Relation, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of ours that its columns fill."""
+        return frozenset(one.name for one in self.columns if one.name)
+
+    @property
+    def page(self) -> str:
+        """What its rule file is called."""
+        return (self.object or "records").casefold()
+
+    def field(self, name: str) -> Mapped | None:
+        """Return the column that fills the field *name*, None where none does."""
+        return next((one for one in self.columns if one.name == name), None)
+
+
+class Answers:
+    """The answers given, and the questions that they leave open, one per key however many columns ask it."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self._given = given
+        self._open: dict[str, Question] = {}
+
+    def find(self, key: str, about: str = "") -> str:
+        """Return the answer to *key* for *about*, else the answer for all, else ""."""
+        return self._given.get(f"{key}.{about}") or self._given.get(key, "")
+
+    def settle(self, key: str, about: str, question: Question) -> str:
+        """Return the answer to *key* for *about*; without one, keep *question* as open and return TODO."""
+        found = self.find(key, about)
+        if found:
+            if question.options and found not in question.options and key.startswith("unit."):
+                raise IntakeError(f"{key}: {show(found)} is not one of {', '.join(question.options)}")
+            return found
+        self.ask(question)
+        return TODO
+
+    def ask(self, question: Question) -> None:
+        """Keep *question* as open; asked again about something else, it is about both."""
+        before = self._open.get(question.key)
+        about = tuple(dict.fromkeys((*before.about, *question.about))) if before else question.about
+        options = tuple(dict.fromkeys((*before.options, *question.options))) if before else question.options
+        text = before.text if before else question.text
+        self._open[question.key] = Question(question.key, text, options, about)
+
+    def questions(self) -> tuple[Question, ...]:
+        """Return what is still open, in the order in which it came up."""
+        return tuple(self._open.values())
+
+    def refuse_strangers(self, parts: Iterable[Part]) -> None:
+        """Raise IntakeError for an answer to what is never asked, or about a column that no file has."""
+        about = {name for part in parts for name in (part.object, part.file, *_headers(part))}
+        for key in self._given:
+            kind, dot, name = key.partition(".")
+            if kind not in _KEYS:
+                raise IntakeError(f"{show(key)} is not a question{did_you_mean(kind, _KEYS)}")
+            if dot and name not in about:
+                raise IntakeError(f"{show(key)}: there is no column or table {show(name)}{did_you_mean(name, about)}")
+
+
+def _headers(part: Part) -> Iterable[str]:
+    yield from (one.column.header for one in part.columns)
+    for relation in part.relations:
+        yield from (one.column.header for one in relation.columns)
