@@ -123,7 +123,7 @@ def due_steps(view: View) -> Iterator[Found]:
     for rule_set in view.part.book.sets:
         held = view.memory.in_force.get(rule_set.id)
         rule = None if held is None else rule_set.by_id.get(held.rule)
-        if held is None or rule is None:
+        if held is None or rule is None or (view.closed and not rule.while_closed):
             continue
         for step in rule.steps:
             found = _step(view, rule, step, held.since)
