@@ -125,7 +125,8 @@ def due_steps(view: View) -> Iterator[Found]:
         rule = None if held is None else rule_set.by_id.get(held.rule)
         if held is None or rule is None or (view.closed and not rule.while_closed):
             continue
-        for step in rule.steps:
+        for step, milestone in _steps_of(rule, view):
+            view.moment.clocks.subject = milestone
             found = _step(view, rule, step, held.since)
             if found is None:
                 continue
@@ -133,6 +134,13 @@ def due_steps(view: View) -> Iterator[Found]:
                 yield found
             else:
                 view.wake_at(found.since, f"{rule.id}/{step.id}")
+
+
+def _steps_of(rule: Rule, view: View) -> Iterator[tuple[Step, MilestoneState | None]]:
+    """Yield each step of *rule*, a step on `sla` once for every open milestone."""
+    for step in rule.steps:
+        for milestone in view.moment.clocks.milestones.values() if step.clock == "sla" else _NO_SUBJECT:
+            yield step, milestone
 
 
 def _step(view: View, rule: Rule, step: Step, in_force_since: int) -> Found | None:
@@ -145,10 +153,11 @@ def _step(view: View, rule: Rule, step: Step, in_force_since: int) -> Found | No
     since = due
     if due < in_force_since:
         since = in_force_since if step.hours == "none" else clocks.hours(step.hours).next_open(in_force_since)
-    name = step.clock.removeprefix("milestone:")
+    subject = clocks.subject.name if clocks.subject is not None else ""
+    name = subject or step.clock.removeprefix("milestone:")
     return Found(
-        rule=rule, step=step.id, since=since, due=due, episode=f"clock:{name}:{start}", do=step.do, clock=name,
-        clock_start=start, over=due - start,
+        rule=rule, step=step.id, subject=subject, since=since, due=due, episode=f"clock:{name}:{start}", do=step.do,
+        clock=name, clock_start=start, over=due - start,
     )  # fmt: skip
 
 
