@@ -17,7 +17,7 @@ from triage.actions.plan import ordered_by_people, plan, useless
 from triage.actions.view import View
 from triage.domain.decision import Action, Decision, Match
 from triage.domain.facts import Facts, Memory
-from triage.observe import latch
+from triage.observe import follow_milestones, latch
 from triage.policy import Policy
 from triage.sla.clocks import NEVER
 
@@ -29,12 +29,12 @@ def decide(facts: Facts, policy: Policy, now: int, at: int | None = None) -> Dec
     A late *now* is no different but for `at`, agent and target: rule, step, due and key come from the facts alone.
     Where a worker catches up, *at* is the instant at which its actions really happen; it is *now* otherwise.
     """
-    memory = _latched(facts, policy)
+    memory = _latched(facts, policy, now)
     view = View(facts, memory, policy, now, at)
     ledger = Ledger(view)
     found = [*holding(view), *due_steps(view)]
-    ledger.end_runs(view, {one.slot for one in found})
-    firings = [firing for one in (*found, *triggered(view)) if (firing := admit(one, view, ledger)) is not None]
+    ledger.end_runs(view, found)
+    firings = [firing for one in [*found, *triggered(view)] if (firing := admit(one, view, ledger)) is not None]
     actions = [action for firing in firings for action in plan(firing, view)]
     actions += _deliver(view, ledger)
     actions += [action for event, _ in facts.fresh for action in ordered_by_people(event, view)]
@@ -89,7 +89,7 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
     rule = policy.rules.get(action.rule)
     if rule is None:
         return "the rule is no longer in the policy"
-    view = View(replace(facts, fresh=()), _latched(facts, policy), policy, now)
+    view = View(replace(facts, fresh=()), _latched(facts, policy, now), policy, now)
     if view.closed and not rule.while_closed:
         return "the record is closed"
     override = held_by(view, action.rule)
@@ -116,11 +116,13 @@ def _subject(action: Action) -> str:
     return parts[1] if parts[0] == "clock" else ""
 
 
-def _latched(facts: Facts, policy: Policy) -> Memory:
+def _latched(facts: Facts, policy: Policy, now: int) -> Memory:
+    """Return the memory under *policy*: a new one chooses entries again, and its milestones act from *now* on."""
     if facts.memory.latched_by == policy.rules_digest:
         return facts.memory
     part = policy.objects[facts.item.object]
-    return latch(facts.memory, facts.item, part, policy, facts.item.marks.get("event", facts.item.created_at))
+    memory = follow_milestones(facts.memory, facts.item, part, policy, now)
+    return latch(memory, facts.item, part, policy, facts.item.marks.get("event", facts.item.created_at))
 
 
 def _deliver(view: View, ledger: Ledger) -> list[Action]:

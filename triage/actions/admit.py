@@ -6,6 +6,8 @@ The mode comes before all of these and caps after them; both are marked on the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -37,9 +39,10 @@ class Ledger:
         self.runs = dict(view.memory.runs)
         self.pending: list[Pending] = []
 
-    def end_runs(self, view: View, holding: set[str]) -> None:
+    def end_runs(self, view: View, found: Sequence[Found]) -> None:
         """Forget runs of repeats whose rule a person or the customer made false; our own change of owner ends none."""
         if self.runs and any(_ends_runs(event) for event, _ in view.facts.fresh):
+            holding = {one.slot for one in found}
             self.runs = {slot: run for slot, run in self.runs.items() if slot in holding}
 
 
@@ -50,8 +53,9 @@ def _ends_runs(event: Event) -> bool:
 def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     """Return what *found* fires now, None where it has fired, waits, or is not due to repeat; *ledger* remembers it."""
     rule = found.rule
-    mark = f"{found.slot}#{found.episode}"
-    run = ledger.runs.get(found.slot) if rule.repeat is not None else None
+    slot = found.slot
+    mark = f"{slot}#{found.episode}"
+    run = ledger.runs.get(slot) if rule.repeat is not None else None
     if run is None and mark in ledger.fired:
         return None
     override = held_by(view, rule.id)

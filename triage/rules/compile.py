@@ -59,6 +59,7 @@ class CompiledRule:
         self.plain = all(is_clockless(part) for part in nested)
         self.tests: tuple[Judge, ...] = tuple(judge(part, terms) for part in nested)
         self.witnesses = witnesses(self.condition, terms)
+        self.constant = not self.clocks and not nested
         self.boosts: tuple[tuple[Judge, int], ...] = tuple(
             (judge(normal(boost.when), terms), boost.add) for boost in rule.boosts
         )
@@ -85,6 +86,8 @@ class CompiledRule:
 
         *lower* is the instant of the record's latest event: values have stood since then, so it holds no earlier.
         """
+        if self.constant:
+            return Truth(True, lower, NEVER)
         return self._window(moment, lower) if self.plain else self._scan(moment, lower)
 
     def _window(self, moment: Moment, lower: int) -> Truth:
