@@ -32,6 +32,12 @@ AT_CREATION: dict[str, Value] = {
 }  # fmt: skip
 """What is folded from a record's events is known from the first, so that `not is_contacted` can hold."""
 
+ORDERED = "override"
+"""The rule that actions ordered by a person bear: a person's change, though triage carries it out."""
+
+EVERY_SET = ("created", "updated", "deleted", "merged", "undeleted")
+"""Events that make every first-match set choose again, those that re-evaluate on the record's own save alone too."""
+
 WATCHED = ("owner", "priority")
 """A person who changes one of these after an action of ours overrides the rule that caused it."""
 
@@ -98,7 +104,7 @@ def _updated(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, r
 def _contacted(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy) -> WorkItem:
     """Automatic replies and mail from our own addresses are no contact, in either direction."""
     own = {address.casefold() for address in policy.safety.own_addresses}
-    if event.auto or (event.direction == "in" and event.sender.casefold() in own):
+    if event.auto or event.sender.casefold() in own:
         return item
     if event.direction == "in":
         found = {"inbound_count": _count(item, "inbound_count") + 1, "awaiting_reply": True}
@@ -209,19 +215,26 @@ def _settle(facts: Facts, item: WorkItem, event: Event, part: ObjectPolicy, poli
     before = facts.item
     item = _derived(item, before, part, policy)
     item = replace(item, marks=item.marks | {"event": max(event.at, before.marks.get("event", event.at))})
-    progress = follow(
-        Progress(facts.memory.milestones, facts.memory.past_milestones),
-        part.milestones,
-        item.fields,
-        event.at,
-        item.created_at,
-        lambda name: policy.hours_for(item) if name == "record" else policy.calendars[name],
-    )
-    memory = replace(facts.memory, milestones=progress.current, past_milestones=progress.past)
-    memory = _remember_people(memory, before, item, event)
+    memory = facts.memory
+    if memory.latched_by not in ("", policy.rules_digest):
+        memory = latch(memory, before, part, policy, before.marks["event"])
+    memory = _remember_people(follow_milestones(memory, item, part, policy, event.at), before, item, event)
     memory = latch(memory, item, part, policy, event.at, event)
     old_values: dict[str, Any] = dict(before.fields)
     return replace(facts, item=item, memory=memory, fresh=(*facts.fresh, (event, old_values)))
+
+
+def follow_milestones(memory: Memory, item: WorkItem, part: ObjectPolicy, policy: Policy, at: int) -> Memory:
+    """Return *memory* with the milestones as the values of *item* leave them at *at*."""
+    progress = follow(
+        Progress(memory.milestones, memory.past_milestones),
+        part.milestones,
+        item.fields,
+        at,
+        item.created_at,
+        lambda name: policy.hours_for(item) if name == "record" else policy.calendars[name],
+    )
+    return replace(memory, milestones=progress.current, past_milestones=progress.past)
 
 
 def _derived(item: WorkItem, before: WorkItem, part: ObjectPolicy, policy: Policy) -> WorkItem:
@@ -243,7 +256,7 @@ def _remember_people(memory: Memory, before: WorkItem, item: WorkItem, event: Ev
     changed = [name for name in WATCHED if before.fields.get(name) != item.fields.get(name)]
     if not changed:
         return memory
-    automatic = event.origin == "triage"
+    automatic = event.origin == "triage" and event.rule != ORDERED
     ours, overrides, hops = dict(memory.ours), memory.overrides, memory.owner_changes
     for name in changed:
         earlier = ours.pop(name, None)
@@ -269,7 +282,8 @@ def _overrides(memory: Memory, event: Event) -> tuple[Override, ...]:
     if event.action == "release":
         return tuple(held for held in memory.overrides if "*" not in rules and not set(held.rules) <= set(rules))
     if event.action == "reroute":
-        return memory.overrides
+        earlier = memory.ours.get("owner")
+        return memory.overrides if earlier is None else (*memory.overrides, _implied(earlier.rule, "owner", event))
     new = Override(
         action=event.action, rules=rules, since=event.at, until=event.until, reason=event.reason, actor=event.actor
     )
@@ -287,7 +301,7 @@ def latch(
     in_force = dict(memory.in_force)
     closed = item.fields.get("is_closed") is True or item.deleted
     for rule_set in part.book.sets:
-        if event is not None and rule_set.reevaluate_on == "record" and event.type not in ("created", "updated"):
+        if event is not None and rule_set.reevaluate_on == "record" and event.type not in EVERY_SET:
             continue
         rule = rule_set.select(item.fields, closed)
         held = in_force.get(rule_set.id)
