@@ -49,9 +49,7 @@ def _dead_rules(rule_set: RuleSet, document: PolicyDocument) -> Iterator[Finding
     """Yield rules that can never hold and entries that earlier ones always take."""
     for rule, answer in _reach(rule_set, document):
         if isinstance(answer, str):
-            code = (
-                "undecided" if answer.startswith("undecided") else "never" if answer.startswith("never") else "shadowed"
-            )
+            code = {"never": "never", "undecided": "undecided"}.get(answer.split()[0], "shadowed")
             yield Finding(level="warning", code=code, text=f"rule {rule.id!r} {answer}", rule=rule.id, at=rule.at)
 
 
@@ -150,10 +148,9 @@ def _late_at(
         text = f"rule {rule.id!r} speaks of {clock!r}, but no milestone there has a target: it never fires"
         yield Finding(level="warning", code="no_target", text=text, rule=rule.id, at=at)
     elif not isinstance(amount, Fraction) and not remaining and amount >= max(targets):
-        text = (
-            f"{format_duration(amount)} never precede the breach: the largest target is {format_duration(max(targets))}"
-        )
-        yield Finding(level="warning", code="after_breach", text=f"rule {rule.id!r}: {text}", rule=rule.id, at=at)
+        largest = f"the largest target is {format_duration(max(targets))}"
+        text = f"rule {rule.id!r}: {format_duration(amount)} is never before the breach: {largest}"
+        yield Finding(level="warning", code="after_breach", text=text, rule=rule.id, at=at)
     elif warns and ((remaining and amount == 0) or (not remaining and isinstance(amount, Fraction) and amount >= 1)):
         text = f"rule {rule.id!r} warns of a breach to come (pre_breach), but only once 100% of the target is used"
         yield Finding(level="warning", code="after_breach", text=text, rule=rule.id, at=at)

@@ -48,9 +48,9 @@ OPERATORS: dict[str, tuple[str, ...]] = {
 """Which operators a field of each type takes; ordered picklists take the order too."""
 
 RANKED_TYPES = ("number", "integer", "money", "percent", "duration", "datetime", "date")
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
-_MONEY = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)(?:\s*([A-Z]{3}|[€$£¥]))?")
-_PERCENT = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)\s*%")
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+_MONEY = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)(?:\s*([A-Z]{3}|[€$£¥]))?", re.ASCII)
+_PERCENT = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
 
 class Known(Struct, frozen=True, kw_only=True):

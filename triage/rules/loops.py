@@ -73,13 +73,8 @@ def _movers(name: str, document: PolicyDocument) -> Iterator[_Mover | None]:
             by_owner = any(isinstance(leaf, Leaf) and _of_owner(leaf.field) for leaf in leaves(when))
             fixed = bool(clocks) and not by_clock and rule.once == "per_clock"
             heard = not rule.on or "updated" in rule.on
-            if (
-                moves
-                and heard
-                and (by_clock or by_owner)
-                and not fixed
-                and rule.once.startswith(("per_clock", "per_epi"))
-            ):
+            again = heard and not fixed and rule.once in ("per_clock", "per_episode")
+            if moves and again and (by_clock or by_owner):
                 yield _Mover(rule, when, moves, by_clock)
 
 

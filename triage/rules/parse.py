@@ -23,6 +23,7 @@ class Allowed(Struct, frozen=True):
 
 
 ANYTHING = Allowed()
+STATIC = Allowed(clocks=False, changes=False)
 
 
 def parse_condition(node: Scalar, known: Known, page: Page) -> Condition | None:

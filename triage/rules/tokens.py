@@ -42,7 +42,7 @@ _FIXES = {
 }  # fmt: skip
 _FIELD = re.compile(r"[^\s=!<>~\[\]\"'(),:]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
-_OPERATOR = re.compile("|".join([*(rf"{word.replace(' ', ' +')}(?![\\w])" for word in WORDS), r"[=!<>~&|]+"]))
+_OPERATOR = re.compile("|".join([*(rf"{word.replace(' ', ' +')}(?!\w)" for word in WORDS), r"[=!<>~&|]+"]))
 _WORD = re.compile(r"is +not +missing\b|is +(?:not|empty|null)\b|[^\s\[(\"']+")
 _LIST_NAME = re.compile(r"\(\s*([^\s()]*)\s*\)\s*")
 
@@ -155,7 +155,7 @@ def _single(text: str, start: int) -> Token:
     join = re.search(r"\s(?:and|or|&&|\|\|)\s", bare)
     if join:
         raise _Refused(_no_operator(join[0].strip()), start + join.start() + 1, len(join[0].strip()))
-    if re.search(r"\s", bare) and not re.fullmatch(r"[\d.]+\s+\S+(?:\s+[\d.]+\s*[a-z]+)*", bare):
+    if re.search(r"\s", bare) and not re.fullmatch(r"[\d.]+\s*[^\s\d]+(?:\s+[\d.]+\s*[a-z]+)*", bare):
         raise _Refused(f'a constant of several words needs quotes: write "{bare[:40]}"', start, len(bare))
     return _bare(bare, start)
 
