@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from triage.errors import IntakeError
 from triage.intake.numbers import read_number
@@ -80,6 +80,34 @@ def look_at(table: Table) -> tuple[Column, ...]:
         if rows >= MOST_ROWS:
             break
     return tuple(_judge(header, found, rows) for header, found in zip(table.columns, cells, strict=True))
+
+
+def with_past_values(columns: Sequence[Column], history: Table) -> tuple[Column, ...]:
+    """
+    Return *columns* with the values that picklists had before, as the field *history* tells: a table of final rows
+    knows the last ones only. With more than 50 values in all, a column is text after all.
+    """
+    if not {"Field", "OldValue", "NewValue"} <= set(history.columns):
+        return tuple(columns)
+    field, old, new = (history.columns.index(name) for name in ("Field", "OldValue", "NewValue"))
+    past: dict[str, dict[str, None]] = {}
+    for _, row in history.rows(Account()):
+        past.setdefault(row[field], {}).update({row[old].strip(): None, row[new].strip(): None})
+    return tuple(_with_past(column, past.get(column.header, {})) for column in columns)
+
+
+def _with_past(column: Column, past: Collection[str]) -> Column:
+    if column.type != "picklist" or not past:
+        return column
+    known = {value.casefold() for value in column.values}
+    more: dict[str, str] = {}
+    for value in sorted(past):
+        if value and value.casefold() not in known | MISSING:
+            more.setdefault(value.casefold(), value)
+    values = tuple(sorted((*column.values, *more.values()), key=str.casefold))
+    if len(values) > 2 * MOST_VALUES:
+        return structs.replace(column, type="text", values=())
+    return structs.replace(column, values=values)
 
 
 def _judge(header: str, found: list[str], rows: int) -> Column:

@@ -9,13 +9,13 @@ from msgspec import Struct, structs
 
 from triage.domain.schema import BUILTIN_FIELDS
 from triage.errors import IntakeError
-from triage.init.columns import Column, look_at, read_any
+from triage.init.columns import Column, look_at, read_any, with_past_values
 from triage.init.pages import fields_page, rules_page
 from triage.init.parts import Answers, Mapped, Part, Question, Relation
 from triage.init.vocabulary import LIKELY, SURE, Meaning, ladder_of, meaning_of, object_of, our_name
 from triage.intake.instants import load_zone
 from triage.intake.text import show
-from triage.replay.folder import RELATED, Source, find_sources, table_name
+from triage.replay.folder import RELATED, find_sources, table_name
 from triage.rules.language import CLOCK_LEAVES
 
 _FORCED = {
@@ -23,6 +23,7 @@ _FORCED = {
     **dict.fromkeys(("id", "number", "subject", "description", "email", "account.name", "company"), "text"),
 }
 _DERIVED = frozenset(spec.name for spec in BUILTIN_FIELDS) - {"is_closed"}
+_WORDS = frozenset({"sla", "milestone", "text", "not"})
 _OWN_MEANING = ("sla.", "milestone.", "owner.")
 
 
@@ -57,34 +58,36 @@ def draft(path: Path | str, *, answers: Mapping[str, str] | None = None, now_tex
     given = Answers(dict(answers or {}))
     if given.find("zone"):
         load_zone(given.find("zone"))
-    records, others = _tables(Path(path))
-    parts = [_part(file, name, given, others) for name, file in records]
+    records, others, histories = _tables(Path(path))
+    parts = [_part(file, name, given, others, histories.get(name)) for name, file in records]
     given.refuse_strangers(parts)
     files = {"fields.yaml": fields_page(parts, given.find("zone"), now_text)}
     files |= {f"{part.page}.yaml": rules_page(part, now_text) for part in parts}
     return Draft(files=files, questions=given.questions(), parts=tuple(parts))
 
 
-def _tables(path: Path) -> tuple[list[tuple[str, Path]], dict[str, Path]]:
-    """Return the tables of records, each with the object it is named for, and the related tables by object."""
+def _tables(path: Path) -> tuple[list[tuple[str, Path]], dict[str, Path], dict[str, Path]]:
+    """Return the tables of records, each with the object it is named for, the related tables, and the histories."""
     if path.is_file():
-        return [(table_name(path), path)], {}
+        return [(table_name(path), path)], {}, {}
     sources, _ = find_sources(path, None)
-    related = {source.object: source.path for source in sources if source.kind == "related"}
     records = [(source.object, source.path) for source in sources if source.kind == "records"]
+    related = {source.object: source.path for source in sources if source.kind == "related"}
     if not records:
-        strangers: list[Source] = [source for source in sources if source.kind == "related"]
-        records = [(source.object, source.path) for source in strangers if source.object not in RELATED]
+        records = [(name, file) for name, file in related.items() if name not in RELATED]
     if not records:
         raise IntakeError(f"{path.name}: no table of records found: expected Case.csv, Lead.csv or Opportunity.csv")
-    return records, {name: file for name, file in related.items() if name in RELATED}
+    histories = {source.object: source.path for source in sources if source.kind == "history"}
+    return records, {name: file for name, file in related.items() if name in RELATED}, histories
 
 
-def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path]) -> Part:
+def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path], history: Path | None) -> Part:
     table = read_any(file)
     if not table.columns:
         raise IntakeError(f"{file.name}: {table.damage or 'no header line'}")
     columns = look_at(table)
+    if history is not None:
+        columns = with_past_values(columns, read_any(history))
     object_name = _object(file, name, table.columns, given)
     meanings = [meaning_of(column.header, column.type) for column in columns]
     mapped = [_mapped(column, meaning, given) for column, meaning in zip(columns, _one_each(meanings), strict=True)]
@@ -143,7 +146,7 @@ def _mapped(column: Column, meaning: Meaning, given: Answers) -> Mapped:
 
 def _suggested(header: str) -> str:
     name = our_name(header)
-    taken = name in _DERIVED or name in CLOCK_LEAVES or name.startswith(_OWN_MEANING)
+    taken = name in _DERIVED or name in CLOCK_LEAVES or name in _WORDS or name.startswith(_OWN_MEANING)
     return f"crm_{name.replace('.', '_')}" if taken else name
 
 
@@ -199,7 +202,7 @@ def _created(object_name: str, mapped: list[Mapped], given: Answers) -> str:
         return sure[0]
     instants = tuple(one.column.header for one in mapped if one.column.type in ("datetime", "date"))
     asked = f"Which column of {object_name or 'the file'} says when a record came into being?"
-    lacking = " None holds instants: export the creation date too." if not instants else ""
+    lacking = "" if instants else " None holds instants: export the creation date too, or leave that table out."
     given.ask(Question("created", asked + lacking, tuple(rivals) if len(rivals) > 1 else instants, (object_name,)))
     return ""
 
@@ -236,7 +239,8 @@ def _relations(mapped: list[Mapped], others: Mapping[str, Path], given: Answers)
     for object_name, file in others.items():
         if by.get(object_name) in names:
             columns = [column for column in look_at(read_any(file)) if column.header != "Id"]
-            named = {_suggested(column.header): column for column in columns}
+            alias = object_name.casefold()
+            named = {f"{alias}.{our_name(column.header)}": column for column in columns}
             fields = (_mapped(column, Meaning(name, SURE), given) for name, column in named.items())
-            relations.append(Relation(object_name.casefold(), object_name, by[object_name], file.name, tuple(fields)))
+            relations.append(Relation(alias, object_name, by[object_name], file.name, tuple(fields)))
     return tuple(relations)
