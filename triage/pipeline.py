@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from triage.actions.admit import Ledger, admit, dropped, held_by
-from triage.actions.matches import Found, delivered, due_steps, holding, triggered
+from triage.actions.matches import Found, delivered, due_steps, holding, triggered, unchanged
 from triage.actions.plan import ordered_by_people, plan, useless
 from triage.actions.view import View
 from triage.domain.decision import Action, Decision, Match
 from triage.domain.facts import Facts, Memory
-from triage.observe import follow_milestones, latch
+from triage.observe import ORDERED, follow_milestones, latch
 from triage.policy import Policy
 from triage.sla.clocks import NEVER
 
@@ -84,7 +84,7 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
     A closed or deleted record, a completed milestone, an override, a condition that ceased, or a message about a breach
     that has happened since all cancel.
     """
-    if action.rule == "override":
+    if action.rule == ORDERED:
         return "the record is gone" if facts.item.deleted else ""
     rule = policy.rules.get(action.rule)
     if rule is None:
@@ -99,15 +99,22 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
 
 
 def _ceased(view: View, action: Action) -> str:
+    """A condition that the rule's own change of the record ended does not take back the rest of what it does."""
+    if any(ours.rule == action.rule and ours.at >= action.at for ours in view.memory.ours.values()):
+        return ""
     compiled = view.part.book.by_id.get(action.rule)
     if compiled is not None and compiled.on_event:
-        return "" if compiled.unchanged(view.moment) else "its condition no longer holds"
+        return "" if unchanged(compiled, view, _subject(action)) else "its condition no longer holds"
     found: list[Found] = [*holding(view), *due_steps(view)]
-    if any(
-        one.rule.id == action.rule and (one.step == action.step or action.step in ("then", "hops")) for one in found
-    ):
-        return ""
-    return "its condition no longer holds"
+    return "" if any(_same(one, action) for one in found) else "its condition no longer holds"
+
+
+def _same(found: Found, action: Action) -> bool:
+    """Return whether *found* is what *action* came from: the same rule and step, for the same milestone."""
+    if found.rule.id != action.rule or (found.step != action.step and action.step not in ("then", "hops")):
+        return False
+    about = _subject(action)
+    return not found.subject or about in ("", "created", found.subject) or action.step == "hops"
 
 
 def _subject(action: Action) -> str:

@@ -43,21 +43,25 @@ class Ledger:
         """Forget runs of repeats whose rule a person or the customer made false; our own change of owner ends none."""
         if self.runs and any(_ends_runs(event) for event, _ in view.facts.fresh):
             holding = {one.slot for one in found}
-            self.runs = {slot: run for slot, run in self.runs.items() if slot in holding}
+            self.runs = {slot: run for slot, run in self.runs.items() if slot.partition("?")[0] in holding}
 
 
 def _ends_runs(event: Event) -> bool:
     return event.origin != "triage" and event.type in ("updated", "message", "activity", "override")
 
 
+_TOLD = {"act": ("",), "notify": ("", "?notify"), "observe": ("", "?notify", "?observe")}
+"""What a firing is remembered by in each mode, its own last: what was only noted is listed once more when promoted."""
+
+
 def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     """Return what *found* fires now, None where it has fired, waits, or is not due to repeat; *ledger* remembers it."""
     rule = found.rule
-    slot = found.slot
-    mark = f"{slot}#{found.episode}"
-    run = ledger.runs.get(slot) if rule.repeat is not None else None
-    if run is None and mark in ledger.fired:
+    mark, told = f"{found.slot}#{found.episode}", _TOLD[view.policy.mode_of(rule.id).mode]
+    run = ledger.runs.get(_run_slot(found, view)) if rule.repeat is not None else None
+    if run is None and any(mark + how in ledger.fired for how in told):
         return None
+    mark += told[-1]
     override = held_by(view, rule.id)
     if override is not None:
         return _suppress(found, override, view, ledger, mark)
@@ -66,9 +70,13 @@ def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     if _waits(found, view, ledger):
         return None
     if rule.repeat is not None:
-        ledger.runs[found.slot] = Run(1, found.due)
-        _wake_repeat(found, rule, Run(1, found.due), view)
+        run = ledger.runs[_run_slot(found, view)] = Run(1, found.due)
+        _wake_repeat(found, rule, run, view)
     return _fire(found, found.do, found.episode, found.due, found.step, view, ledger, mark)
+
+
+def _run_slot(found: Found, view: View) -> str:
+    return found.slot + _TOLD[view.policy.mode_of(found.rule.id).mode][-1]
 
 
 def held_by(view: View, rule_id: str) -> Override | None:
@@ -106,10 +114,11 @@ def _again(found: Found, run: Run, view: View, ledger: Ledger, mark: str) -> Fir
     if _waits(found, view, ledger):
         return None
     last = run.count >= repeat.at_most
-    ledger.runs[found.slot] = Run(run.count if last else run.count + 1, due, ended=last)
+    run = ledger.runs[_run_slot(found, view)] = Run(run.count if last else run.count + 1, due, ended=last)
     if last and not repeat.then:
         return None
-    _wake_repeat(found, rule, ledger.runs[found.slot], view)
+    _wake_repeat(found, rule, run, view)
+    ledger.fired.setdefault(mark, view.now)
     do, step = (repeat.then, "then") if last else (found.do, found.step)
     return _fire(found, do, f"{found.episode}:{due}", due, step, view, ledger, f"{mark}:{due}")
 
@@ -155,7 +164,6 @@ def _fire(
     found: Found, do: tuple[ActionSpec, ...], episode: str, due: int, step: str, view: View, ledger: Ledger, mark: str
 ) -> Firing:
     ledger.fired[mark] = view.now
-    ledger.fired.setdefault(f"{found.slot}#{found.episode}", view.now)
     ledger.last_fired[found.rule.id] = view.now
     return Firing(found=found, do=do, episode=episode, due=due, step=step)
 

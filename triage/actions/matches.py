@@ -104,7 +104,8 @@ def delivered(view: View) -> Iterator[tuple[Pending, Found | None]]:
             view.wake_at(pending.deliver_at, pending.rule)
             continue
         compiled = view.part.book.by_id.get(pending.rule)
-        if compiled is None or view.closed or not _still(compiled, view, pending.subject):
+        closed = view.closed and compiled is not None and not compiled.rule.while_closed
+        if compiled is None or closed or not unchanged(compiled, view, pending.subject):
             yield pending, None
             continue
         yield pending, Found(
@@ -113,9 +114,15 @@ def delivered(view: View) -> Iterator[tuple[Pending, Found | None]]:
         )  # fmt: skip
 
 
-def _still(compiled: CompiledRule, view: View, subject: str) -> bool:
-    view.moment.clocks.subject = view.moment.clocks.milestones.get(subject)
-    return compiled.unchanged(view.moment)
+def unchanged(compiled: CompiledRule, view: View, subject: str) -> bool:
+    """Return whether an event rule still holds, its change taken as given, for *subject* or, unnamed, any milestone."""
+    open_ones = view.moment.clocks.milestones
+    subjects = (open_ones.get(subject),) if subject or not compiled.by_milestone else tuple(open_ones.values())
+    for milestone in subjects:
+        view.moment.clocks.subject = milestone
+        if compiled.unchanged(view.moment):
+            return True
+    return False
 
 
 def due_steps(view: View) -> Iterator[Found]:

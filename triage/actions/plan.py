@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from triage.domain.decision import Action, ActionKind, Reason, Status
 from triage.domain.facts import OwnerChange
 from triage.domain.instant import DAY
 from triage.domain.work import Event
+from triage.observe import ORDERED
 from triage.routing.assign import Assignment, assign
 from triage.rules.conditions import evidence
 from triage.rules.language import ActionSpec
@@ -46,16 +48,16 @@ def plan(firing: Firing, view: View) -> tuple[Action, ...]:
 
 
 def _planned(
-    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int
+    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int, apart: int = 1000
 ) -> list[Action]:
+    """Plan *spec*, or its `else` where it is for nobody: the first in its place, others *apart* from it."""
     if spec.kind in OWNERSHIP and out_of_hops(view):
         return _terminal(position, firing, view, reason, priority)
     assignment = assign(spec, view.facts, view.policy, view.at)
     if not assignment.target and spec.if_none:
-        return [_action(spec.if_none[0], position, firing, view, reason, priority)] + [
-            _action(other, position + 1000 * (n + 1), firing, view, reason, priority)
-            for n, other in enumerate(spec.if_none[1:])
-        ]
+        places = [(other, position + apart * n) for n, other in enumerate(spec.if_none)]
+        planned = (_planned(other, at, firing, view, reason, priority, apart * 1000) for other, at in places)
+        return [action for part in planned for action in part]
     return [_action(spec, position, firing, view, reason, priority, assignment)]
 
 
@@ -80,12 +82,14 @@ def _action(
 def _params(spec: ActionSpec, view: View) -> dict[str, Any]:
     if spec.kind != "reprioritise":
         return spec.params
-    ladder = _ladder(view)
+    if "raise" not in spec.params:
+        return spec.params
+    ladder, by = _ladder(view), int(spec.params["raise"])
     now = view.item.fields.get("priority")
-    if "raise" in spec.params and ladder:
-        place = ladder.index(now) if now in ladder else -1
-        return {"to": ladder[min(len(ladder) - 1, place + int(spec.params["raise"]))]}
-    return spec.params
+    if not ladder:
+        return {"to": (now if isinstance(now, int | float) else 0) + by}
+    place = ladder.index(now) if now in ladder else -1
+    return {"to": ladder[min(len(ladder) - 1, place + by)]}
 
 
 def _ladder(view: View) -> tuple[str, ...]:
@@ -103,7 +107,7 @@ def _status(action: Action, firing: Firing, view: View) -> tuple[Status, str]:
         return "suppressed", f"{held.action} by {held.actor or 'somebody'}: {held.reason}"
     if firing.found.since < max(mode.live_since, view.facts.live_from):
         return "backlog", "was already true when it went live"
-    pointless = useless(action, firing.found.subject, view)
+    pointless = useless(action, firing.found.subject or firing.found.clock, view)
     if pointless:
         return "cancelled", pointless
     forbidden = _forbidden(action, view)
@@ -133,8 +137,10 @@ def _speaks_of_the_future(action: Action, view: View) -> bool:
 
 
 def _breached(subject: str, view: View) -> bool:
+    """Return whether the milestone *subject* is breached; any open one, where *subject* is no milestone's name."""
+    named = any(milestone.name == subject for milestone in view.memory.milestones)
     for milestone in view.moment.clocks.milestones.values():
-        if not subject or milestone.name == subject:
+        if not named or milestone.name == subject:
             due = milestone_due(milestone, view.moment.clocks.hours)
             if due is not None and view.now >= due:
                 return True
@@ -143,11 +149,24 @@ def _breached(subject: str, view: View) -> bool:
 
 def _forbidden(action: Action, view: View) -> str:
     safety = view.policy.safety
-    if action.kind == "acknowledge" and not safety.allow_customer_contact:
+    if _to_customer(action.target) and not safety.allow_customer_contact:
         return "messages to customers need allow_customer_contact: true"
+    if action.target.startswith("webhook:") and (why := _host_refused(action.target[8:], view)):
+        return why
     if action.target.startswith("address:") and not _allowed(action.target, safety.recipient_domains):
         return f"{action.target.rpartition('@')[2]} is not among safety.recipient_domains"
     return ""
+
+
+def _to_customer(target: str) -> bool:
+    return target == "customer" or target.startswith("customer:")
+
+
+def _host_refused(name: str, view: View) -> str:
+    host = urlsplit(view.policy.directory.webhooks.get(name, "")).netloc.rpartition("@")[2].casefold()
+    if {host, host.split(":")[0]} & set(view.policy.safety.webhook_hosts):
+        return ""
+    return f"{host or name} is not among safety.webhook_hosts"
 
 
 def _allowed(target: str, domains: tuple[str, ...]) -> bool:
@@ -229,7 +248,7 @@ def _pulled_back(event: Event, view: View) -> list[Action]:
     actions = []
     for position, name in enumerate(("owner", "priority")):
         ours = view.memory.ours.get(name)
-        if ours is None or ours.before is None or ("*" not in event.rules and ours.rule not in event.rules):
+        if ours is None or ours.before is None or not {"*", ours.rule} & set(event.rules or ("*",)):
             continue
         before = str(ours.before)
         if name == "owner":
@@ -244,7 +263,7 @@ def _by_order(event: Event, view: View, position: int, kind: ActionKind, target:
     episode = f"event:{event.event_id}"
     note = f"{event.action} by {event.actor or 'somebody'}: {event.reason}"
     return Action(
-        object=view.item.object, id=view.item.id, rule="override", step=event.action, position=position, kind=kind,
+        object=view.item.object, id=view.item.id, rule=ORDERED, step=event.action, position=position, kind=kind,
         target=target, params=params, due=event.at, at=view.at, episode=episode, mode="act",
-        key=key_of(view, "override", event.action, position, episode), reason=Reason(note=note),
+        key=key_of(view, ORDERED, event.action, position, episode), reason=Reason(note=note),
     )  # fmt: skip
