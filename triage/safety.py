@@ -85,11 +85,17 @@ def buckets_of(action: Action, policy: Policy, now: int, org: str) -> tuple[Buck
 def _limits(action: Action, policy: Policy, now: int, org: str) -> dict[Bucket, int]:
     safety = policy.safety
     found = _of("rule", action.rule, safety.rule, now) | _of("organisation", org, safety.organisation, now)
+    recipient = _recipient(action)
     if action.kind in ("notify", "acknowledge"):
-        found |= _of("recipient", action.target, safety.recipient, now)
+        found |= _of("recipient", recipient, safety.recipient, now)
     if action.kind == "acknowledge":
-        found[Bucket("acknowledgement to", action.target, "day", now - now % DAY)] = 1
+        found[Bucket("acknowledgement to", recipient, "day", now - now % DAY)] = 1
     return found
+
+
+def _recipient(action: Action) -> str:
+    """Return whom *action* reaches; the customer of a record that does not say who it is counts by the record."""
+    return f"customer of {action.object} {action.id}" if action.target == "customer" else action.target.casefold()
 
 
 def _of(scope: str, name: str, caps: Caps, now: int) -> dict[Bucket, int]:

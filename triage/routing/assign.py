@@ -47,7 +47,10 @@ def assign(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignme
     if target.kind == "owner" or (target.kind == "role" and target.name == "owner"):
         return _owner(facts)
     if target.kind == "manager" or (target.kind == "role" and target.name == "manager"):
-        return _manager(facts, policy)
+        found = _manager(facts, policy)
+        return _no_return(found, facts, now) if spec.kind == "reassign" else found
+    if target.kind == "customer":
+        return _customer(facts)
     return Assignment(target=named(target))
 
 
@@ -63,34 +66,56 @@ def known_agents(facts: Facts, policy: Policy) -> Sequence[Agent]:
 
 def ineligible(agent: Agent, spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> str:
     """Return why *agent* cannot take the record at *now*, or an empty string."""
+    if agent.id == facts.item.fields.get("owner"):
+        return "owns it"
     if agent.id in _returns(facts, now):
         return "had it within 24 h"
-    if "owner" in spec.exclude and agent.id == facts.item.fields.get("owner"):
-        return "owns it"
+    if any(_names(other, agent) for other in spec.exclude):
+        return "excluded by the rule"
     if agent.presence != "online":
         return agent.presence
-    if agent.capacity is not None and agent.load >= agent.capacity:
+    if agent.capacity is not None and agent.load >= agent.capacity and spec.params.get("respect_capacity") is not False:
         return f"at capacity ({agent.load} of {agent.capacity})"
     shift = policy.calendars.get(agent.shift) if agent.shift else None
     if isinstance(shift, Calendar) and not shift.is_open(now):
         return "off shift"
-    lacking = [skill for skill in _skills(spec) if agent.skills.get(skill, 0) < 1]
+    lacking = [need.removeprefix("skill:") for need in spec.require if not _meets(agent, need, facts)]
     return f"lacks {', '.join(lacking)}" if lacking else ""
 
 
-def _skills(spec: ActionSpec) -> tuple[str, ...]:
-    return tuple(need[6:] for need in spec.require if need.startswith("skill:"))
+def _names(other: str, agent: Agent) -> bool:
+    kind, _, name = other.partition(":")
+    return (kind == "user" and name == agent.id) or (kind == "team" and name in agent.teams)
+
+
+def _meets(agent: Agent, need: str, facts: Facts) -> bool:
+    """Return whether *agent* has what `require` names; presence, capacity and shift are asked of everybody anyway."""
+    kind, _, name = need.partition(":")
+    if kind == "skill":
+        skill, _, level = name.partition(":")
+        return agent.skills.get(skill, 0) >= int(level or 1)
+    if kind == "tier":
+        return agent.tier >= int(name)
+    if kind == "team":
+        return name in agent.teams
+    spoken = facts.item.fields.get("language") if kind == "language" else None
+    return spoken is None or agent.skills.get(str(spoken), 0) >= 1
 
 
 def _returns(facts: Facts, now: int) -> set[str]:
-    """The owner of now and those whom the record left in the last 24 h: it never goes back to one of them."""
-    before = {change.before for change in facts.memory.owner_changes if change.at > now - DAY}
-    return before | {str(facts.item.fields.get("owner", ""))}
+    """Those whom the record left in the last 24 h: it never goes back to one of them."""
+    return {change.before for change in facts.memory.owner_changes if change.at > now - DAY}
+
+
+def _no_return(found: Assignment, facts: Facts, now: int) -> Assignment:
+    person = found.target.removeprefix("user:")
+    return Assignment(note=f"{person}: had it within 24 h") if person in _returns(facts, now) else found
 
 
 def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
     passed: list[str] = []
-    for group in _groups(spec.target, policy):
+    groups = _groups(spec.target, policy)
+    for group in groups[:1] if spec.params.get("if_none") == "hold" else groups:
         members = [agent for agent in known_agents(facts, policy) if group.name in _memberships(agent, group.kind)]
         if not members:
             if group == spec.target:
@@ -114,11 +139,8 @@ def _groups(target: Target, policy: Policy) -> list[Target]:
     """The group asked for, the tiers above it, then the pools: where a record looks for somebody, in order."""
     tiers = policy.directory.tiers
     above = tiers[tiers.index(target.name) + 1 :] if target.name in tiers else ()
-    kind = target.kind
-    found = [target, *(Target(kind=kind, name=name) for name in above)]
-    if kind != "pool":
-        found += [Target(kind="pool", name=name) for name in policy.directory.pools]
-    return found
+    others = (*above, *policy.directory.pools) if target.kind != "pool" else above
+    return [target, *(Target(kind="pool", name=name) for name in dict.fromkeys(others))]
 
 
 def _memberships(agent: Agent, kind: str) -> tuple[str, ...]:
@@ -131,13 +153,19 @@ def _load(agent: Agent) -> str:
 
 def _one_user(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
     """A named person is taken unless known to be unable to; somebody unknown to us is taken at the rule's word."""
+    named_one = Assignment(target=named(spec.target))
+    if spec.kind != "reassign" or spec.target.name == facts.item.fields.get("owner"):
+        return named_one
     agent = next((known for known in known_agents(facts, policy) if known.id == spec.target.name), None)
-    if agent is None or spec.kind != "reassign":
-        return Assignment(target=named(spec.target))
+    if agent is None:
+        return _no_return(named_one, facts, now)
     reason = ineligible(agent, spec, facts, policy, now)
-    if reason:
-        return Assignment(note=f"{agent.name or agent.id}: {reason}")
-    return Assignment(target=named(spec.target))
+    return Assignment(note=f"{agent.name or agent.id}: {reason}") if reason else named_one
+
+
+def _customer(facts: Facts) -> Assignment:
+    found = facts.item.fields.get("customer")
+    return Assignment(target=f"customer:{found}" if found else "customer")
 
 
 def _owner(facts: Facts) -> Assignment:
