@@ -67,15 +67,10 @@ def lay_out(plan: Plan, first: int, last: int) -> Layers:
 
     A shift may reach into the day after its own, so that only instants from *first* + 1 to *last* are complete.
     """
-    closures = list(_closures(plan, first, last))
-    regular = union(_regular_shifts(plan, first, last))
-    special = [(day, spans) for day, spans in sorted(plan.overrides.items()) if first <= day < last]
-    if not closures and not special:
-        kept = shifts = regular
-    else:
-        shifts = union((*regular, *(span for day, spans in special for span in _on(day, spans))))
-        kept = without(regular, union((closure.start, closure.end) for closure in closures))
-        kept = union((*kept, *_special_kept(special, closures)))
+    closures = [closure for closure in _closures(plan, first, last) if closure.day not in plan.overrides]
+    special = [span for day, spans in plan.overrides.items() if first <= day < last for span in _on(day, spans)]
+    shifts = union((*_regular_shifts(plan, first, last), *special))
+    kept = without(shifts, union((closure.start, closure.end) for closure in closures)) if closures else shifts
     breaks = _breaks(plan, first, last)
     return Layers(shifts, kept, without(kept, breaks) if breaks else kept, closures)
 
@@ -88,17 +83,6 @@ def _regular_shifts(plan: Plan, first: int, last: int) -> Iterable[Span]:
             midnight = day * DAY
             for start, end in hours:
                 yield midnight + start, midnight + end
-
-
-def _special_kept(special: Iterable[tuple[int, tuple[Span, ...]]], closures: list[Closure]) -> Iterable[Span]:
-    """Yield the override shifts less the holidays of other days: an override silences only those of its own date."""
-    by_day: dict[int, list[Span]] = {}
-    for closure in closures:
-        by_day.setdefault(closure.day, []).append((closure.start, closure.end))
-    for day, spans in special:
-        # A shift and a holiday both end before the second midnight after their day: only neighbours can touch.
-        others = union((*by_day.get(day - 1, ()), *by_day.get(day + 1, ())))
-        yield from without(union(_on(day, spans)), others)
 
 
 def _closures(plan: Plan, first: int, last: int) -> Iterable[Closure]:

@@ -90,23 +90,18 @@ class Oracle:
         definition, per = self.definition, 86_400 // self.step
         dates = [first + timedelta(days=index) for index in range(days)]
         overrides = definition.get("overrides", {})
-        holidays = [(index, span) for index, day in enumerate(dates) for span in self._holidays(day)]
+        holidays = [
+            (index, span)
+            for index, day in enumerate(dates)
+            if day.isoformat() not in overrides
+            for span in self._holidays(day)
+        ]
         painted = bytearray(per * (days + 2))
         for index, day in enumerate(dates):
-            if day.isoformat() not in overrides:
-                self._brush(painted, index, definition["weekly"].get(DAYS[day.weekday()], []), 1)
+            hours = overrides.get(day.isoformat(), definition["weekly"].get(DAYS[day.weekday()], []))
+            self._brush(painted, index, hours, 1)
         for index, span in holidays:
             self._brush(painted, index, [span], 0)
-        for index, day in enumerate(dates):
-            if day.isoformat() in overrides:
-                own = bytearray(len(painted))
-                self._brush(own, index, overrides[day.isoformat()], 1)
-                for other, span in holidays:
-                    if other != index:
-                        self._brush(own, other, [span], 0)
-                painted = bytearray(
-                    (int.from_bytes(painted, "big") | int.from_bytes(own, "big")).to_bytes(len(painted), "big")
-                )
         breaks = definition.get("breaks", {})
         for index, day in enumerate(dates):
             for key in ("daily", DAYS[day.weekday()], day.isoformat()):

@@ -233,8 +233,7 @@ def test_a_holiday_takes_the_tail_of_the_night_shift_before_it() -> None:
     assert night.next_open(at("2026-12-25T03:00:00Z")) == at("2026-12-26T00:00:00Z")
 
 
-def test_a_holiday_under_an_override_still_takes_the_tail_of_the_shift_before() -> None:
-    """The override silences the holiday for the shifts that it opens itself, for no other."""
+def test_an_override_replaces_the_holidays_of_its_date_for_the_tail_of_the_shift_before_too() -> None:
     night = calendar_of(
         "UTC",
         ("22:00", "06:00"),
@@ -242,8 +241,8 @@ def test_a_holiday_under_an_override_still_takes_the_tail_of_the_shift_before() 
         holidays=(Holiday(date="2026-12-25"),),
         overrides={"2026-12-25": (("04:00", "08:00"),)},
     )
-    assert night.elapsed(at("2026-12-25T00:00:00Z"), at("2026-12-26T00:00:00Z")) == 4 * HOUR
-    assert night.next_open(at("2026-12-25T01:00:00Z")) == at("2026-12-25T04:00:00Z")
+    assert night.elapsed(at("2026-12-25T00:00:00Z"), at("2026-12-26T00:00:00Z")) == 8 * HOUR
+    assert night.is_open(at("2026-12-25T01:00:00Z"))
 
 
 def test_an_override_leaves_the_tail_of_the_shift_before_when_no_holiday_takes_it() -> None:
