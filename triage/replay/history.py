@@ -102,7 +102,7 @@ def read_log(
     """
     Yield, for each of *lines*, its event or its refusal: a fault, an empty line, an `event_id` that was there before.
 
-    Line numbers start at 1. The last line, where it has no line end and is no JSON, is told as cut off.
+    Line numbers start at 1. A refused line that lacks its closing brace is told as cut off.
     """
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
@@ -112,8 +112,8 @@ def read_log(
         try:
             event = parse_event(line, org_zone=org_zone)
         except IntakeError as fault:
-            ended = line.endswith(b"\n") if isinstance(line, bytes) else line.endswith("\n")
-            cut = "" if ended or not fault.reason.startswith("not ") else "cut off at its end: "
+            begun = line.lstrip()[:1] in (b"{", "{") and line.rstrip()[-1:] not in (b"}", "}")
+            cut = "cut off at its end: " if begun else ""
             yield Refusal(file, number, fault.record_id, f"{cut}{fault.reason}")
             continue
         first = seen.setdefault(event.event_id, number)

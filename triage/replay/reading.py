@@ -175,7 +175,7 @@ class Reading:
         if not object_name:
             raise IntakeError(f"belongs to the unknown record {show(touch.parent)}")
         if touch.at < self._records[object_name][touch.parent].created_at:
-            raise IntakeError(f"of before its record {touch.parent} was created")
+            raise IntakeError(f"from before its record {touch.parent} was created")
         event_id = f"{kind}:{row['Id']}"
         self._touches.append(Event(at=touch.at, event_id=event_id, object=object_name, id=touch.parent, **touch.values))
 

@@ -25,7 +25,7 @@ _AUTO_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _AUTO_HEADER = re.compile(
-    r"^\s*(?:auto-submitted\s*:\s*(?!no\b)|x-auto(?:reply|respond)\s*:|x-failed-recipients\s*:"
+    r"^\s*(?:auto-submitted\s*:(?!\s*no\b)|x-auto(?:reply|respond)\s*:|x-failed-recipients\s*:"
     r"|precedence\s*:\s*(?:auto_reply|bulk|junk))",
     re.IGNORECASE | re.MULTILINE,
 )
