@@ -38,7 +38,7 @@ ALWAYS = Both(())
 
 
 class Undecided(Exception):
-    """The search was given up after MOST_BRANCHES branches."""
+    """The search was given up: it would have taken too many branches."""
 
 
 def holds(condition: Condition, cells: Cells) -> Formula:
@@ -66,12 +66,12 @@ def fails(condition: Condition, cells: Cells) -> Formula:
     return ALWAYS
 
 
-def search(formulas: Iterable[Formula], cells: Cells) -> dict[str, int] | None:
+def search(formulas: Iterable[Formula], cells: Cells, *, most: int = MOST_BRANCHES) -> dict[str, int] | None:
     """
     Return the cells left to each variable in one state that satisfies all *formulas*, or None: there is no such state.
 
     Raises:
-        Undecided: after MOST_BRANCHES branches.
+        Undecided: after *most* branches.
     """
     stack: list[tuple[dict[str, int], list[Either]]] = []
     start = _narrow({}, [], list(formulas), cells)
@@ -83,8 +83,8 @@ def search(formulas: Iterable[Formula], cells: Cells) -> dict[str, int] | None:
         if not pending:
             return masks
         branches += 1
-        if branches > MOST_BRANCHES:
-            raise Undecided(f"no answer within {MOST_BRANCHES} branches")
+        if branches > most:
+            raise Undecided(f"no answer within {most} branches")
         choice = min(pending, key=lambda either: len(either.parts))
         rest = [either for either in pending if either is not choice]
         for part in reversed(choice.parts):
