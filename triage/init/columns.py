@@ -212,10 +212,11 @@ def _as_choice(header: str, found: list[str]) -> dict[str, Any] | None:
     parts = [part.strip() for value in found for part in value.split(";") if part.strip()]
     several = _share(found, lambda value: ";" in value) > 0.05
     spellings: dict[str, str] = {}
-    for value in sorted(parts if several else found):
+    entries = parts if several else found
+    for value in sorted(entries):
         spellings.setdefault(value.casefold(), value)
-    counted = Counter(value.casefold() for value in (parts if several else found))
-    if len(counted) > MOST_VALUES or len(found) < 2 * len(counted) or any(len(value) > 60 for value in counted):
+    counted = Counter(value.casefold() for value in entries)
+    if len(counted) > MOST_VALUES or len(entries) < 2 * len(counted) or any(len(value) > 60 for value in counted):
         return None
     values = tuple(spellings[value] for value in sorted(counted))
     return {"type": "multipicklist" if several else "picklist", "values": values}

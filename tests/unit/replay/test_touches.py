@@ -12,7 +12,8 @@ from triage.replay.touches import is_automatic, read_touch
     "subject",
     [
         "Automatic reply: Printer", "Re: Auto-Reply", "AW: Automatische Antwort: Drucker", "Out of office",
-        "Autosvar: x", "Out of the Office until Monday", "Abwesenheitsnotiz: Drucker", "Undeliverable: Printer", "Returned mail: see",
+        "Autosvar: x", "Out of the Office until Monday", "Abwesenheitsnotiz: Drucker", "Undeliverable: Printer",
+        "Returned mail: see",
         "Delivery Status Notification (Failure)", "R\u00e9ponse automatique : bonjour", "failure notice",
     ],
 )  # fmt: skip
