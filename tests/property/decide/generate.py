@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.property.decide.oracle import RECORD
+from msgspec.structs import replace
+
+from tests.property.calendars.oracle import zone_of
+from tests.property.decide.oracle import LOOK_BACK, RECORD, SLACK, BeyondSightError, Hours, Paint, Record, static
 from triage.calendars import read_definition
-from triage.domain.instant import format_instant
+from triage.domain.instant import format_instant, parse_instant
 from triage.domain.schema import FieldSpec, ObjectSpec, RelatedSpec
 from triage.domain.work import Event
 from triage.rules.document import MilestoneSpec, ObjectConfig, PolicyDocument, Safety, TargetTime
@@ -144,8 +148,6 @@ def some(rng: Random, chance: float) -> bool:
 
 def random_scene(rng: Random, long: bool = False) -> Scene:
     """Return a scene of two hours, or of four days."""
-    from triage.domain.instant import parse_instant
-
     zone, text = rng.choice(SCENES)
     begin = parse_instant(text) // 1000 - 60 * rng.randrange(30)
     return Scene(zone, begin - (86_400 * rng.randrange(3) if long else 0), LONG if long else SHORT)
@@ -160,7 +162,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 def random_calendar(rng: Random, scene: Scene) -> dict[str, Any]:
     """Return a calendar that opens and closes every few minutes of a short scene, every day of a long one."""
-    minute = scene.begin // 60 + 330 * (scene.zone == "Asia/Kolkata") + 60 * rng.randrange(-2, 3)
+    here = datetime.fromtimestamp(scene.begin, zone_of(scene.zone))
+    minute = here.hour * 60 + here.minute + 60 * rng.choice((0, 0, 0, -1, 1))
     windows, breaks = [], []
     if scene.length == SHORT:
         start = minute - rng.randrange(30)
@@ -179,8 +182,6 @@ def random_calendar(rng: Random, scene: Scene) -> dict[str, Any]:
     found: dict[str, Any] = {"tz": scene.zone, "weekly": {day: windows for day in DAYS if not some(rng, 0.1)}}
     if breaks:
         found["breaks"] = {"daily": breaks}
-    from datetime import UTC, datetime
-
     today = datetime.fromtimestamp(scene.begin + rng.randrange(scene.length + 1), UTC).date().isoformat()
     if some(rng, 0.2):
         found["holidays"] = [{"date": today, "start": _clock_text(minute % 1380), "end": _clock_text(minute % 1380 + 9)}]
@@ -219,7 +220,10 @@ def static_leaf(rng: Random) -> Leaf:
 
 
 AMOUNTS = (0, 10, 50.5, 100)
-PLAIN_CLOCKS = ("created", "created_until_modified", "last_modified", "assigned", "queued", "last_contact")
+PLAIN_CLOCKS = (
+    *("created", "last_modified", "last_contact") * 2,
+    *("created_until_modified", "assigned", "queued"),
+)
 
 
 class Names(NamedTuple):
@@ -257,12 +261,15 @@ def clock_leaf(rng: Random, names: Names, clocks: tuple[str, ...] = ()) -> Clock
 def condition(rng: Random, names: Names | None, depth: int = 0) -> Condition:
     """Return a random condition; of static leaves alone without *names*."""
     roll = rng.random()
-    if depth < 3 and roll < (0.25 if depth else 0.9):
+    if depth == 0 and names is not None:
+        parts = (clock_leaf(rng, names), *(condition(rng, names, 1) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))))
+        return AllOf(tuple(rng.sample(parts, len(parts))))
+    if depth < 3 and roll < 0.3:
         parts = tuple(condition(rng, names, depth + 1) for _ in range(rng.randrange(1, 4)))
-        return AllOf(parts) if depth == 0 or some(rng, 0.4) else AnyOf(parts)
-    if depth < 4 and roll < 0.35 and depth:
+        return AllOf(parts) if some(rng, 0.35) else AnyOf(parts)
+    if depth < 4 and roll < 0.4:
         return Negation(condition(rng, names, depth + 1))
-    if names is not None and some(rng, 0.6):
+    if names is not None and some(rng, 0.65):
         return clock_leaf(rng, names)
     return static_leaf(rng)
 
@@ -286,7 +293,7 @@ def random_rule(rng: Random, number: int, names: Names, first: bool) -> Rule:
     }
     if first:
         ids = range(1, rng.randrange(1, 5))
-        when = AllOf(()) if some(rng, 0.2) else condition(rng, None, 1)
+        when = AllOf(()) if some(rng, 0.35) else condition(rng, None, 1)
         return Rule(when=when, steps=tuple(random_step(rng, str(i), names) for i in ids), **common)
     common["once"] = rng.choice(("per_clock", "per_clock", "per_record", "per_milestone", "per_episode"))
     when = condition(rng, names)
@@ -332,11 +339,11 @@ def random_milestone(rng: Random, name: str, names: Names) -> MilestoneSpec:
 def random_document(rng: Random, scene: Scene) -> PolicyDocument:
     """Return a policy of up to two calendars and milestones, some rules and some entries."""
     calendars = {name: read_definition(random_calendar(rng, scene), name) for name in ("east", "west")}
-    scale = scene.length // 2
+    scale = scene.length // 3
     names = Names(tuple(calendars), ("first", "fix")[: rng.randrange(3)], scale)
     sets = []
     if some(rng, 0.85):
-        rules = tuple(random_rule(rng, n, names, False) for n in range(rng.randrange(1, 5)))
+        rules = tuple(random_rule(rng, n, names, False) for n in range(rng.randrange(2, 8)))
         sets.append(RuleSet(id="all", object="Case", rules=rules))
     if some(rng, 0.7) or not sets:
         entries = tuple(random_rule(rng, n, names, True) for n in range(rng.randrange(1, 4)))
@@ -357,7 +364,7 @@ def random_changes(rng: Random) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for source, values, chance in (
         ("Priority", (*PRIORITIES, None), 0.3),
-        ("Status", (*STATUSES, "Working"), 0.45),
+        ("Status", (*STATUSES, *STATUSES[:4]), 0.4),
         ("OwnerId", (*OWNERS, None), 0.2),
         ("Amount", (*AMOUNTS, 7, 250.25, None), 0.2),
         ("Hours__c", ("east", "west", "nowhere", None), 0.04),
@@ -396,7 +403,7 @@ def random_event(rng: Random, at: int, number: int) -> Event:
 def random_events(rng: Random, scene: Scene) -> tuple[Event, ...]:
     """Return a history: one creation, then a handful of events, two of them in one second now and then."""
     first = scene.begin + rng.randrange(300)
-    times = sorted(first + 1 + rng.randrange(scene.length - 400) for _ in range(rng.randrange(12)))
+    times = sorted(first + 1 + rng.randrange(scene.length - 400) for _ in range(rng.randrange(10)))
     for place in range(1, len(times)):
         if some(rng, 0.08):
             times[place] = times[place - 1]
@@ -404,19 +411,83 @@ def random_events(rng: Random, scene: Scene) -> tuple[Event, ...]:
 
 
 def random_case(seed: int, long: bool = False) -> Case:
-    """Return the case of *seed*."""
-    rng = Random(seed)
-    scene = random_scene(rng, long)
-    document = random_document(rng, scene)
-    return Case(seed, document, random_events(rng, scene), scene.begin + scene.length)
+    """Return the first case of *seed*."""
+    return random_cases(seed, 1, long)[0]
 
 
 def random_cases(seed: int, count: int, long: bool = False) -> list[Case]:
-    """Return *count* histories under one policy."""
+    """Return *count* histories of one record under one policy, most of whose clocks run out in the course of them."""
     rng = Random(seed)
     scene = random_scene(rng, long)
-    document = random_document(rng, scene)
-    return [Case(seed, document, random_events(rng, scene), scene.begin + scene.length) for _ in range(count)]
+    document, events, end = random_document(rng, scene), random_events(rng, scene), scene.begin + scene.length
+    document = Tuning(rng, document, events, end).document()
+    histories = [events, *(_shaken(rng, events, end) for _ in range(count - 1))]
+    return [Case(seed, document, history, end) for history in histories]
+
+
+def _shaken(rng: Random, events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
+    """Return the history with events some seconds to and fro, and one or two left out."""
+    kept = [event for event in events[1:] if not some(rng, 0.15)]
+    first = events[0].at // 1000
+    times = sorted(min(end - 1, max(first + 1, event.at // 1000 + rng.randrange(-200, 200))) for event in kept)
+    return (events[0], *(replace(event, at=at * 1000) for event, at in zip(kept, times, strict=True)))
+
+
+class Tuning:
+    """A policy's amounts set to what its clocks show at some second of a history, so that they run out in it."""
+
+    def __init__(self, rng: Random, document: PolicyDocument, events: tuple[Event, ...], end: int) -> None:
+        self._rng = rng
+        self._document = document
+        hours = Hours(document, end - LOOK_BACK[end - events[0].at // 1000 > LOOK_BACK[0]], end + SLACK + 60)
+        self._paints = []
+        for place, event in enumerate(events):
+            record = Record(document, hours, RELATED)
+            try:
+                for earlier in events[: place + 1]:
+                    record.take(earlier)
+            except BeyondSightError:
+                break
+            until = events[place + 1].at // 1000 if place + 1 < len(events) else end
+            if until > event.at // 1000:
+                self._paints.append((Paint(record, event.at // 1000, 1), until))
+
+    def document(self) -> PolicyDocument:
+        """Return the policy, most of its amounts replaced."""
+        sets = tuple(
+            replace(rule_set, rules=tuple(map(self._rule, rule_set.rules))) for rule_set in self._document.rule_sets
+        )
+        return replace(self._document, rule_sets=sets)
+
+    def _rule(self, rule: Rule) -> Rule:
+        steps = tuple(replace(step, over=self._amount(step, step.over, step.hours)) for step in rule.steps)
+        return replace(rule, when=self._condition(rule.when, rule), steps=steps)
+
+    def _condition(self, condition: Condition, rule: Rule) -> Condition:
+        if isinstance(condition, AllOf | AnyOf):
+            return type(condition)(tuple(self._condition(part, rule) for part in condition.parts))
+        if isinstance(condition, Negation):
+            return Negation(self._condition(condition.part, rule))
+        if isinstance(condition, ClockLeaf):
+            return replace(condition, amount=self._amount(condition, condition.amount, condition.hours or rule.hours))
+        if isinstance(condition, Leaf) and some(self._rng, 0.6):
+            paint, _ = self._rng.choice(self._paints)
+            return replace(condition, negate=condition.negate ^ (static(condition, paint.record.fields) is False))
+        return condition
+
+    def _amount(self, asked: ClockLeaf | Step, amount: int | Fraction, hours: str) -> int | Fraction:
+        if some(self._rng, 0.2):
+            return amount
+        paint, until = self._rng.choice(self._paints)
+        runs = [run for run in paint.record.runs.values() if run.open]
+        clock = paint.running(asked.clock, hours, self._rng.choice(runs) if runs and asked.clock == "sla" else None)
+        if clock is None:
+            return amount
+        start, hours, pauses, target = clock
+        used = paint.record.hours.used(hours, start, self._rng.randrange(paint.begin, until), pauses)
+        if asked.of_remaining:
+            used = max(0, (target or 0) - used)
+        return Fraction(used, target) if isinstance(amount, Fraction) and target else used * 1000
 
 
 def smaller(case: Case) -> list[Case]:
@@ -427,8 +498,6 @@ def smaller(case: Case) -> list[Case]:
 
 
 def _smaller_documents(document: PolicyDocument) -> list[PolicyDocument]:
-    from msgspec.structs import replace
-
     found = []
     for place, rule_set in enumerate(document.rule_sets):
         for number, rule in enumerate(rule_set.rules):

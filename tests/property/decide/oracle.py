@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ from triage.rules.language import AllOf, AnyOf, Change, ClockLeaf, Condition, Le
 
 SLACK = 200
 """Seconds painted beyond the next event, as if it never came: what a decision taken before it must foresee."""
+
+LOOK_BACK = 3 * 3600, 5 * 86_400
+"""How many seconds before a history's end hours are painted from, so that histories of one policy share the paint."""
 
 SAVES = ("created", "updated", "deleted", "undeleted")
 COUNTERS = ("inbound_count", "outbound_count", "reopen_count", "reassignment_count")
@@ -91,10 +95,9 @@ class Hours:
         self.end = end + 60 - end % 60
         self._painted = {"none": b"\1" * (self.end - self.begin)}
         for name, definition in document.calendars.items():
-            plain = _without_none(msgspec.to_builtins(definition))
-            units = OpenTime(plain, self.begin, self.end, 60).units
-            self._painted[name] = b"".join(MINUTES[unit] for unit in units)
+            self._painted[name] = _painted(msgspec.json.encode(definition), self.begin, self.end)
         self._kept: dict[Any, bytes] = {}
+        self._reached: dict[Any, int | None] = {}
 
     def counting(self, name: str, pauses: Any = ()) -> bytes:
         """Return one byte a second: 1 where the hours are open and no pause runs."""
@@ -115,9 +118,14 @@ class Hours:
 
     def used_up(self, name: str, start: int, amount: int, pauses: Any = ()) -> int | None:
         """Return the first second at which *amount* is used up, counting one second after the other."""
+        key = (name, start, amount, tuple(tuple(pause) for pause in pauses))
+        if key not in self._reached:
+            self._reached[key] = self._one_by_one(self.counting(name, pauses), start, amount)
+        return self._reached[key]
+
+    def _one_by_one(self, counted: bytes, start: int, amount: int) -> int | None:
         if amount <= 0:
             return start
-        counted = self.counting(name, pauses)
         place = max(0, start - self.begin)
         while amount:
             place = counted.find(1, place) + 1
@@ -130,6 +138,12 @@ class Hours:
         """Return the first open second from *second* on."""
         place = self.counting(name).find(1, second - self.begin)
         return None if place < 0 else self.begin + place
+
+
+@lru_cache(maxsize=8)
+def _painted(definition: bytes, begin: int, end: int) -> bytes:
+    units = OpenTime(_without_none(msgspec.json.decode(definition)), begin, end, 60).units
+    return b"".join(MINUTES[unit] for unit in units)
 
 
 def _without_none(value: Any) -> Any:
@@ -348,7 +362,7 @@ class Timeline:
     def __init__(self, document: PolicyDocument, events: list[Event], end: int, related: Any, org: str = "o") -> None:
         self.document = document
         self.org = org
-        self.hours = Hours(document, events[0].at // 1000, end + SLACK + 60)
+        self.hours = Hours(document, end - LOOK_BACK[end - events[0].at // 1000 > LOOK_BACK[0]], end + SLACK + 60)
         self.stretches: list[Stretch] = []
         self.fired: list[Fired] = []
         self._marks: set[tuple[str, str, str, str]] = set()
@@ -491,7 +505,7 @@ class Paint:
         return (0, 0) if answer is None else (self.full, 0) if answer else (0, self.full)
 
     def _clock(self, leaf: ClockLeaf, rule: Rule, run: Run | None) -> tuple[int, int]:
-        clock = self._running(leaf.clock, leaf.hours or rule.hours, run)
+        clock = self.running(leaf.clock, leaf.hours or rule.hours, run)
         amount = None if clock is None else _amount(leaf, clock[3])
         if clock is None or amount is None:
             return 0, 0
@@ -508,7 +522,7 @@ class Paint:
         up = int.from_bytes(bytes(map(amount.__le__, used)))
         return (self.full ^ up, up) if leaf.until else (up, self.full ^ up)
 
-    def _running(self, clock: str, hours: str, run: Run | None) -> tuple[int, str, Any, int | None] | None:
+    def running(self, clock: str, hours: str, run: Run | None) -> tuple[int, str, Any, int | None] | None:
         """Return start, hours, pauses and target of *clock*; None where it does not run."""
         if clock != "sla" and not clock.startswith("milestone:"):
             start = self.record.marks.get(clock)
@@ -535,7 +549,7 @@ class Paint:
         found = []
         runs = [run for run in self.record.runs.values() if run.open] if step.clock == "sla" else [None]
         for run in runs:
-            clock = self._running(step.clock, step.hours, run)
+            clock = self.running(step.clock, step.hours, run)
             amount = None if clock is None else _amount(step, clock[3])
             if clock is None or amount is None:
                 continue

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.property.decide.generate import RELATED, Case, random_case, shrunk
+from tests.property.decide.generate import RELATED, Case, random_cases, shrunk
 from tests.property.decide.oracle import BeyondSightError, Fired, Held, Stretch, Timeline
 from tests.property.decide.walk import punctual
 from triage.domain.decision import Decision
@@ -18,7 +18,7 @@ from triage.policy import Policy, compile_policy
 NEAR = 90
 """A probed state lies at most this many seconds before a crossing."""
 
-BLOCKS, STATES = 8, 250
+BLOCKS, STATES, HISTORIES = 8, 250, 3
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -50,12 +50,14 @@ def _prove(seed: int, states: int, long: bool = False) -> None:
     """Probe cases from *seed* on until *states* states near a crossing have been compared."""
     done = 0
     while done < states:
-        case = random_case(seed, long)
-        found = differences(case)
-        if found.wrong:
-            small = shrunk(case, lambda one: bool(differences(one).wrong))
-            pytest.fail(f"{small}\n\n" + "\n".join(differences(small).wrong[:5]))
-        done += found.probed
+        cases = random_cases(seed, HISTORIES, long)
+        policy = compile_policy(cases[0].document, virtual=True)
+        for case in cases:
+            found = differences(case, policy)
+            if found.wrong:
+                small = shrunk(case, lambda one: bool(differences(one).wrong))
+                pytest.fail(f"{small}\n\n" + "\n".join(differences(small).wrong[:5]))
+            done += found.probed
         seed += 1
 
 
@@ -66,9 +68,9 @@ class Compared(NamedTuple):
     wrong: list[str]
 
 
-def differences(case: Case) -> Compared:
+def differences(case: Case, policy: Policy | None = None) -> Compared:
     """Return where core and oracle differ on *case*; a case whose answer lies beyond the painted seconds has none."""
-    policy = compile_policy(case.document, virtual=True)
+    policy = policy or compile_policy(case.document, virtual=True)
     try:
         timeline = Timeline(case.document, list(case.events), case.end, RELATED)
     except BeyondSightError:
@@ -87,12 +89,13 @@ def differences(case: Case) -> Compared:
 
 
 def _near(rng: Random, stretch: Stretch) -> list[int]:
-    """Return seconds of *stretch* shortly before each crossing in or beyond it, and one anywhere."""
+    """Return seconds of *stretch* before each crossing in it or just beyond it: one close by, one anywhere near."""
     found = []
     for start, _ in stretch.changes[1:]:
-        second = max(stretch.begin, start - rng.choice((1, 1, 2, rng.randrange(1, NEAR + 1))))
-        if second < stretch.end or second == stretch.begin:
-            found.append(second)
+        for before in (rng.choice((1, 1, 2)), rng.randrange(2, NEAR + 1)):
+            second = max(stretch.begin, start - before)
+            if second < stretch.end or second == stretch.begin:
+                found.append(second)
     return found
 
 
@@ -124,22 +127,18 @@ def _probe(stretch: Stretch, second: int, facts: Facts, policy: Policy, every: b
 
 def _compared(stretch: Stretch, second: int, now: int, facts: Facts, policy: Policy) -> list[str]:
     expected = stretch.held(second)
-    found = _held(decide(facts, policy, now), facts, now)
-    if found == _remembered(expected, facts):
+    found = _held(decide(facts, policy, now))
+    if found == expected:
         return []
     only, missing = found - expected, expected - found
     return [f"at {now} (events until {stretch.begin}): held {sorted(only)}, should hold {sorted(missing)}"]
 
 
-def _held(decision: Decision, facts: Facts, now: int) -> frozenset[Held]:
+def _held(decision: Decision) -> frozenset[Held]:
     return frozenset(
         Held(match.rule, match.step, match.subject, match.since // 1000, match.due // 1000, match.episode)
         for match in decision.matches
     )
-
-
-def _remembered(expected: frozenset[Held], facts: Facts) -> frozenset[Held]:
-    return expected
 
 
 def _firings(timeline: Timeline, decisions: list[Decision]) -> list[str]:
