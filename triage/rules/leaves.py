@@ -50,7 +50,7 @@ def leaf_holds(leaf: Leaf, spec: FieldSpec | None) -> Holds:
 
 def whole_text(values: Values) -> str:
     """Return subject, description and the latest inbound message as one text."""
-    return "\n".join(str(values[part]) for part in TEXT_PARTS if values.get(part))
+    return "\n\n".join(str(values[part]) for part in TEXT_PARTS if values.get(part))
 
 
 def _positive(leaf: Leaf, folded: bool) -> Test:
@@ -86,7 +86,7 @@ def _compared(op: str, bound: Any) -> Test:
 
 
 def _ranked(leaf: Leaf, ascending: tuple[str, ...]) -> Test:
-    """Compare by place in an ordered picklist (Low before High), never by spelling; a value off the list never holds."""
+    """Compare by place in an ordered picklist (Low before High), not by spelling; a value off the list never holds."""
     rank = {value: place for place, value in enumerate(ascending)}
     compare = _compared(leaf.op, rank.get(leaf.values[0], -1))
     return lambda value: value in rank and compare(rank[value])
