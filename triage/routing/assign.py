@@ -39,7 +39,7 @@ def assign(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignme
         return _from_group(spec, facts, policy, now)
     if target.kind == "user":
         return _one_user(spec, facts, policy, now)
-    if target.kind == "field" and spec.kind != "set":
+    if target.kind == "field" and spec.kind not in ("set", "reprioritise"):
         found = facts.item.fields.get(target.name)
         return (
             Assignment(target=_person_or_address(str(found))) if found else Assignment(note=f"{target.name} is missing")
