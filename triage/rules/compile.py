@@ -19,7 +19,7 @@ from triage.rules.conditions import (
     witnesses,
 )
 from triage.rules.index import Index, indexable
-from triage.rules.language import AllOf, Change, ClockLeaf, Condition, Leaf, Rule, RuleSet
+from triage.rules.language import AllOf, AnyOf, Change, ClockLeaf, Condition, Leaf, Rule, RuleSet
 from triage.rules.leaves import Holds, Values
 from triage.sla.clocks import NEVER, Ask
 
@@ -76,9 +76,8 @@ class CompiledRule:
 
     @cached_property
     def unchanged(self) -> Judge:
-        """The condition with its change triggers taken as given: what a delayed delivery is checked against."""
-        parts = tuple(part for part in conjuncts(self.condition) if not isinstance(part, Change))
-        return judge(AllOf(parts), self.terms)
+        """The condition after its changes: what became true still is. A delayed delivery is checked against it."""
+        return judge(standing(self.condition), self.terms)
 
     def truth(self, moment: Moment, lower: int) -> Truth:
         """
@@ -138,6 +137,15 @@ _NOT = Truth(False, 0, NEVER)
 def is_clockless(condition: Condition) -> bool:
     """Return whether no clock stands anywhere in *condition*."""
     return not any(isinstance(leaf, ClockLeaf) for leaf in leaves(condition))
+
+
+def standing(condition: Condition) -> Condition:
+    """Return a normal *condition* with what its changes left behind: `became` as its leaf, `raised` as given."""
+    if isinstance(condition, Change):
+        return AllOf(()) if condition.became is None else normal(condition.became)
+    if isinstance(condition, AllOf | AnyOf):
+        return type(condition)(tuple(standing(part) for part in condition.parts))
+    return condition
 
 
 class CompiledSet:
