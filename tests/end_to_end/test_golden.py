@@ -13,7 +13,7 @@ import yaml
 from tests.unit.build import Outcome, run
 from triage.config import load_policy
 from triage.domain.facts import MilestoneState
-from triage.domain.instant import format_instant, parse_duration, parse_instant
+from triage.domain.instant import format_instant, parse_instant
 from triage.domain.work import Event
 from triage.policy import Policy, compile_policy
 from triage.sla.milestones import due, paused_ms, violated

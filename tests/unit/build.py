@@ -1,4 +1,4 @@
-"""Builders for tests of the deciding core: a policy from text, events in January 2026, and a run through the pipeline."""
+"""Builders for tests of the deciding core: a policy from text, events in January 2026, a run through the pipeline."""
 
 from __future__ import annotations
 
