@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _FORCED = {
     **dict.fromkeys(("id", "number", "subject", "description", "email", "account.name", "company"), "text"),
 }
 _DERIVED = frozenset(spec.name for spec in BUILTIN_FIELDS) - {"is_closed"}
+_API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}", re.ASCII)
 _WORDS = frozenset({"sla", "milestone", "text", "not"})
 _OWN_MEANING = ("sla.", "milestone.", "owner.")
 
@@ -105,9 +107,11 @@ def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path], his
 
 def _object(file: Path, name: str, headers: tuple[str, ...], given: Answers) -> str:
     answer = given.find("object", file.name)
+    if answer and not _API_NAME.fullmatch(answer):
+        raise IntakeError(f"object: {show(answer)} is no API name such as Case or Parcel__c")
     if answer:
         return answer
-    guess = object_of(name, headers)
+    guess = name if name.endswith("__c") and _API_NAME.fullmatch(name) else object_of(name, headers)
     if not guess:
         text = f"Which object are the records of {file.name}?"
         given.ask(Question("object", text, ("Case", "Lead", "Opportunity"), (file.name,)))

@@ -118,6 +118,8 @@ class Answers:
             kind, dot, name = key.partition(".")
             if kind not in _KEYS:
                 raise IntakeError(f"{show(key)} is not a question{did_you_mean(kind, _KEYS)}")
+            if kind == "unit" and not dot:
+                raise IntakeError("'unit' is asked of one column at a time: write unit.COLUMN=m")
             if dot and name not in about:
                 raise IntakeError(f"{show(key)}: there is no column or table {show(name)}{did_you_mean(name, about)}")
 

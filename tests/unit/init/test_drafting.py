@@ -82,6 +82,28 @@ def test_days_up_to_twelve_only_are_asked_about(tmp_path: Path) -> None:
     assert _loaded(answered.files).objects["Case"].spec.by_name["opened_at"].date_order == "MDY"
 
 
+def test_a_unit_that_nothing_states_is_asked_for(tmp_path: Path) -> None:
+    """A probability of 0.2 may be a fifth or a fifth of a percent."""
+    rows = "006A,2026-01-01T00:00:00Z,0.2\n006B,2026-01-01T00:00:00Z,0.9\n"
+    path = _file(tmp_path, f"Id,CreatedDate,Probability\n{rows}", name="Opportunity.csv")
+    drafted = draft(path)
+    assert [(question.key, question.options) for question in drafted.questions] == [
+        ("unit.Probability", ("percent", "share"))
+    ]
+    with pytest.raises(ConfigError, match="unit"):
+        _loaded(drafted.files)
+    spec = _loaded(draft(path, answers={"unit.Probability": "share"}).files).objects["Opportunity"].spec
+    assert spec.by_name["probability"].unit == "share"
+    with pytest.raises(IntakeError, match="not one of percent, share"):
+        draft(path, answers={"unit.Probability": "m"})
+
+
+def test_a_custom_object_is_known_by_its_file(tmp_path: Path) -> None:
+    """Its API name ends in __c."""
+    path = _file(tmp_path, "Id,CreatedDate\n1,2026-01-01T00:00:00Z\n", name="Parcel__c.csv")
+    assert set(_loaded(draft(path).files).objects) == {"Parcel__c"}
+
+
 def test_a_date_order_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     """YMD cannot be the order of 5.12.2025."""
     with pytest.raises(IntakeError, match="DMY or MDY would"):
@@ -168,6 +190,8 @@ def test_the_same_export_gives_the_same_bytes(tmp_path: Path) -> None:
         ({"zoen": "UTC"}, "'zoen' is not a question: did you mean 'zone'"),
         ({"zone": "Mars/Olympus"}, "not a time zone"),
         ({"zone.Opened": "UTC"}, "there is no column or table 'Opened'"),
+        ({"unit": "m"}, "write unit.COLUMN=m"),
+        ({"object": "Case: {}"}, "is no API name"),
         ({"created": "Nowhere"}, "created: there is no column 'Nowhere'"),
         ({"id": "Nowhere"}, "id: there is no column 'Nowhere'"),
     ],

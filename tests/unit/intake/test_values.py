@@ -168,6 +168,12 @@ def test_a_warning_shows_at_most_sixty_characters_of_the_value() -> None:
     assert warnings[0].isprintable()
 
 
+def test_an_endless_instant_is_shown_in_part() -> None:
+    """Text that begins and ends like an instant is not quoted whole."""
+    _, warnings = _coerce("2026-01-31T" + "0" * 5000 + "Z", type="datetime")
+    assert len(warnings[0]) < 160
+
+
 def test_long_text_is_cut_with_a_warning() -> None:
     """Ten million characters serve nobody."""
     value, warnings = _coerce("x" * 200_000, type="text")
