@@ -1,16 +1,29 @@
 """
 Seams that live in memory, for your tests and ours: a clock moved by hand, a sink that remembers, a store of dicts.
 
-`SMALL_POLICY` is a policy of a few lines with one rule of each kind that the worker treats differently.
+`Sandbox` puts them together around the real engine. `SMALL_POLICY` is a policy of a few lines to begin with.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from triage.domain.decision import Action
-from triage.ports import Receipt
+from triage.delivery import Pace
+from triage.domain.decision import Action, AuditEntry
+from triage.domain.facts import Facts
+from triage.domain.work import Event
+from triage.engine import PureEngine
+from triage.ports import Effect, EffectFilter, Receipt, State, Store
+from triage.publishing import Published, publish
+from triage.store.memory import MemoryStore
+from triage.worker import Ingested, Worker
+
+__all__ = ["SMALL_POLICY", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
+
+START = 1_772_442_000_000
+"""2026-03-02T09:00:00Z, a Monday: where a sandbox begins."""
 
 SMALL_POLICY = {
     "fields.yaml": """
@@ -125,3 +138,73 @@ class RecordingSink:
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
+
+
+class Sandbox:
+    """A whole worker in memory: the real engine, a store of dicts, a clock moved by hand, a sink that remembers."""
+
+    def __init__(
+        self,
+        texts: Mapping[str, str] | None = None,
+        *,
+        virtual: bool = True,
+        store: Store | None = None,
+        answer: Callable[[Action], None] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Publish *texts* (`SMALL_POLICY`) at the start; *virtual*: every rule acts."""
+        self.clock = ManualClock(START)
+        self.sink = RecordingSink(answer)
+        self.store = store or MemoryStore("acme")
+        self.engine = PureEngine()
+        self.worker = Worker(self.store, self.sink, self.engine, self.clock, name="w", pace=pace)
+        self._numbers = 0
+        self.publish(texts or SMALL_POLICY, virtual=virtual)
+
+    def publish(self, texts: Mapping[str, str], *, virtual: bool = True) -> Published:
+        """Make *texts* the policy in force now."""
+        return publish(self.store, self.engine, texts, self.clock.now(), actor="tester", virtual=virtual)
+
+    def event(self, kind: Any, identity: str, **given: Any) -> Event:
+        """Return an event that happens now to case *identity*, under an id of its own."""
+        self._numbers += 1
+        named: dict[str, Any] = {"at": self.clock.now(), "object": "" if kind == "agent" else "Case"}
+        return Event(**(named | {"type": kind, "event_id": f"e{self._numbers}", "id": identity} | given))
+
+    def happen(self, kind: Any, identity: str, **given: Any) -> Ingested:
+        """Take in one event that happens now."""
+        return self.worker.ingest([self.event(kind, identity, **given)], self.clock.now(), source="test", live_from=0)
+
+    def create(self, *identities: str, **changes: Any) -> Ingested:
+        """Take in new cases, of low priority and with an owner where *changes* (by CRM name) do not say otherwise."""
+        given = {"Status": "New", "Priority": "Low", "OwnerId": "005A"} | changes
+        events = [self.event("created", identity, changes=given) for identity in identities]
+        return self.worker.ingest(events, self.clock.now(), source="test", live_from=0)
+
+    def after(self, millis: int) -> int:
+        """Move on by *millis*, do all that is due, and return how many effects were done."""
+        return self.worker.drain(self.clock.move(millis))
+
+    def effects(self, *states: State, rule: str = "") -> list[Effect]:
+        """Return the effects in *states* (none: all), in the order in which they were planned."""
+        with self.store.read() as unit:
+            return unit.outbox.find(EffectFilter(states=states, rule=rule))
+
+    def audit(self, event: str = "") -> list[AuditEntry]:
+        """Return the audit lines that say *event* ("": all)."""
+        with self.store.read() as unit:
+            return [line.entry for line in unit.audit.lines(event=event)]
+
+    def facts(self, identity: str) -> Facts:
+        """Return what is known of case *identity*."""
+        with self.store.read() as unit:
+            return unit.records.get([f"Case/{identity}"])[f"Case/{identity}"].facts
+
+    def agent(self, identity: str, **changes: Any) -> Ingested:
+        """Let agent *identity* change now."""
+        return self.happen("agent", identity, changes=changes)
+
+    def load(self, identity: str) -> int:
+        """Return how much work agent *identity* holds."""
+        with self.store.read() as unit:
+            return next(agent.load for agent in unit.related.agents() if agent.id == identity)

@@ -54,7 +54,7 @@ def lines_of(path: Path) -> int:
 
 
 def kill_when(process: subprocess.Popen[str], path: Path, lines: int, pause: float) -> bool:
-    """Kill *process* once *path* has *lines* lines, and *pause* s more; False where it ended by itself first."""
+    """Kill *process* *pause* s after *path* has *lines* lines; False where it ended by itself first."""
     assert process.stdout is not None
     process.stdout.readline()
     while process.poll() is None and lines_of(path) < lines:
@@ -65,7 +65,7 @@ def kill_when(process: subprocess.Popen[str], path: Path, lines: int, pause: flo
 
 
 def killed_and_restarted(folder: Path, records: int, kills: int, seed: int) -> int:
-    """Run workers until all is done, killing the first *kills* of them at seeded points; return how many were killed."""
+    """Run workers until all is done, killing the first *kills* at seeded points; return how many were killed."""
     chance = random.Random(seed)
     early = [0] * (kills // 4)
     points = early + sorted(chance.randrange(1, records) for _ in range(kills - len(early)))
