@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from tests.property.calendars.oracle import zone_of
-from tests.property.decide.oracle import LOOK_BACK, RECORD, SLACK, BeyondSightError, Hours, Paint, Record, static
+from tests.property.decide.oracle import LOOK_BACK, RECORD, SLACK, BeyondSightError, Hours, Paint, Record, on_event, static
 from triage.calendars import read_definition
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.schema import FieldSpec, ObjectSpec, RelatedSpec
@@ -25,6 +25,7 @@ from triage.rules.language import (
     Condition,
     Leaf,
     Negation,
+    Repeat,
     Rule,
     RuleSet,
     Step,
@@ -423,6 +424,52 @@ def random_cases(seed: int, count: int, long: bool = False) -> list[Case]:
     document = Tuning(rng, document, events, end).document()
     histories = [events, *(_shaken(rng, events, end) for _ in range(count - 1))]
     return [Case(seed, document, history, end) for history in histories]
+
+
+def waiting(case: Case) -> Case:
+    """Return *case* with rules that repeat, cool down and wait for hours, and people's overrides among its events."""
+    rng = Random(case.seed)
+    sets = tuple(
+        replace(rule_set, rules=tuple(_waiting_rule(rng, rule, rule_set.match) for rule in rule_set.rules))
+        for rule_set in case.document.rule_sets
+    )
+    names = [rule.id for rule_set in sets for rule in rule_set.rules]
+    first = case.events[0].at // 1000
+    orders = [_override(rng, first + 1 + rng.randrange(SHORT), n, names) for n in range(rng.choice((0, 0, 1, 2, 3)))]
+    events = tuple(sorted([*case.events, *(order for order in orders if order.at < case.end * 1000)], key=_at))
+    return case._replace(document=replace(case.document, rule_sets=sets), events=events)
+
+
+def _at(event: Event) -> int:
+    return event.at
+
+
+def _waiting_rule(rng: Random, rule: Rule, match: str) -> Rule:
+    repeat = None
+    if match == "all_matches" and not on_event(rule) and some(rng, 0.4):
+        then = (NOTIFY,) if some(rng, 0.5) else ()
+        repeat = Repeat(every=1000 * rng.randrange(5, 900), at_most=rng.randrange(1, 5), then=then)
+    return replace(
+        rule,
+        repeat=repeat,
+        cool_down=1000 * rng.randrange(30, 2000) if some(rng, 0.3) else 0,
+        deliver="in_hours" if some(rng, 0.35) else "now",
+    )
+
+
+def _override(rng: Random, at: int, number: int, names: list[str]) -> Event:
+    return Event(
+        at=at * 1000,
+        type="override",
+        event_id=f"o{number}",
+        object="Case",
+        id=RECORD,
+        action=rng.choice(("hold", "hold", "hold", "pull_back", "release")),
+        until=rng.choice((None, (at + rng.randrange(1, 2000)) * 1000, (at + rng.randrange(1, 2000)) * 1000)),
+        rules=rng.choice((("*",), (), tuple(rng.sample(names, 1)))),
+        reason="known",
+        actor="005m",
+    )
 
 
 def _shaken(rng: Random, events: tuple[Event, ...], end: int) -> tuple[Event, ...]:

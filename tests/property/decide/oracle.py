@@ -371,7 +371,8 @@ class Timeline:
         for event, following in zip(events, [*events[1:], None], strict=True):
             self.record.take(event)
             begin = event.at // 1000
-            self._paint(event, begin, end if following is None else following.at // 1000)
+            # Events come before timers of their instant; the last second of all is looked at too.
+            self._paint(event, begin, end + 1 if following is None else following.at // 1000)
 
     def _paint(self, event: Event, begin: int, end: int) -> None:
         paint = Paint(self.record, begin, max(end, begin + 1) - begin + SLACK)

@@ -9,7 +9,7 @@ from triage.domain.decision import Action, Decision
 from triage.domain.facts import Facts
 from triage.domain.work import Event
 from triage.observe import observe
-from triage.pipeline import advance, advancing
+from triage.pipeline import advance, advancing, after, decide
 from triage.policy import Policy
 
 Walked = tuple[list[Facts], list[Decision]]
@@ -48,8 +48,14 @@ def _gone(
     return [*states, *more], [*decisions, *decided], more[-1] if more else facts
 
 
-def late(events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int] = ()) -> list[Action]:
-    """Return every action of a worker that looks only at events, at the instants *wakes* and at the *end*."""
+def late(
+    events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int] = (), again: bool = False
+) -> list[Action]:
+    """
+    Return every action of a worker that looks only at events, at the instants *wakes* and at the *end*.
+
+    *again*: at each of them it decides once more than it has to, as after a crash or a duplicate wake-up.
+    """
     facts: Facts | None = None
     actions: list[Action] = []
     agenda = sorted([*((event.at, 0, event) for event in events), *((wake, 1, None) for wake in wakes)], key=_when)
@@ -61,6 +67,9 @@ def late(events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int]
             facts = taken(facts, event, policy)
         if facts is not None:
             facts, decided = advance(facts, policy, instant, instant)
+            if again:
+                decided = (*decided, decide(facts, policy, instant))
+                facts = after(facts, decided[-1])
             actions += [action for decision in decided for action in decision.actions]
     return actions
 
