@@ -148,14 +148,14 @@ def check_verdicts(seed: int, match: str) -> None:
 
 @pytest.mark.parametrize("match", ["first_match", "all_matches"])
 def test_the_analyser_agrees_with_trying_every_state(match: str) -> None:
-    for seed in range(60):
+    for seed in range(40):
         check_verdicts(seed, match)
 
 
 @pytest.mark.laws
 @pytest.mark.parametrize("match", ["first_match", "all_matches"])
-def test_the_analyser_agrees_with_trying_every_state_on_thousands(match: str) -> None:
-    for seed in range(1000, 3000):
+def test_the_analyser_agrees_with_trying_every_state_on_hundreds_of_sets(match: str) -> None:
+    for seed in range(1000, 1600):
         check_verdicts(seed, match)
 
 

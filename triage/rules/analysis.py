@@ -177,8 +177,6 @@ def _unfilled(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iterat
             why = f"no field maps {unread[leaf.field]!r}, through which it is read"
         elif leaf.field.startswith("owner.") and "owner" not in mapped and leaf.field not in mapped:
             why = "no field 'owner' is mapped"
-        elif leaf.field == "text" and not mapped & {"subject", "description"}:
-            continue
         if why:
             text = f"rule {rule.id!r}: {leaf.field!r} is never filled: {why}"
             yield Finding(level="warning", code="unfilled", text=text, rule=rule.id, at=leaf.at)

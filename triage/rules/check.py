@@ -13,14 +13,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from triage.domain.instant import parse_duration
 from triage.domain.schema import BUILTIN_FIELDS, FieldSpec
 from triage.errors import IntakeError
 from triage.intake.instants import read_date, read_instant
 from triage.rules.document import ObjectConfig, PolicyDocument
 from triage.rules.language import CLOCK_LEAVES, CLOCKS, ClockLeaf, Condition, Leaf, Negation
 from triage.rules.positions import Page, Scalar
-from triage.rules.shapes import did_you_mean, one_of, shown, unknown
+from triage.rules.shapes import did_you_mean, one_of, read_duration, shown, unknown
 from triage.rules.tokens import LeafText, Token
 
 WHOLE_TEXT = "text"
@@ -251,6 +250,8 @@ def _field_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> Leaf 
 def _check_operator(leaf: LeafText, spec: FieldSpec) -> None:
     """Raise Wrong where a field of this type cannot be asked this."""
     name, op = spec.name, leaf.op
+    if name == WHOLE_TEXT and op not in ("in words", "contains"):
+        raise Wrong("'text' is all of a record's texts together: write 'text in words(..)' or 'text contains ..'")
     if not op:
         if spec.type != "boolean":
             raise Wrong(f"{name!r} is a {spec.type}, not true or false: compare it or write '{name} is present'")
@@ -358,7 +359,7 @@ def _share(text: str, spec: FieldSpec) -> float:
 
 def _duration(text: str, name: str) -> int:
     try:
-        return parse_duration(text)
+        return read_duration(text)
     except ValueError:
         if re.fullmatch(r"\d+(\.\d+)?", text):
             raise Wrong(f"{name!r} is a duration; {text!r} has no unit: write '{text}m' or '{text}h'") from None

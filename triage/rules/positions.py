@@ -21,6 +21,7 @@ MOST_BYTES = 2 * 1024 * 1024
 MOST_DEPTH = 64
 MOST_FAULTS = 1000
 _SHOWN = 200
+_LONGEST = 1000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
@@ -82,12 +83,19 @@ class Page:
 
     def fault_at(self, line: int, column: int, text: str, length: int = 1) -> None:
         """Keep a fault at *line* and *column*, both from 1; after a thousand of them only the first is of use."""
-        if len(self.faults) > MOST_FAULTS:
+        if self.full:
             return
         if len(self.faults) == MOST_FAULTS:
             text, length = f"more than {MOST_FAULTS} faults: the rest of this file is not listed", 1
         source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        self.faults.append(Fault(self.file, line, column, text, source if len(source) <= _SHOWN else "", length))
+        source = source if len(source) <= _SHOWN else ""
+        text = text if len(text) <= _LONGEST else text[:_LONGEST] + ".."
+        self.faults.append(Fault(self.file, line, column, text, source, min(length, _SHOWN)))
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is wrong already that reading on tells nobody anything."""
+        return len(self.faults) > MOST_FAULTS
 
     def at(self, node: Node, text: str = "") -> At:
         """Return where *node* stands as a value that rules can carry."""

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import structs
 
 from triage.calendars.zones import unknown_zone, zone_names
-from triage.domain.instant import UNITS, parse_duration
-from triage.domain.schema import FieldSpec, ObjectSpec, RelatedSpec
+from triage.domain.instant import UNITS
+from triage.domain.schema import BUILTIN_FIELDS, FieldSpec, ObjectSpec, RelatedSpec
 from triage.domain.work import Agent
 from triage.rules.check import WHOLE_TEXT, Known
 from triage.rules.document import Directory, MilestoneSpec, ObjectConfig, Safety, TargetTime, Template
@@ -18,11 +18,14 @@ from triage.rules.grammar import DEFINITIONS
 from triage.rules.language import CLOCK_LEAVES, AllOf, Condition
 from triage.rules.parse import Allowed, read_condition
 from triage.rules.positions import Node, Page, Scalar
-from triage.rules.shapes import Entry, read, unknown
+from triage.rules.shapes import Entry, read, read_duration, unknown
 
-ROLES = {"owner": "reference", "customer": "reference", "account.id": "reference"}
-"""Fields whose name says their type where the field map does not; all others are text."""
+ROLES = {spec.name: spec for spec in BUILTIN_FIELDS} | {
+    name: FieldSpec(name=name, source="", type="reference") for name in ("owner", "customer", "account.id")
+}
+"""Fields whose name says their type and values where the field map does not; all others are text."""
 
+_TEXT = FieldSpec(name="", source="")
 _RESERVED = frozenset([*CLOCK_LEAVES, WHOLE_TEXT, "not", "sla", "milestone"])
 
 
@@ -69,14 +72,17 @@ def _fields(entry: Entry | None, prefix: str, page: Page) -> Iterator[FieldSpec]
                 entry.keys[name], f"{name!r} means something of its own in conditions: choose another name", len(name)
             )
         elif isinstance(value, str):
-            yield FieldSpec(name=full, source=value, type=ROLES.get(full, "text"))  # type: ignore[arg-type]
+            yield structs.replace(ROLES.get(full, _TEXT), name=full, source=value)
         elif value.get("from"):
             yield _field(full, value, page)
 
 
 def _field(name: str, entry: Entry, page: Page) -> FieldSpec:
+    role = ROLES.get(name, _TEXT)
     values = entry.get("values", ())
-    kind = entry.get("type", "picklist" if values else ROLES.get(name, "text"))
+    kind = entry.get("type", "picklist" if values else role.type)
+    if kind == role.type and not values and "values" not in entry.keys:
+        values = role.values
     _check_values(name, kind, values, entry, page)
     _check_units(kind, entry, page)
     settings = {
@@ -87,7 +93,7 @@ def _field(name: str, entry: Entry, page: Page) -> FieldSpec:
 
 def _check_values(name: str, kind: str, values: tuple[str, ...], entry: Entry, page: Page) -> None:
     """Report a picklist without values, values of what is no picklist, and values that differ by case only."""
-    if kind in ("picklist", "multipicklist") and "values" not in entry.keys:
+    if kind in ("picklist", "multipicklist") and "values" not in entry.keys and not values:
         page.fault(entry.nodes.get("type", entry.node), f"{name!r} is a {kind}: list its values, or use type text")
     if kind not in ("picklist", "multipicklist") and values:
         page.fault(
@@ -164,7 +170,7 @@ def _allowed(node: Node, page: Page) -> int | None:
     if text is None or text in ("none", "0"):
         return None
     try:
-        return parse_duration(text) or None
+        return read_duration(text) or None
     except ValueError:
         fix = f"write '{text}m' or '{text}h'" if text.isdigit() else "write 30m, 8h, 2d or none"
         page.fault(node, f"a target is a duration; {text!r} has no unit: {fix}", len(text))

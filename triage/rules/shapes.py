@@ -124,8 +124,19 @@ class Entry(Struct, frozen=True):
         return next(iter(self.values), "")
 
 
+LONGEST = 10**14
+"""A duration this many ms long is no duration that anybody meant."""
+
 ABSENT: Any = None
 """What `read` answers for a part that it has reported."""
+
+
+def read_duration(text: str) -> int:
+    """Return *text* in ms; raise ValueError where a unit is missing or it is longer than three thousand years."""
+    millis = parse_duration(text) if len(text) <= 100 else LONGEST
+    if millis >= LONGEST:
+        raise ValueError("longer than three thousand years")
+    return millis
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
@@ -222,7 +233,7 @@ def _scalar(shape: Shape, node: Scalar, page: Page) -> Any:
 
 def _span(shape: Span, node: Scalar, page: Page) -> Any:
     try:
-        millis = parse_duration(node.text)
+        millis = read_duration(node.text)
     except ValueError:
         bare = re.fullmatch(r"\d+(\.\d+)?", node.text)
         fix = f"write '{node.text}m' or '{node.text}h'" if bare else "write 90s, 15m, 6h, 2d or 1h30m"

@@ -129,7 +129,7 @@ def test_hours_are_none_the_record_s_or_a_declared_calendar(known: Known) -> Non
         check_hours("Support", known)
 
 
-@pytest.mark.parametrize("spec", BUILTIN_FIELDS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [spec for spec in BUILTIN_FIELDS if spec.name != "text"], ids=lambda spec: spec.name)
 def test_every_builtin_field_can_be_asked_whether_it_is_missing(spec: FieldSpec, read: Read) -> None:
     leaf = read(f"{spec.name} is missing")
     assert isinstance(leaf, Leaf)
@@ -160,3 +160,15 @@ def test_picklists_without_values_take_any_constant() -> None:
 def test_dirty_constants_are_refused_never_guessed(kind: Any, text: str) -> None:
     with pytest.raises(Wrong):
         coerce(text, FieldSpec(name="a", source="A", type=kind))
+
+
+@pytest.mark.parametrize("text", ["9" * 99 + "h", "9" * 4000 + "h", "3200000d"])
+def test_durations_beyond_three_thousand_years_are_refused(text: str) -> None:
+    with pytest.raises(Wrong):
+        parse_amount(text, of_milestone=False, name="age")
+
+
+@pytest.mark.parametrize("text", ["text is missing", "text == x", "text"])
+def test_all_texts_together_can_only_be_searched(text: str, base: str) -> None:
+    with pytest.raises(ConfigError, match="all of a record's texts together"):
+        load_policy({"base.yaml": base, "rules.yaml": f"match: first_match\nrules: [{{id: a, when: [{text}]}}]"})

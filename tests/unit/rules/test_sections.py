@@ -108,3 +108,19 @@ def test_agents_are_known_by_id(document: PolicyDocument) -> None:
 def test_milestones_know_where_they_stand(document: PolicyDocument) -> None:
     assert document.milestones[0].at.file == "base.yaml"
     assert document.milestones[0].at.line > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("is_closed", "boolean"), ("reopen_count", "integer"), ("lead.value", "money"), ("language", "text")],
+)
+def test_a_builtin_field_that_is_mapped_keeps_its_type(name: str, kind: str) -> None:
+    document = load_policy({"a.yaml": f"objects: {{Case: {{fields: {{{name}: Column, x: {{from: X}}}}}}}}"})
+    assert (spec(document, name).type, spec(document, name).source) == (kind, "Column")
+
+
+def test_a_builtin_picklist_that_is_mapped_keeps_its_values_unless_it_states_others() -> None:
+    kept = load_policy({"a.yaml": "objects: {Case: {fields: {sentiment.label: Mood}}}"})
+    assert spec(kept, "sentiment.label").values == ("negative", "neutral", "positive")
+    longer = load_policy({"a.yaml": "objects: {Case: {fields: {sentiment.label: {from: Mood, values: [bad, good]}}}}"})
+    assert spec(longer, "sentiment.label").values == ("bad", "good")
