@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from tests.property.calendars.oracle import zone_of
-from tests.property.decide.oracle import LOOK_BACK, RECORD, SLACK, BeyondSightError, Hours, Paint, Record, on_event, static
+from tests.property.decide.oracle import (
+    LOOK_BACK,
+    RECORD,
+    SLACK,
+    BeyondSightError,
+    Hours,
+    Paint,
+    Record,
+    on_event,
+    static,
+)
 from triage.calendars import read_definition
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.schema import FieldSpec, ObjectSpec, RelatedSpec
@@ -185,7 +195,9 @@ def random_calendar(rng: Random, scene: Scene) -> dict[str, Any]:
         found["breaks"] = {"daily": breaks}
     today = datetime.fromtimestamp(scene.begin + rng.randrange(scene.length + 1), UTC).date().isoformat()
     if some(rng, 0.2):
-        found["holidays"] = [{"date": today, "start": _clock_text(minute % 1380), "end": _clock_text(minute % 1380 + 9)}]
+        found["holidays"] = [
+            {"date": today, "start": _clock_text(minute % 1380), "end": _clock_text(minute % 1380 + 9)}
+        ]
     if some(rng, 0.15):
         found["overrides"] = {today: windows[:1]}
     if not found["weekly"]:
@@ -395,7 +407,9 @@ def random_event(rng: Random, at: int, number: int) -> Event:
         return Event(type="scored", scores={"urgency.score": rng.choice((0.2, 0.3, 0.5, 0.9, None))}, **common)
     if roll < 0.9:
         changes = {"SLA__c": rng.choice((*TIERS, None))}
-        return Event(type="related", changes=changes, **(common | {"object": "Account", "id": rng.choice(("A1", "A2"))}))
+        return Event(
+            type="related", changes=changes, **(common | {"object": "Account", "id": rng.choice(("A1", "A2"))})
+        )
     if roll < 0.95:
         return Event(type=rng.choice(("comment", "activity")), **common)
     return Event(type=rng.choice(("deleted", "undeleted", "undeleted")), **common)
@@ -575,9 +589,7 @@ def _smaller_conditions(condition: Condition) -> list[Condition]:
     kind = type(condition)
     found: list[Condition] = [kind(_less(condition.parts, n)) for n in range(len(condition.parts))]
     for n, part in enumerate(condition.parts):
-        found += [
-            kind((*condition.parts[:n], inner, *condition.parts[n + 1 :])) for inner in _smaller_conditions(part)
-        ]
+        found += [kind((*condition.parts[:n], inner, *condition.parts[n + 1 :])) for inner in _smaller_conditions(part)]
     return found
 
 

@@ -342,6 +342,8 @@ def _leaf(leaf: Leaf, fields: Any) -> bool | None:
         case "includes" | "excludes":
             return any(_fold(part) in [_fold(one) for one in leaf.values] for part in value) == (leaf.op == "includes")
     if leaf.field in LADDERS:
+        if value not in LADDERS[leaf.field]:
+            return False
         value, bound = LADDERS[leaf.field].index(value), LADDERS[leaf.field].index(leaf.values[0])
     else:
         bound = leaf.values[0]
