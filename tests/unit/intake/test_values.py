@@ -59,6 +59,9 @@ CLEAN: list[tuple[dict[str, Any], object, object]] = [
     ({"type": "boolean"}, False, False),
     ({"type": "datetime"}, "2026-01-31T08:00:00.000Z", BERLIN_NINE),
     ({"type": "datetime"}, "2026-01-31T08:00:00.000+0000", BERLIN_NINE),
+    ({"type": "datetime"}, "2026-01-31 09:00:00 +0100", BERLIN_NINE),
+    ({"type": "datetime"}, "2026-01-31 08:00 Z", BERLIN_NINE),
+    ({"type": "datetime"}, "2026-01-31T08:00:00.0009999Z", BERLIN_NINE),
     ({"type": "datetime", "zone": "Europe/Berlin"}, "2026-01-31 09:00", BERLIN_NINE),
     ({"type": "datetime", "zone": "Europe/Berlin", "date_order": "DMY"}, "31.01.2026 09:00", BERLIN_NINE),
     ({"type": "datetime", "zone": "Europe/Berlin", "date_order": "MDY"}, "1/31/2026, 9:00 AM", BERLIN_NINE),
@@ -169,7 +172,7 @@ def test_a_warning_shows_at_most_sixty_characters_of_the_value() -> None:
 
 
 def test_an_endless_instant_is_shown_in_part() -> None:
-    """Text that begins and ends like an instant is not quoted whole."""
+    """Text that begins and ends like an instant is none, and is not quoted whole."""
     _, warnings = _coerce("2026-01-31T" + "0" * 5000 + "Z", type="datetime")
     assert len(warnings[0]) < 160
 
