@@ -335,7 +335,7 @@ class Intake(Protocol):
         """Store how far a source has been read."""
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
-        """Keep *refusals*; the same line of the same source once."""
+        """Keep *refusals*; the same line of the same source once for each reason."""
 
     def refusals(self, source: str = "", limit: int | None = None) -> list[Refusal]:
         """Return what was refused, in order."""

@@ -161,6 +161,10 @@ class Sandbox:
         self._numbers = 0
         self.publish(texts or SMALL_POLICY, virtual=virtual)
 
+    def worker_of(self, name: str) -> Worker:
+        """Return another worker, called *name*, on the same store, sink and clock."""
+        return Worker(self.store, self.sink, self.engine, self.clock, name=name)
+
     def publish(self, texts: Mapping[str, str], *, virtual: bool = True) -> Published:
         """Make *texts* the policy in force now."""
         return publish(self.store, self.engine, texts, self.clock.now(), actor="tester", virtual=virtual)

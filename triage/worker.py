@@ -22,6 +22,7 @@ from triage.domain.work import Event
 from triage.errors import IntakeError, StaleRecord, StoreError
 from triage.lateness import Lateness
 from triage.ports import Clock, Compiled, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
+from triage.store.codec import encode
 from triage.turn import Settled, Turn
 
 Answer = TypeVar("Answer")
@@ -96,9 +97,12 @@ class Worker:
         live_from: int | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Ingested:
-        """Take in one event a line, as `ingest` does; *read* raises IntakeError for a line that is none."""
-        parsed = _parsed(lines, read, source, now)
-        return self.ingest(parsed, now, source=source, live_from=live_from, progress=progress)
+        """
+        Take in one event a line, as `ingest` does; *read* raises IntakeError for a line that is none.
+
+        Refusals name the line of the file, from 1; empty lines are counted there and nowhere else.
+        """
+        return self._ingest_all(_parsed(lines, read, source, now), now, source, live_from, progress)
 
     def ingest(
         self,
@@ -119,8 +123,20 @@ class Worker:
                 *source* was first read. 0: nothing is backlog.
             progress: Called with the number of lines read so far, after each batch.
         """
+        with self.store.read() as unit:
+            state = unit.intake.source(source)
+        read = 0 if state is None else state.accepted + state.repeated + state.refused
+        return self._ingest_all(enumerate(events, start=read + 1), now, source, live_from, progress)
+
+    def _ingest_all(
+        self,
+        numbered: Iterator[tuple[int, Event | Refusal]],
+        now: int,
+        source: str,
+        live_from: int | None,
+        progress: Callable[[int], None] | None,
+    ) -> Ingested:
         total = Ingested()
-        numbered = enumerate(events, start=1)
         while batch := list(itertools.islice(numbered, self.pace.ingest_batch)):
             piece = partial(self._ingest, batch, now, source, live_from)
             total = _added(total, self._retrying(piece))
@@ -288,7 +304,10 @@ def _fold(
             try:
                 turn.fold(one, state.live_from)
             except IntakeError as fault:
-                refused.append(Refusal(source=state.name, line=line, reason=fault.reason, record=one.id, at=now))
+                text = encode(one)
+                refused.append(
+                    Refusal(source=state.name, line=line, reason=fault.reason, record=one.id, text=text, at=now)
+                )
                 continue
             seen.add(one.event_id)
             taken.append(one)
@@ -297,15 +316,18 @@ def _fold(
 
 def _parsed(
     lines: Iterable[bytes | str], read: Callable[[bytes | str], Event], source: str, now: int
-) -> Iterator[Event | Refusal]:
+) -> Iterator[tuple[int, Event | Refusal]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            yield read(line)
+            yield number, read(line)
         except IntakeError as fault:
             text = line.decode(errors="replace") if isinstance(line, bytes) else line
-            yield Refusal(source=source, line=number, reason=fault.reason, record=fault.record_id, text=text, at=now)
+            yield (
+                number,
+                Refusal(source=source, line=number, reason=fault.reason, record=fault.record_id, text=text, at=now),
+            )
 
 
 def _counted(state: SourceState, taken: int, repeated: int, refused: int) -> SourceState:

@@ -224,12 +224,12 @@ def test_a_source_remembers_how_far_it_was_read(store: Store) -> None:
         assert unit.intake.source("file") == state
 
 
-def test_a_refusal_is_kept_once_per_line(store: Store) -> None:
+def test_a_refusal_is_kept_once_per_line_and_reason(store: Store) -> None:
     one = Refusal(source="f", line=2, reason="no", record="1", text="x", at=9)
     with store.write() as unit:
         unit.intake.refuse([one, replace(one, line=1), replace(one, source="g")])
-        unit.intake.refuse([replace(one, reason="again")])
-        assert unit.intake.refusals("f") == [replace(one, line=1), one]
+        unit.intake.refuse([replace(one, at=10), replace(one, reason="other")])
+        assert unit.intake.refusals("f") == [replace(one, line=1), one, replace(one, reason="other")]
         assert len(unit.intake.refusals(limit=2)) == 2
 
 

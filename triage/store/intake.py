@@ -71,7 +71,7 @@ class SqlIntake:
         upsert(self._connection, source, [{"org_id": self._org, **row}])
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
-        """Keep *refusals*; the same line of the same source once."""
+        """Keep *refusals*; the same line of the same source once for each reason."""
         insert_new(self._connection, refusal, [self._refused(one) for one in refusals])
 
     def refusals(self, source: str = "", limit: int | None = None) -> list[Refusal]:
@@ -79,7 +79,7 @@ class SqlIntake:
         query = select(refusal).where(refusal.c.org_id == self._org)
         if source:
             query = query.where(refusal.c.source == source)
-        rows = self._connection.execute(query.order_by(refusal.c.source, refusal.c.line).limit(limit))
+        rows = self._connection.execute(query.order_by(refusal.c.source, refusal.c.line, refusal.c.reason).limit(limit))
         return [
             Refusal(source=r.source, line=r.line, reason=r.reason, record=r.record_id, text=r.body, at=r.at_ms)
             for r in rows

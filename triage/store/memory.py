@@ -57,7 +57,7 @@ class Tables:
         self.agents: dict[str, Agent] = {}
         self.events: dict[tuple[str, str], tuple[str, Event]] = {}
         self.sources: dict[str, SourceState] = {}
-        self.refusals: dict[tuple[str, int], Refusal] = {}
+        self.refusals: dict[tuple[str, int, str], Refusal] = {}
         self.effects: dict[str, Effect] = {}
         self.usage: dict[Bucket, int] = {}
         self.audit: list[AuditRow] = []
@@ -236,7 +236,7 @@ class MemoryIntake:
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Keep *refusals*."""
         for one in refusals:
-            self._tables.refusals.setdefault((one.source, one.line), one)
+            self._tables.refusals.setdefault((one.source, one.line, one.reason), one)
 
     def refusals(self, source: str = "", limit: int | None = None) -> list[Refusal]:
         """Return what was refused, in order."""

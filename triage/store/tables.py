@@ -132,7 +132,7 @@ refusal = _table(
     _key("org_id"),
     _key("source"),
     _key("line", BigInteger),
-    Column("reason", Text, nullable=False),
+    _key("reason"),
     _text("record_id"),
     _text("body"),
     _int("at_ms"),

@@ -1,0 +1,189 @@
+"""Carrying out: retries, dead letters, pauses, cancellations, lost leases, and one audit line for each end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from triage.delivery import Pace
+from triage.domain.decision import Action
+from triage.domain.instant import HOUR, MINUTE, SECOND
+from triage.errors import SinkBusy, SinkLimit, SinkRefused
+from triage.steering import stop
+from triage.testing import Sandbox
+
+
+def failing(*faults: Exception | None) -> Callable[[Action], None]:
+    """Return an answer that raises each of *faults* in turn, then none."""
+    left = list(faults)
+
+    def answer(_: Action) -> None:
+        fault = left.pop(0) if left else None
+        if fault is not None:
+            raise fault
+
+    return answer
+
+
+def due(*faults: Exception | None, pace: Pace | None = None) -> Sandbox:
+    """Return a sandbox with one effect due, whose sink fails so."""
+    sandbox = Sandbox(answer=failing(*faults), pace=pace)
+    sandbox.create("1")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    return sandbox
+
+
+def test_a_done_effect_is_audited_once() -> None:
+    sandbox = due()
+    assert sandbox.worker.act(sandbox.clock.now()).done == 1
+    assert sandbox.worker.act(sandbox.clock.now()).claimed == 0
+    (line,) = sandbox.audit("done")
+    assert (line.rule, line.body) == ("age-1h", {"attempt": 1, "sink": "recording"})
+
+
+def test_a_busy_other_side_is_tried_again_later() -> None:
+    sandbox = due(SinkBusy("429"), SinkBusy("503"))
+    first = sandbox.worker.act(sandbox.clock.now())
+    (waiting,) = sandbox.effects("ready")
+    assert (first.retried, waiting.attempt, waiting.error) == (1, 1, "429")
+    assert 0 < waiting.run_at - sandbox.clock.now() <= 2 * SECOND
+    assert sandbox.worker.act(waiting.run_at - 1).claimed == 0
+    sandbox.after(MINUTE)
+    sandbox.after(MINUTE)
+    assert [entry.body["attempt"] for entry in sandbox.audit("retry") + sandbox.audit("done")] == [1, 2, 3]
+
+
+def test_waits_grow_and_differ_between_effects() -> None:
+    sandbox = Sandbox(answer=failing(*[SinkBusy("x")] * 500), pace=Pace(attempts=100))
+    sandbox.create(*(str(number) for number in range(50)))
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    sandbox.worker.act(sandbox.clock.now())
+    first = [one.run_at - sandbox.clock.now() for one in sandbox.effects("ready")]
+    assert len(set(first)) > 40
+    assert max(first) <= 2 * SECOND
+    for _ in range(3):
+        sandbox.worker.act(sandbox.clock.move(HOUR))
+    assert max(one.run_at - sandbox.clock.now() for one in sandbox.effects("ready")) > 2 * SECOND
+
+
+def test_an_effect_is_dead_after_its_last_attempt() -> None:
+    sandbox = due(*[SinkBusy("timeout")] * 9, pace=Pace(attempts=3))
+    for _ in range(5):
+        sandbox.after(HOUR)
+    (dead,) = sandbox.effects("dead")
+    assert (dead.attempt, dead.error) == (3, "timeout")
+    assert len(sandbox.sink.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(SinkRefused("INVALID_FIELD: no such user"), "INVALID_FIELD: no such user"), (KeyError("x"), "KeyError: 'x'")],
+)
+def test_an_effect_is_dead_at_once_when_it_never_will_work(fault: Exception, words: str) -> None:
+    sandbox = due(fault)
+    assert sandbox.worker.act(sandbox.clock.now()).dead == 1
+    (dead,) = sandbox.effects("dead")
+    assert dead.error == words
+    assert [entry.body["error"] for entry in sandbox.audit("dead")] == [words]
+
+
+def test_a_limit_pauses_everything_and_burns_no_attempt() -> None:
+    sandbox = Sandbox(answer=failing(SinkLimit("REQUEST_LIMIT_EXCEEDED", HOUR)), pace=Pace(threads=1))
+    sandbox.create("1", "2")
+    now = sandbox.clock.move(HOUR)
+    sandbox.worker.fire(now)
+    sandbox.worker.act(now, 1)
+    assert sandbox.worker.act(now + HOUR - 1).claimed == 0
+    assert [one.attempt for one in sandbox.effects("ready")] == [0, 0]
+    sandbox.after(HOUR)
+    assert len(sandbox.effects("done")) == 2
+
+
+def test_an_effect_is_cancelled_before_sending_when_the_record_has_closed() -> None:
+    sandbox = due()
+    sandbox.happen("updated", "1", changes={"Status": "Closed"})
+    outcome = sandbox.worker.act(sandbox.clock.now())
+    assert (outcome.cancelled, outcome.done, sandbox.sink.calls) == (1, 0, [])
+    assert [entry.body for entry in sandbox.audit("cancelled")] == [{"why": "the record is closed"}]
+
+
+def test_a_retry_is_cancelled_when_an_override_has_come() -> None:
+    sandbox = due(SinkBusy("503"))
+    sandbox.worker.act(sandbox.clock.now())
+    sandbox.happen("override", "1", action="hold", rules=("*",), reason="mine", actor="005M")
+    sandbox.after(HOUR)
+    assert [one.state for one in sandbox.effects(rule="age-1h")] == ["cancelled"]
+    assert len(sandbox.sink.calls) == 1
+
+
+def test_a_worker_that_comes_back_after_its_lease_writes_nothing() -> None:
+    """While it was sending, another took the effect over and finished it."""
+    sandbox = Sandbox()
+
+    def overtaken(_: Action) -> None:
+        if len(sandbox.sink.calls) == 1:
+            other = sandbox.worker_of("other")
+            assert other.act(sandbox.clock.now() + HOUR).done == 1
+
+    sandbox = Sandbox(answer=overtaken)
+    sandbox.create("1")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    outcome = sandbox.worker.act(sandbox.clock.now())
+    assert (outcome.done, outcome.lost) == (0, 1)
+    assert len(sandbox.audit("done")) == 1
+    assert sandbox.facts("1").item.fields["priority"] == "Medium"
+
+
+def test_an_answer_that_was_lost_is_done_once_when_the_key_is_known() -> None:
+    """The first worker died after sending: the second hears `already`."""
+    sandbox = due()
+    (effect,) = sandbox.effects("ready")
+    sandbox.sink.send(effect.action)
+    sandbox.worker.act(sandbox.clock.now())
+    assert [entry.body["already"] for entry in sandbox.audit("done")] == [True]
+    assert len(sandbox.sink.done) == 1
+
+
+def test_what_was_claimed_goes_back_untouched_when_a_stop_comes_meanwhile() -> None:
+    sandbox = Sandbox(pace=Pace(threads=1))
+
+    def halt(_: Action) -> None:
+        sandbox.clock.move(SECOND)
+        stop(sandbox.store, sandbox.clock.now(), actor="me")
+
+    sandbox = Sandbox(answer=halt, pace=Pace(threads=1))
+    sandbox.create(*"123")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    outcome = sandbox.worker.act(sandbox.clock.now())
+    assert (outcome.done, outcome.returned) == (1, 2)
+    assert [one.attempt for one in sandbox.effects("ready")] == [0, 0]
+
+
+def test_what_waits_too_long_for_a_thread_goes_back_before_its_lease_ends() -> None:
+    sandbox = Sandbox(pace=Pace(threads=1, lease=10 * SECOND))
+    sandbox = Sandbox(answer=lambda _: _slow(sandbox), pace=Pace(threads=1, lease=10 * SECOND))
+    sandbox.create(*"12345")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    outcome = sandbox.worker.act(sandbox.clock.now())
+    assert (outcome.done, outcome.returned) == (2, 3)
+
+
+def _slow(sandbox: Sandbox) -> None:
+    sandbox.clock.move(3 * SECOND)
+
+
+def test_owner_changes_of_one_record_arrive_in_order() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.after(3 * HOUR)
+    sandbox.after(0)
+    kinds = [call.kind for call in sandbox.sink.calls if call.kind in ("reassign", "move")]
+    assert kinds == ["reassign"]
+
+
+def test_an_effect_on_a_record_that_is_gone_is_done_and_says_so() -> None:
+    sandbox = due()
+    sandbox.happen("deleted", "1")
+    outcome = sandbox.worker.act(sandbox.clock.now())
+    assert outcome.cancelled == 1

@@ -1,0 +1,138 @@
+"""Policies made live, promoted and rolled back: who keeps which mode, and what is looked at again."""
+
+from __future__ import annotations
+
+import pytest
+
+from triage.domain.instant import HOUR, MINUTE
+from triage.errors import ConfigError, StoreError
+from triage.policy import RuleMode
+from triage.ports import Outline, StoredPolicy
+from triage.publishing import next_modes, promote, publish, rollback, wake_open
+from triage.store.memory import MemoryStore
+from triage.testing import SMALL_POLICY, START, Sandbox
+
+
+def edited(before: str, after: str) -> dict[str, str]:
+    assert before in SMALL_POLICY["rules.yaml"]
+    return {**SMALL_POLICY, "rules.yaml": SMALL_POLICY["rules.yaml"].replace(before, after)}
+
+
+def live(**outlines: str) -> StoredPolicy:
+    modes = {name: RuleMode("act", 5) for name in outlines}
+    return StoredPolicy(digest="d", texts={}, modes=modes, outlines={n: Outline(d) for n, d in outlines.items()})
+
+
+def test_every_rule_of_a_first_policy_observes() -> None:
+    assert next_modes(None, {"a": Outline("1", "act")}, 9) == {"a": RuleMode("observe", 9)}
+
+
+def test_an_unchanged_rule_keeps_its_mode_and_since_when() -> None:
+    assert next_modes(live(a="1"), {"a": Outline("1")}, 9) == {"a": RuleMode("act", 5)}
+
+
+def test_a_changed_rule_keeps_its_mode_but_is_live_from_now_on() -> None:
+    assert next_modes(live(a="1"), {"a": Outline("2")}, 9) == {"a": RuleMode("act", 9)}
+
+
+def test_a_new_rule_observes_and_a_removed_one_is_forgotten() -> None:
+    assert next_modes(live(a="1"), {"b": Outline("1")}, 9) == {"b": RuleMode("observe", 9)}
+
+
+def test_publishing_says_what_changed_and_is_audited() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", "2", "3")
+    sandbox.happen("updated", "3", changes={"Status": "Closed"})
+    sandbox.clock.move(MINUTE)
+    published = sandbox.publish(edited("age >= 1h", "age >= 30m"))
+    assert (published.added, published.changed, published.removed) == ((), ("age-1h",), ())
+    assert published.woken == 2
+    line = sandbox.audit("policy_published")[-1]
+    assert (line.actor, line.body["digest"], list(line.body["changed"])) == ("tester", published.digest, ["age-1h"])
+
+
+def test_publishing_what_is_in_force_already_changes_nothing() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    again = sandbox.publish(SMALL_POLICY)
+    assert (again.previous, again.woken) == (again.digest, 0)
+    assert len(sandbox.audit("policy_published")) == 1
+
+
+def test_a_change_of_a_calendar_or_milestone_counts_as_a_change_of_every_rule() -> None:
+    sandbox = Sandbox()
+    words = {**SMALL_POLICY, "words.yaml": "words:\n  urgent: [now, at once]\n"}
+    assert set(sandbox.publish(words).changed) == {"age-1h", "gold-2h", "high-3h"}
+
+
+def test_all_faults_are_told_and_nothing_is_published() -> None:
+    sandbox = Sandbox()
+    broken = edited("age >= 1h", "agee >= 1h")
+    with pytest.raises(ConfigError, match="agee"):
+        sandbox.publish(broken)
+    with sandbox.store.read() as unit:
+        assert len(unit.policies.history()) == 1
+
+
+def test_promoting_makes_one_rule_live_with_actor_and_reason() -> None:
+    sandbox = Sandbox(virtual=False)
+    now = sandbox.clock.move(HOUR)
+    published = promote(sandbox.store, sandbox.engine, "age-1h", "act", now, actor="me", reason="two weeks watched")
+    assert published.modes["age-1h"] == RuleMode("act", now)
+    assert published.modes["high-3h"] == RuleMode("observe", START)
+    line = sandbox.audit("policy_published")[-1]
+    assert (line.actor, line.body["reason"]) == ("me", "two weeks watched")
+
+
+def test_an_unknown_rule_is_not_promoted() -> None:
+    sandbox = Sandbox()
+    with pytest.raises(ConfigError, match="no rule nope: it has age-1h"):
+        promote(sandbox.store, sandbox.engine, "nope", "act", START, actor="me", reason="")
+
+
+def test_nothing_is_promoted_before_a_policy_is_published() -> None:
+    with pytest.raises(StoreError, match="no policy is in force"):
+        promote(MemoryStore(), Sandbox().engine, "age-1h", "act", START, actor="me", reason="")
+
+
+def test_rolling_back_publishes_the_earlier_texts_again() -> None:
+    sandbox = Sandbox()
+    first = sandbox.publish(SMALL_POLICY).digest
+    sandbox.clock.move(MINUTE)
+    sandbox.publish(edited("age >= 1h", "age >= 30m"))
+    back = rollback(sandbox.store, sandbox.engine, "", sandbox.clock.move(MINUTE), actor="me")
+    assert back.changed == ("age-1h",)
+    with sandbox.store.read() as unit:
+        now = unit.policies.live()
+    assert now is not None
+    assert now.texts == SMALL_POLICY
+    assert now.reason == f"rollback to {first[:12]}"
+
+
+def test_rolling_back_to_what_never_was_is_refused() -> None:
+    sandbox = Sandbox()
+    with pytest.raises(StoreError, match="0 earlier policies"):
+        rollback(sandbox.store, sandbox.engine, "abc", START, actor="me")
+
+
+def test_agents_of_the_directory_are_stored_once_and_not_overwritten() -> None:
+    sandbox = Sandbox()
+    people = SMALL_POLICY["people.yaml"] + "\n"
+    people = people.replace("  pools: [seniors]", "  pools: [seniors]\n  agents:\n    a: {capacity: 5}")
+    sandbox.agent("b", presence="online")
+    texts = {**SMALL_POLICY, "people.yaml": people}
+    publish(sandbox.store, sandbox.engine, texts, START + 1, actor="me", virtual=True)
+    sandbox.agent("a", presence="online")
+    publish(sandbox.store, sandbox.engine, SMALL_POLICY, START + 2, actor="me", virtual=True)
+    publish(sandbox.store, sandbox.engine, texts, START + 3, actor="me", virtual=True)
+    with sandbox.store.read() as unit:
+        assert [(agent.id, agent.presence) for agent in unit.related.agents()] == [("a", "online"), ("b", "online")]
+
+
+def test_waking_goes_in_batches_and_tells_progress() -> None:
+    sandbox = Sandbox()
+    sandbox.create(*(f"{number:05}" for number in range(2_500)))
+    told: list[int] = []
+    assert wake_open(sandbox.store, START, told.append) == 2_500
+    assert told == [1_000, 2_000, 2_500]
+    assert sandbox.worker.next_due() == START

@@ -1,0 +1,149 @@
+"""People's hands on the outbox: each audited, each refused with a reason where it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from triage.domain.instant import HOUR
+from triage.errors import SinkRefused, StoreError
+from triage.steering import cancel, rederive, release, release_keys, retry, start, stop, stops, waiting
+from triage.store.database import SqlStore
+from triage.testing import SMALL_POLICY, START, Sandbox
+
+CAPPED = {
+    **SMALL_POLICY,
+    "people.yaml": SMALL_POLICY["people.yaml"].replace(
+        "    rule: {per_5_minutes: 0, per_day: 0}", "    rule: {per_5_minutes: 2, per_day: 0}"
+    ),
+}
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def capped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]:
+    """Five cases due, of which a cap holds three."""
+    store = SqlStore(tmp_path / "t.db", "acme") if request.param == "sqlite" else None
+    sandbox = Sandbox(CAPPED, store=store)
+    sandbox.create(*"12345")
+    sandbox.after(HOUR)
+    yield sandbox
+    sandbox.store.close()
+
+
+def refuse(_: object) -> None:
+    raise SinkRefused("no such field")
+
+
+def dead() -> Sandbox:
+    sandbox = Sandbox(answer=refuse)
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    return sandbox
+
+
+def test_what_exceeds_a_cap_is_held_with_one_alert(capped: Sandbox) -> None:
+    assert len(capped.effects("done")) == 2
+    assert len(capped.effects("held")) == 3
+    assert len(capped.audit("alert")) == 1
+    assert capped.after(24 * HOUR) == 0
+
+
+def test_held_effects_are_listed_by_rule_and_recipient(capped: Sandbox) -> None:
+    (row,) = waiting(capped.store, "held")
+    assert (row.rule, row.count, row.oldest) == ("age-1h", 3, START + HOUR)
+    assert waiting(capped.store, "held", rule="other") == []
+
+
+def test_a_release_lets_as_many_go_as_it_says(capped: Sandbox) -> None:
+    let_go = release(
+        capped.store, capped.engine, capped.clock.now(), rule="age-1h", limit=2, state="held", actor="me", reason="ok"
+    )
+    assert len(let_go.released) == 2
+    assert capped.after(1) == 2
+    assert {(line.actor, line.body["reason"]) for line in capped.audit("released")} == {("me", "ok")}
+
+
+def test_a_release_by_key_takes_the_beginning_of_a_key(capped: Sandbox) -> None:
+    key = capped.effects("held")[0].action.key
+    assert release_keys(capped.store, capped.engine, capped.clock.now(), keys=[key[:16]], actor="me").released == (key,)
+    with pytest.raises(StoreError, match="this needs one that is held or backlog"):
+        release_keys(capped.store, capped.engine, capped.clock.now(), keys=[key], actor="me")
+
+
+def test_what_no_longer_holds_is_cancelled_at_release(capped: Sandbox) -> None:
+    closed = capped.effects("held")[0].action
+    capped.happen("updated", closed.id, changes={"Status": "Closed"})
+    let_go = release(capped.store, capped.engine, capped.clock.now(), rule="age-1h", limit=9, state="held", actor="me")
+    assert let_go.cancelled == {closed.key: "the record is closed"}
+    assert capped.after(1) == 2
+
+
+def test_a_dead_effect_is_sent_again_when_somebody_says_so() -> None:
+    sandbox = dead()
+    (effect,) = sandbox.effects("dead")
+    assert retry(sandbox.store, sandbox.clock.now(), keys=[effect.action.key], actor="me", reason="field added") == 1
+    assert [line.event for line in sandbox.audit() if line.key][-1] == "retried_by_hand"
+    sandbox.after(1)
+    assert len(sandbox.sink.calls) == 2
+
+
+def test_only_dead_effects_are_retried() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    key = sandbox.effects("done")[0].action.key
+    with pytest.raises(StoreError, match="is done; this needs one that is dead"):
+        retry(sandbox.store, START, keys=[key], actor="me")
+    with pytest.raises(StoreError, match="no effect has a key"):
+        retry(sandbox.store, START, keys=["zzz"], actor="me")
+    with pytest.raises(StoreError, match="is done; this"):
+        retry(sandbox.store, START, keys=[""], actor="me")
+
+
+def test_a_cancelled_effect_is_never_sent() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    key = sandbox.effects("ready")[0].action.key
+    assert cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[key], actor="me", reason="no") == 1
+    assert sandbox.after(HOUR) == 0
+    assert [(line.actor, line.body["reason"]) for line in sandbox.audit("cancelled")] == [("me", "no")]
+
+
+def test_stops_are_listed_and_taken_back() -> None:
+    sandbox = Sandbox()
+    stop(sandbox.store, 5, rule="age-1h", actor="me", reason="x")
+    assert [(one.rule, one.at, one.actor, one.reason) for one in stops(sandbox.store)] == [("age-1h", 5, "me", "x")]
+    assert start(sandbox.store, 6, rule="age-1h", actor="me")
+    assert not start(sandbox.store, 7, rule="age-1h", actor="me")
+    assert [line.event for line in sandbox.audit()][-2:] == ["stopped", "started"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_every_kept_decision_is_derived_again_byte_for_byte(kind: str, tmp_path: Path) -> None:
+    """Across a restart, another policy, and agents whose loads have moved on since."""
+    store = SqlStore(tmp_path / "t.db", "acme") if kind == "sqlite" else None
+    sandbox = Sandbox(store=store)
+    sandbox.agent("a", presence="online", capacity=3, pools=["seniors"])
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.create("1", "2", AccountId="001A", Priority="High")
+    for _ in range(5):
+        sandbox.after(HOUR)
+    sandbox.publish({**SMALL_POLICY, "rules.yaml": SMALL_POLICY["rules.yaml"].replace("age >= 1h", "age >= 7h")})
+    sandbox.after(HOUR)
+    with sandbox.store.read() as unit:
+        kept = [*unit.policies.decisions("Case/1"), *unit.policies.decisions("Case/2")]
+    assert len(kept) >= 4
+    assert any(one.loads for one in kept)
+    again = [rederive(sandbox.store, sandbox.engine, one.id) for one in kept]
+    assert all(same for _, same, _ in again)
+    assert all('"actions":[{' in text for _, _, text in again)
+    sandbox.store.close()
+
+
+def test_an_unknown_decision_is_refused() -> None:
+    sandbox = Sandbox()
+    with pytest.raises(StoreError, match="no decision x"):
+        rederive(sandbox.store, sandbox.engine, "x")
