@@ -28,7 +28,8 @@ class Promise(Struct, frozen=True, kw_only=True):
     """
     One run of one milestone: the open time allowed and used (seconds), when it is due, and how it stands.
 
-    `state` is met, missed, running, paused, stopped or no deadline. `ledger` lists the hours counted, as text.
+    `state` is met, missed, running, paused, stopped or no deadline. `ledger` lists the hours counted, as text, up to the
+    due instant.
     """
 
     milestone: str
@@ -110,7 +111,7 @@ def _promise(state: MilestoneState, facts: Facts, policy: Policy, now: int) -> P
         paused=-(-paused_ms(state, lambda name: _hours(name, facts, policy), end) // SECOND),
         state=_state(state, facts, policy, now),
         hours=state.hours if state.hours != "record" else getattr(hours, "name", "record"),
-        ledger=ledger_text(hours.ledger(state.start, end, state.pauses), zone),
+        ledger=ledger_text(hours.ledger(state.start, min(end, deadline or end), state.pauses), zone),
     )
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import offline, operate, work
+from triage.cli import history, offline, operate, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -25,10 +25,10 @@ def cli() -> None:
     """
 
 
-for command in (operate.rules_promote, operate.rules_rollback):
+for command in (history.rules_preview, operate.rules_promote, operate.rules_rollback):
     offline.rules.add_command(command)
 for command in (
-    offline.deadline, offline.calendar, offline.decide, offline.rules,
+    offline.deadline, offline.calendar, offline.decide, offline.rules, history.init_policy, history.replay,
     work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override,
     operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule, operate.db,
     operate.doctor,

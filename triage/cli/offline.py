@@ -38,6 +38,10 @@ from triage.wiring import SystemClock
 from triage.wording import action_text, reason_text
 
 
+LEDGER_LINES = 24
+"""How many lines of a ledger are printed; the middle of a longer one is left out."""
+
+
 def instant_option(text: str | None) -> int:
     """Return the instant that `--at` names, or the clock's."""
     return SystemClock().now() if text is None else parse_instant(text)
@@ -187,7 +191,7 @@ def print_explanation(explanation: Explanation) -> None:
     print_table(("milestone", "state", "used", "due", "hours"), rows, "no milestone runs")
     for promise in explanation.promises:
         click.echo(f"\n{promise.milestone}, hours counted:")
-        click.echo("\n".join(f"  {line}" for line in promise.ledger.splitlines()))
+        click.echo(_shortened(promise.ledger))
     click.echo()
     if explanation.holding:
         click.echo(f"holds now: {', '.join(explanation.holding)}")
@@ -201,6 +205,15 @@ def print_explanation(explanation: Explanation) -> None:
         click.echo(f"note: {line}")
     if explanation.next_at is not None:
         click.echo(f"next look: {format_instant(explanation.next_at)} ({explanation.next_why})")
+
+
+def _shortened(ledger: str) -> str:
+    """A long ledger's beginning and end: the sum stands in its last line."""
+    lines = ledger.splitlines()
+    if len(lines) > LEDGER_LINES:
+        left_out = f".. {len(lines) - LEDGER_LINES + 4} lines: --json has them all"
+        lines = [*lines[: LEDGER_LINES - 4], left_out, *lines[-3:]]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 @click.group()

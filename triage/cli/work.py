@@ -27,9 +27,8 @@ from triage.engine import PureEngine
 from triage.errors import IntakeError, StoreError
 from triage.explain import customer_text, explain
 from triage.intake.event import parse_event
-from triage.policy import Policy, compile_policy
+from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
-from triage.rules.document import PolicyDocument
 from triage.steering import cancel, release_keys, retry
 from triage.wiring import SystemClock, open_sink, open_worker, stop_on_signals
 from triage.wording import action_text, reason_text
@@ -179,16 +178,16 @@ def policy_in_force(store: Store) -> Policy:
         live = unit.policies.live()
     if live is None:
         raise StoreError("no policy is in force: publish one with `triage policy publish`")
-    document: PolicyDocument = PureEngine().compile(live.texts, live.modes, virtual=live.virtual).document
-    return compile_policy(document, live.modes, virtual=live.virtual)
+    return PureEngine().compile(live.texts, live.modes, virtual=live.virtual)
 
 
 def _effect_row(effect: Effect) -> dict[str, object]:
     action: Action = effect.action
     return {
         "at": format_instant(action.at), "due": format_instant(action.due), "record": effect.record,
-        "rule": action.rule, "step": action.step, "action": action.kind, "target": action.target, "state": effect.state, "key": action.key,
-        "reason": reason_text(action.reason), "note": action.note, "attempts": effect.attempt, "error": effect.error,
+        "rule": action.rule, "step": action.step, "action": action.kind, "target": action.target,
+        "state": effect.state, "key": action.key, "reason": reason_text(action.reason), "note": action.note, "attempts": effect.attempt,
+        "error": effect.error,
     }  # fmt: skip
 
 

@@ -1,0 +1,250 @@
+"""Commands over history: replay a log or an export, preview a rule change on it, draft a policy from it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import msgspec
+
+from triage.calendars.describe import local_text
+from triage.cli.common import (
+    FINDINGS,
+    as_json,
+    opened_store,
+    policy_option,
+    print_json,
+    print_table,
+    progress,
+    store_option,
+    virtual_policy,
+)
+from triage.config import load_policy
+from triage.domain.instant import DAY, SECOND, parse_instant
+from triage.errors import ConfigError
+from triage.init import draft
+from triage.policy import Policy, compile_policy
+from triage.ports import Store
+from triage.replay.engine import Replayed, Summary, run_replay
+from triage.replay.foresight import Foresight, foresight, foresight_table
+from triage.replay.lines import ActionLine, MilestoneLine
+from triage.replay.preview import preview, preview_table
+from triage.replay.source import Entry, History, open_history
+from triage.wiring import SystemClock
+
+PREVIEW_DAYS = 30
+SHOWN_REASONS = 12
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True))
+@policy_option
+@click.option("--until", default=None, help="Play up to this instant, itself included [default: the last event].")
+@click.option("--apply", is_flag=True, help="Feed what actions do back into the record; else history alone moves it.")
+@click.option("--milestones", is_flag=True, help="Print the runs of milestones instead of the actions.")
+@click.option(
+    "--refused",
+    "refused_file",
+    type=click.Path(dir_okay=False),
+    default=None,
+    help="Write every refused line and its reason here, as JSON lines.",
+)
+@as_json
+def replay(
+    source: str,
+    folder: str | None,
+    until: str | None,
+    apply: bool,
+    milestones: bool,
+    refused_file: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Play history through the same decision as the live worker, with a clock of its own. Nothing is sent.
+
+    SOURCE is an event log (.jsonl), or a folder of CRM export files (Case.csv, CaseHistory.csv, ..; .gz too). With
+    --json one line an action goes to standard output, and the account of every input line to standard error.
+    """
+    policy = virtual_policy(folder)
+    clock = SystemClock()
+    begin = clock.now()
+    end = None if until is None else parse_instant(until)
+    with progress("events", None, as_json) as advance:
+        replayed = run_replay(source, policy, until=end, apply=apply, on_progress=_steps(advance))
+        lines = _played(replayed, milestones)
+        for line in lines if as_json else ():
+            sys.stdout.write(_line(line))
+        summary = replayed.summary()
+    found = foresight(replayed)
+    speed = round(summary.events.read / max(0.001, (clock.now() - begin) / SECOND))
+    if refused_file is not None:
+        Path(refused_file).write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in replayed.refused))
+    if as_json:
+        report = {"summary": summary, "foresight": found, "events_per_second": speed}
+        sys.stderr.write(msgspec.json.encode(report).decode() + "\n")
+        return
+    if milestones:
+        rows = [(m.id, m.milestone, m.start, m.target, m.completed, m.violated) for m in replayed.milestone_lines()]
+        print_table(("record", "milestone", "start", "target", "completed", "violated"), rows, "no milestone ran")
+    _print_summary(summary, found, speed)
+
+
+def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    seen = 0
+
+    def told(done: int, _total: int) -> None:
+        nonlocal seen
+        advance(done - seen)
+        seen = done
+
+    return told
+
+
+def _played(replayed: Replayed, milestones: bool) -> list[ActionLine | MilestoneLine]:
+    return list(replayed.milestone_lines()) if milestones else list(replayed)
+
+
+def _line(line: ActionLine | MilestoneLine) -> str:
+    return msgspec.json.encode(line).decode() + "\n"
+
+
+def _print_summary(summary: Summary, found: Foresight, speed: int) -> None:
+    rows = [(name, f"{count.rows:,}", f"{count.used:,}", f"{count.refused:,}") for name, count in summary.files.items()]
+    print_table(("file", "lines", "used", "refused"), rows, "nothing was read")
+    events = summary.events
+    click.echo(
+        f"\n{events.read:,} events: {events.replayed:,} replayed, {events.refused:,} refused, "
+        f"{events.after_until:,} after --until; {summary.records:,} records, {summary.decisions:,} decisions, "
+        f"{speed:,} events/s"
+    )
+    reasons = sorted(summary.refused.items(), key=lambda one: (-one[1], one[0]))
+    for reason, count in reasons[:SHOWN_REASONS]:
+        click.echo(f"  refused {count:,}: {reason}")
+    if len(reasons) > SHOWN_REASONS:
+        click.echo(f"  and {len(reasons) - SHOWN_REASONS} more reasons: --refused FILE lists every line")
+    click.echo()
+    by_rule = sorted(summary.rules.items(), key=lambda one: (-one[1], one[0]))
+    print_table(("rule", "actions"), [(rule, f"{count:,}") for rule, count in by_rule], "no rule acted")
+    if found.milestones:
+        click.echo("\nbreaches foreseen, by how long before:")
+        click.echo(foresight_table(found))
+    click.echo("\none line an action: repeat with --json")
+
+
+@click.command("preview")
+@policy_option
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False),
+    default=None,
+    help="Compare with this folder [default: the policy in force].",
+)
+@click.option(
+    "--history",
+    "source",
+    type=click.Path(exists=True),
+    default=None,
+    help="Log or export to play [default: the store's open records and last 30 days].",
+)
+@click.option("--since", default=None, help="Count actions from this instant on.")
+@store_option
+@as_json
+def rules_preview(
+    folder: str | None, against: str | None, source: str | None, since: str | None, url: str | None, as_json: bool
+) -> None:
+    """
+    Say what a changed policy would do: actions by rule, recipient and hour, beside the live one. Nothing is sent.
+
+    Exit code 1 where anything differs.
+    """
+    new = virtual_policy(folder)
+    live = virtual_policy(against) if against is not None else None
+    start = None if since is None else parse_instant(since)
+    until = None
+    if source is not None:
+        history = open_history(source, new)
+    else:
+        until = SystemClock().now()
+        start = until - PREVIEW_DAYS * DAY if start is None else start
+        with opened_store(url) as store:
+            history = stored_history(store, start)
+            live = live if live is not None else _live_policy(store)
+    found = preview(history, new, live, since=start, until=until)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(preview_table(found))
+        rows = [(row.hour, row.rule, row.recipient, row.new, row.live) for row in found.rows if row.difference]
+        print_table(("hour", "rule", "for", "new", "live"), rows[:50], "both act alike, hour by hour")
+    if any(row.difference for row in found.rows):
+        raise SystemExit(FINDINGS)
+
+
+def stored_history(store: Store, since: int) -> History:
+    """Return the events of the store's open records, and of those that anything has happened to since *since*."""
+    entries: list[Entry] = []
+    after = ""
+    with store.read() as unit:
+        while keys := unit.records.keys(after=after, limit=1000, only_open=False):
+            for key, record in unit.records.get(keys).items():
+                events = unit.intake.events(key)
+                if record.open or (events and events[-1].at >= since):
+                    entries += [Entry(event, "store", 0) for event in events if event.origin != "triage"]
+            after = keys[-1]
+    entries.sort(key=lambda entry: entry.event.at)
+    return History(entries=tuple(entries))
+
+
+def _live_policy(store: Store) -> Policy | None:
+    with store.read() as unit:
+        live = unit.policies.live()
+    return None if live is None else compile_policy(load_policy(live.texts), virtual=True)
+
+
+@click.command("init")
+@click.option("--from", "source", type=click.Path(exists=True), required=True, help="CSV file, or a folder of them.")
+@click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write [default: print].")
+@click.option(
+    "--answer", "answers", multiple=True, help="KEY=VALUE for a question asked before, such as zone=Europe/Berlin."
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@as_json
+def init_policy(source: str, out: str | None, answers: tuple[str, ...], force: bool, as_json: bool) -> None:
+    """
+    Draft a policy from somebody's export: the field map with confidence and samples, and first rules in mode observe.
+
+    What the export does not say is asked, never guessed. Exit code 1 while questions are open.
+    """
+    given = {}
+    for answer in answers:
+        key, sign, value = answer.partition("=")
+        if not sign:
+            raise ConfigError(f"--answer {answer!r}: write KEY=VALUE, such as zone=Europe/Berlin")
+        given[key] = value
+    made = draft(source, answers=given, now_text=local_text(SystemClock().now(), "UTC"))
+    if out is not None:
+        _write_files(Path(out), made.files, force)
+    if as_json:
+        print_json(made)
+    else:
+        for name, text in made.files.items() if out is None else ():
+            click.echo(f"# --- {name}\n{text}")
+        for question in made.questions:
+            options = f" ({' or '.join(question.options)})" if question.options else ""
+            about = f" [{', '.join(question.about)}]" if question.about else ""
+            click.echo(f"asked: {question.text}{options}{about}: repeat with --answer {question.key}=..", err=True)
+        if out is not None:
+            click.echo(f"{len(made.files)} files in {out}; next: triage rules check {out}")
+    if made.questions:
+        raise SystemExit(FINDINGS)
+
+
+def _write_files(folder: Path, files: dict[str, str], force: bool) -> None:
+    there = [name for name in files if (folder / name).exists()]
+    if there and not force:
+        raise ConfigError(f"{folder} already has {', '.join(there)}: give another --out, or --force")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
