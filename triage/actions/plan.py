@@ -76,7 +76,10 @@ def _action(
         priority=priority, mode=view.policy.mode_of(rule.id).mode,
     )  # fmt: skip
     status, note = _status(action, firing, view)
-    return action if status == "planned" else replace(action, status=status, note=note)
+    if status == "planned":
+        view.moves += action.kind in OWNERSHIP
+        return action
+    return replace(action, status=status, note=note)
 
 
 def _params(spec: ActionSpec, view: View) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _allowed(target: str, domains: tuple[str, ...]) -> bool:
 
 def out_of_hops(view: View) -> bool:
     """Return whether the record has used up its automatic changes of owner of the last 24 h."""
-    return len(_hops(view)) >= view.policy.safety.hop_limit
+    return len(_hops(view)) + view.moves >= view.policy.safety.hop_limit
 
 
 def _hops(view: View) -> list[OwnerChange]:
@@ -185,10 +188,11 @@ def _hops(view: View) -> list[OwnerChange]:
 def _terminal(position: int, firing: Firing, view: View, reason: Reason, priority: int) -> list[Action]:
     """Instead of one hop too many: the terminal pool, and one notice to the manager for this run of hops."""
     hops = _hops(view)
+    first = hops[0].at if hops else view.now
     pool = view.policy.safety.terminal_pool
     rule = firing.found.rule
-    episode = f"state:{hops[0].at}"
-    note = f"{len(hops)} automatic changes of owner within 24 h"
+    episode = f"state:{first}"
+    note = f"{len(hops) + view.moves} automatic changes of owner within 24 h"
     shared: dict[str, Any] = {
         "object": view.item.object, "id": view.item.id, "due": firing.due, "at": view.at, "priority": priority,
         "mode": view.policy.mode_of(rule.id).mode, "reason": replace(reason, note=note), "rule": rule.id,

@@ -16,7 +16,7 @@ class View:
     Facts, policy and an instant, with what follows from them. Lives for one decision; collects `wake`.
 
     `now` is the instant that conditions are judged at, `at` the one at which actions really happen: later, where a
-    worker catches up.
+    worker catches up. `moves` counts the changes of owner planned so far.
     """
 
     __slots__ = (
@@ -28,6 +28,7 @@ class View:
         "lower",
         "memory",
         "moment",
+        "moves",
         "now",
         "part",
         "policy",
@@ -48,6 +49,7 @@ class View:
         self.lower = facts.item.marks.get("event", facts.item.created_at)
         clocks = Clocks(facts.item.marks, memory.milestones, policy.calendars, self.hours)
         self.moment = Moment(self._values(), clocks, now)
+        self.moves = 0
         self.wake = NEVER
         self.why = ""
 
