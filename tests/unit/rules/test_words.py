@@ -42,7 +42,9 @@ def test_search_finds_a_later_mention_when_the_first_is_negated() -> None:
     assert OUTAGE("not an outage at first, but by nine o'clock it was an outage") == "outage"
 
 
-@pytest.mark.parametrize("text", ["Is it fixed? No. Outage again.", "Not yet!\nOutage since ten", "It did not help; outage"])
+@pytest.mark.parametrize(
+    "text", ["Is it fixed? No. Outage again.", "Not yet!\nOutage since ten", "It did not help; outage"]
+)
 def test_search_ends_a_negation_with_its_sentence(text: str) -> None:
     assert OUTAGE(text) == "outage"
 
