@@ -89,6 +89,7 @@ class _Unreadable(Exception):
 
 
 def _read_file(file: Path, root: Path) -> str:
+    """Return the text of one file; raise _Unreadable where it is none of the policy."""
     if not file.resolve().is_relative_to(root):
         raise _Unreadable("a link that leaves the policy's folder: copy the file instead")
     if not file.is_file():
@@ -176,6 +177,7 @@ class _Files:
                 yield part, page
 
     def _add(self, found: dict[str, _Named], name: str, named: _Named, section: str) -> None:
+        """Keep *named* under its name, or report that the name stands twice."""
         if name not in found:
             found[name] = named
             return
@@ -215,12 +217,14 @@ def _base(files: _Files) -> PolicyDocument:
 
 
 def _check_calendar(found: _Named, calendars: Collection[str]) -> None:
+    """Report an object whose calendar is not declared."""
     name = found.value.get("calendar", "none")
     if name != "none" and name not in calendars:
         found.page.fault(found.value.nodes["calendar"], unknown("calendar", name, ["none", *calendars]), len(name))
 
 
 def _directory(files: _Files, known: Known) -> Directory:
+    """Return who there is, merged over all files; tiers must be pools or queues."""
     lists = {key: files.names("directory", key) for key in ("queues", "pools", "teams", "tiers")}
     webhooks = files.section("directory", "webhooks")
     directory = Directory(

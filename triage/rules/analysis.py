@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlsplit
 
 from triage.domain.instant import format_duration
+from triage.domain.schema import BUILTIN_FIELDS, ObjectSpec
 from triage.rules.cells import Cells
 from triage.rules.conditions import conjuncts, leaves, normal
 from triage.rules.document import MilestoneSpec, PolicyDocument
@@ -68,6 +70,7 @@ def _reach(rule_set: RuleSet, document: PolicyDocument) -> Iterator[tuple[Rule, 
 def _answer(
     rule: Rule, condition: Condition, wanted: Formula, earlier: list[tuple[Rule, Formula]], cells: Cells
 ) -> dict[str, Any] | str:
+    """Return a record that the rule takes, or why there is none, or that the search gave up."""
     try:
         if search([wanted], cells) is None:
             return f"never holds: {_contradiction(condition, cells)}"
@@ -109,6 +112,7 @@ def _contradiction(condition: Condition, cells: Cells) -> str:
 
 
 def _said(leaf: Leaf | ClockLeaf) -> str:
+    """Return a leaf as it was written."""
     return f"'{'not ' if isinstance(leaf, Leaf) and leaf.negate else ''}{leaf.text}'"
 
 
@@ -125,6 +129,7 @@ def _late(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iterator[F
 
 
 def _warns(action: ActionSpec, document: PolicyDocument) -> bool:
+    """Return whether an action sends a text that speaks of a breach to come."""
     template = document.templates.get(str(action.params.get("template", "")))
     return template is not None and template.pre_breach
 
@@ -141,19 +146,33 @@ def _late_at(
     """Yield what is wrong with one crossing of a milestone's clock."""
     if clock != "sla" and not clock.startswith("milestone:"):
         return
-    name = clock.removeprefix("milestone:")
-    spoken = [spec for spec in milestones if clock == "sla" or spec.name == name]
+    spoken = [spec for spec in milestones if clock in ("sla", f"milestone:{spec.name}")]
     targets = [target.allowed for spec in spoken for target in spec.targets if target.allowed]
+    code, text = "", ""
     if not targets:
-        text = f"rule {rule.id!r} speaks of {clock!r}, but no milestone there has a target: it never fires"
-        yield Finding(level="warning", code="no_target", text=text, rule=rule.id, at=at)
-    elif not isinstance(amount, Fraction) and not remaining and amount >= max(targets):
-        largest = f"the largest target is {format_duration(max(targets))}"
-        text = f"rule {rule.id!r}: {format_duration(amount)} is never before the breach: {largest}"
-        yield Finding(level="warning", code="after_breach", text=text, rule=rule.id, at=at)
-    elif warns and ((remaining and amount == 0) or (not remaining and isinstance(amount, Fraction) and amount >= 1)):
-        text = f"rule {rule.id!r} warns of a breach to come (pre_breach), but only once 100% of the target is used"
-        yield Finding(level="warning", code="after_breach", text=text, rule=rule.id, at=at)
+        code, text = "no_target", f"speaks of {clock!r}, but no milestone there has a target: it never fires"
+    elif _beyond(amount, remaining, max(targets)):
+        largest = format_duration(max(targets))
+        code, text = "after_breach", f"{_amount(amount)} is never before the breach: the largest target is {largest}"
+    elif warns and _at_breach(amount, remaining):
+        code, text = "after_breach", "warns of a breach to come (pre_breach), but only once 100% of its target is used"
+    if text:
+        yield Finding(level="warning", code=code, text=f"rule {rule.id!r}: {text}", rule=rule.id, at=at)
+
+
+def _beyond(amount: int | Fraction, remaining: bool, largest: int) -> bool:
+    """Return whether an amount of time is no smaller than the largest target; a percentage is meant as written."""
+    return not remaining and not isinstance(amount, Fraction) and amount >= largest
+
+
+def _at_breach(amount: int | Fraction, remaining: bool) -> bool:
+    """Return whether a share of the target is crossed only once all of it is used."""
+    return amount == 0 if remaining else isinstance(amount, Fraction) and amount >= 1
+
+
+def _amount(amount: int | Fraction) -> str:
+    """Return an amount for people."""
+    return f"{float(amount * 100):g}%" if isinstance(amount, Fraction) else format_duration(amount)
 
 
 def _unfilled(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iterator[Finding]:
@@ -161,35 +180,37 @@ def _unfilled(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iterat
     config = document.objects.get(rule_set.object)
     if config is None:
         return
-    mapped = {spec.name for spec in config.spec.fields}
-    sources = {spec.source.casefold() for spec in config.spec.fields}
-    unread = {
-        spec.name: relation.by
-        for relation in config.spec.related
-        if relation.by.casefold() not in sources
-        for spec in relation.fields
-    }
+    empty = _empty_fields(config.spec)
     for leaf in leaves(rule.when):
-        if not isinstance(leaf, Leaf):
-            continue
-        why = ""
-        if leaf.field in unread:
-            why = f"no field maps {unread[leaf.field]!r}, through which it is read"
-        elif leaf.field.startswith("owner.") and "owner" not in mapped and leaf.field not in mapped:
-            why = "no field 'owner' is mapped"
-        if why:
-            text = f"rule {rule.id!r}: {leaf.field!r} is never filled: {why}"
+        if isinstance(leaf, Leaf) and leaf.field in empty:
+            text = f"rule {rule.id!r}: {leaf.field!r} is never filled: {empty[leaf.field]}"
             yield Finding(level="warning", code="unfilled", text=text, rule=rule.id, at=leaf.at)
 
 
+def _empty_fields(spec: ObjectSpec) -> dict[str, str]:
+    """Return the fields that nothing fills, each with the reason: an unmapped reference, or no owner to read from."""
+    mapped = {field.name for field in spec.fields}
+    sources = {field.source.casefold() for field in spec.fields}
+    empty = {
+        field.name: f"no field maps {relation.by!r}, through which it is read"
+        for relation in spec.related
+        if relation.by.casefold() not in sources
+        for field in relation.fields
+    }
+    if "owner" not in mapped:
+        of_owner = (field.name for field in BUILTIN_FIELDS if field.name.startswith("owner."))
+        empty |= {name: "no field 'owner' is mapped" for name in of_owner if name not in mapped}
+    return empty
+
+
 def _unsendable(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iterator[Finding]:
-    """Yield actions that the safety limits will refuse, and placeholders that nothing fills."""
+    """Yield actions that the safety limits will refuse, and placeholders that nothing fills; each once."""
     known = {*specs_of(document, rule_set.object), *TEMPLATE_NAMES}
-    said: set[tuple[str, str]] = set()
+    said: set[str] = set()
     for action in actions_of(rule):
-        for code, text in _refusals(action, document, known):
-            if (code, text) not in said:
-                said.add((code, text))
+        for code, text in (*_refusals(action, document), *_blanks(action, document, known)):
+            if text not in said:
+                said.add(text)
                 yield Finding(level="warning", code=code, text=f"rule {rule.id!r}: {text}", rule=rule.id, at=action.at)
 
 
@@ -199,17 +220,23 @@ TEMPLATE_NAMES = frozenset(
 """What a template may name beside the record's fields."""
 
 
-def _refusals(action: ActionSpec, document: PolicyDocument, known: set[str]) -> Iterator[tuple[str, str]]:
+def _refusals(action: ActionSpec, document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Yield why the safety limits will refuse an action."""
     safety, target = document.safety, action.target
     if target.kind == "customer" and not safety.allow_customer_contact:
         yield "refused", "messages to customers need 'allow_customer_contact: true' under safety"
     domain = target.name.rpartition("@")[2].casefold()
     if target.kind == "address" and domain not in safety.recipient_domains:
         yield "refused", f"{domain!r} is not among safety's recipient_domains"
-    host = document.directory.webhooks.get(target.name, "").split("//")[-1].split("/")[0].casefold()
-    if target.kind == "webhook" and host and not {host, host.split(":")[0]} & set(safety.webhook_hosts):
+    host = urlsplit(document.directory.webhooks.get(target.name, "")).netloc.casefold()
+    if target.kind == "webhook" and not {host, host.partition(":")[0]} & set(safety.webhook_hosts):
         yield "refused", f"{host!r} is not among safety's webhook_hosts"
+
+
+def _blanks(action: ActionSpec, document: PolicyDocument, known: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the placeholders of an action's template that nothing fills."""
     template = document.templates.get(str(action.params.get("template", "")))
-    for name in placeholders(template) if template else ():
-        if name not in known:
-            yield "placeholder", f"nothing fills {{{name}}} of the template {template.name!r}" if template else ""
+    if template is not None:
+        for name in placeholders(template):
+            if name not in known:
+                yield "placeholder", f"nothing fills {{{name}}} of the template {template.name!r}"

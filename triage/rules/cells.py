@@ -65,6 +65,7 @@ class Cells:
         return found
 
     def _mask(self, leaf: Leaf | ClockLeaf) -> tuple[str, int]:
+        """Work out the mask of a leaf that has not been asked for before."""
         if isinstance(leaf, ClockLeaf):
             variable = clock_variable(leaf)
             return variable, _bits(clock_holds(leaf, value) for value in self.values[variable])
@@ -77,6 +78,7 @@ class Cells:
         return leaf.field, _bits(holds({} if value is None else {leaf.field: value}) for value in cells)
 
     def _cut_field(self, name: str, found: list[Leaf]) -> None:
+        """Cut one field at all constants that *found* compare it with."""
         spec = self._specs.get(name, FieldSpec(name=name, source=""))
         # What is fuzzy about words (negations, inflection of neighbours) makes each such leaf its own variable.
         plain = [leaf for leaf in found if leaf.op != "in words"]
@@ -104,10 +106,12 @@ def clock_holds(leaf: ClockLeaf, value: int | Fraction | None) -> bool:
 
 
 def _used(leaf: ClockLeaf) -> int | Fraction:
+    """Return the amount used at which a leaf flips."""
     return 1 - leaf.amount if leaf.of_remaining else leaf.amount
 
 
 def _all_leaves(conditions: Iterable[Condition]) -> Iterable[Leaf | ClockLeaf]:
+    """Yield every leaf, those that changes became among them."""
     for condition in conditions:
         for leaf in leaves(condition):
             if not isinstance(leaf, Change):
@@ -117,21 +121,25 @@ def _all_leaves(conditions: Iterable[Condition]) -> Iterable[Leaf | ClockLeaf]:
 
 
 def _key(leaf: Leaf | ClockLeaf) -> tuple[Any, ...]:
+    """Return what makes two leaves ask the same; numbers and booleans are told apart."""
     if isinstance(leaf, ClockLeaf):
         return (clock_variable(leaf), leaf.amount, leaf.of_remaining, leaf.until)
     return (leaf.field, leaf.op, leaf.negate, tuple((type(value), value) for value in leaf.values))
 
 
 def _own_variable(leaf: Leaf) -> str:
+    """Return the variable of a leaf that is cut alone; a leaf and its opposite share it."""
     base = {"!=": "==", "not in": "in", "excludes": "includes", "is present": "is missing", "is false": "is true"}
     return f"leaf:{leaf.field} {base.get(leaf.op, leaf.op)} {leaf.values!r}"
 
 
 def _flipped(leaf: Leaf) -> bool:
+    """Return whether a leaf holds where its variable is false."""
     return (leaf.op in ("!=", "not in", "excludes", "is present", "is false")) != leaf.negate
 
 
 def _bits(answers: Iterable[bool]) -> int:
+    """Return the mask of the places at which *answers* are true."""
     return sum(1 << index for index, answer in enumerate(answers) if answer)
 
 
@@ -150,6 +158,7 @@ def _field_cells(spec: FieldSpec, found: list[Leaf]) -> list[Any] | None:
 
 
 def _subsets(spec: FieldSpec, constants: list[Any]) -> list[Any] | None:
+    """Return every combination of the values asked for, and one that has none of them."""
     used = sorted(set(constants))
     if len(used) > _MOST_PARTS:
         return None

@@ -94,6 +94,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 def _related_fields(config: ObjectConfig | None) -> frozenset[str]:
+    """Return the names of fields that are read from related records."""
     relations = config.spec.related if config else ()
     return frozenset(spec.name for relation in relations for spec in relation.fields)
 
@@ -178,6 +179,7 @@ def coerce(text: str, spec: FieldSpec) -> Any:
 
 
 def _clock_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> ClockLeaf | None:
+    """Return a leaf on a clock, or None after its fault."""
     name = leaf.field.text
     try:
         clock, remaining = _clock_of(name, known)
@@ -204,6 +206,7 @@ def _clock_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> Clock
 
 
 def _no_clock_operator(leaf: LeafText) -> str:
+    """Return why a clock does not take the leaf's operator, with what to write."""
     name = leaf.field.text
     if leaf.op in ("==", "!="):
         return f"{leaf.op!r} asks a running clock for one exact instant: write '{name} >= {leaf.constants[0].text}'"
@@ -228,10 +231,12 @@ def _clock_of(name: str, known: Known) -> tuple[str, bool]:
 
 
 def _unknown_field(name: str, readable: Iterable[str]) -> str:
+    """Return the sentence for a field that is not declared, with the nearest that is."""
     return f"unknown field {shown(name)}" + (did_you_mean(name, readable) or ": declare it under objects, fields")
 
 
 def _field_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> Leaf | None:
+    """Return a leaf on a field, or None after its faults."""
     name = leaf.field.text
     spec = FieldSpec(name=name, source="") if name == WHOLE_TEXT else (known.fields or {}).get(name)
     if spec is None:
@@ -258,14 +263,20 @@ def _check_operator(leaf: LeafText, spec: FieldSpec) -> None:
         return
     if op in OPERATORS[spec.type] or (op in _ORDER and spec.type == "picklist" and spec.ordered):
         return
+    raise Wrong(_no_operator(leaf, spec))
+
+
+def _no_operator(leaf: LeafText, spec: FieldSpec) -> str:
+    """Return why a field of this type does not take the leaf's operator, with the one that it does take."""
+    name, op = spec.name, leaf.op
     constant = leaf.constants[0].text if leaf.constants else ".."
     if op in _ORDER and spec.type == "picklist":
-        raise Wrong(f"the values of {name!r} have no order: declare 'ordered: true' or write 'in [..]'")
+        return f"the values of {name!r} have no order: declare 'ordered: true' or write 'in [..]'"
     if spec.type == "multipicklist" and op in ("==", "in", "contains"):
-        raise Wrong(f"{name!r} holds several values: write '{name} includes [{constant}]'")
+        return f"{name!r} holds several values: write '{name} includes [{constant}]'"
     if spec.type == "multipicklist" and op in ("!=", "not in"):
-        raise Wrong(f"{name!r} holds several values: write '{name} excludes [{constant}]'")
-    raise Wrong(f"{name!r} is a {spec.type}, which takes {one_of(OPERATORS[spec.type])}, not {op!r}")
+        return f"{name!r} holds several values: write '{name} excludes [{constant}]'"
+    return f"{name!r} is a {spec.type}, which takes {one_of(OPERATORS[spec.type])}, not {op!r}"
 
 
 def _with_values(leaf: LeafText, spec: FieldSpec, node: Scalar, known: Known, page: Page) -> Leaf | None:
@@ -289,6 +300,7 @@ def _with_values(leaf: LeafText, spec: FieldSpec, node: Scalar, known: Known, pa
 
 
 def _words(token: Token, node: Scalar, known: Known, page: Page) -> tuple[str, ...] | None:
+    """Return the words of the list that *token* names, or None after a fault."""
     if token.text in known.words:
         return known.words[token.text]
     page.fault(node, unknown("word list", token.text, known.words), token.length, token.start)
@@ -296,6 +308,7 @@ def _words(token: Token, node: Scalar, known: Known, page: Page) -> tuple[str, .
 
 
 def _needles(tokens: tuple[Token, ...], node: Scalar, page: Page) -> tuple[str, ...] | None:
+    """Return the texts to look for, or None after the fault of an empty one."""
     for token in tokens:
         if not token.text:
             page.fault(node, "every text contains the empty text: write some", token.length, token.start)
@@ -304,6 +317,7 @@ def _needles(tokens: tuple[Token, ...], node: Scalar, page: Page) -> tuple[str, 
 
 
 def _coerced(tokens: tuple[Token, ...], spec: FieldSpec, node: Scalar, page: Page) -> tuple[Any, ...] | None:
+    """Return all constants typed, or None after a fault for each that does not fit."""
     values, wrong = [], False
     for token in tokens:
         try:
@@ -322,6 +336,7 @@ def _ranked(op: str, bound: str, spec: FieldSpec) -> tuple[str, ...]:
 
 
 def _picked(text: str, spec: FieldSpec) -> str:
+    """Return the picklist value that *text* names, in the field map's spelling."""
     if not spec.values and text:
         return text
     folded = {value.casefold(): value for value in reversed(spec.values)}
@@ -332,6 +347,7 @@ def _picked(text: str, spec: FieldSpec) -> str:
 
 
 def _number(text: str, spec: FieldSpec) -> int | float:
+    """Return a number, whole where it is written so; raise Wrong for anything else."""
     if not _NUMBER.fullmatch(text) or (spec.type == "integer" and "." in text):
         kind = "a whole number" if spec.type == "integer" else "a number"
         raise Wrong(f"{spec.name!r} is {kind}, not {shown(text)}: write digits and at most one '.'")
@@ -339,6 +355,7 @@ def _number(text: str, spec: FieldSpec) -> int | float:
 
 
 def _money(text: str, spec: FieldSpec) -> int | float:
+    """Return an amount in the field's own currency; raise Wrong for another."""
     found = _MONEY.fullmatch(text)
     if not found:
         raise Wrong(f"{spec.name!r} is an amount of money, not {shown(text)}: write 5000 or 5000.50")
@@ -348,6 +365,7 @@ def _money(text: str, spec: FieldSpec) -> int | float:
 
 
 def _share(text: str, spec: FieldSpec) -> float:
+    """Return a percentage as a share; raise Wrong for a bare number that could mean either."""
     found = _PERCENT.fullmatch(text)
     if found:
         return float(Fraction(found[1]) / 100)
@@ -358,6 +376,7 @@ def _share(text: str, spec: FieldSpec) -> float:
 
 
 def _duration(text: str, name: str) -> int:
+    """Return ms; raise Wrong, naming the unit to write, for anything else."""
     try:
         return read_duration(text)
     except ValueError:

@@ -35,6 +35,7 @@ def read_actions(
 def _action(
     entry: Entry, known: Known, page: Page, otherwise: tuple[ActionSpec, ...], depth: int
 ) -> tuple[ActionSpec, ...]:
+    """Return the action of one entry, or several where it has several recipients."""
     kind = entry.only()
     body: Entry = entry.values[kind]
     spare = _else(body, known, page, otherwise, depth)
@@ -55,6 +56,7 @@ def _action(
 def _else(
     body: Entry, known: Known, page: Page, otherwise: tuple[ActionSpec, ...], depth: int
 ) -> tuple[ActionSpec, ...]:
+    """Return what stands in for a target that is nobody: the action's own, else the rule's."""
     if "else" not in body.keys:
         return otherwise
     if depth >= _DEPTH:
@@ -80,6 +82,7 @@ def _target(kind: str, name: str, node: Node, known: Known, page: Page, shift: i
 def _ownership(
     kind: str, body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]
 ) -> tuple[ActionSpec, ...]:
+    """Return a reassign or move; nothing where its target is not declared."""
     to: Entry | None = body.get("to")
     target = _target(to.only(), to.values[to.only()], to.nodes[to.only()], known, page) if to else None
     if target is None:
@@ -100,6 +103,7 @@ def _ownership(
 
 
 def _notify(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:
+    """Return one notification for each recipient."""
     node = body.nodes.get("who")
     if node is None or body.get("who") is None:
         return _with_template("notify", body, known, page, (), spare)
@@ -125,6 +129,7 @@ def _recipient(node: Scalar, known: Known, page: Page) -> Target | None:
 
 
 def _field_recipient(node: Scalar, known: Known, page: Page) -> Target | None:
+    """Return the field that holds the recipient, or None after the fault of an unknown one."""
     if known.fields is not None and node.text not in known.fields:
         names = ["owner", "manager", "customer", *known.fields]
         page.fault(node, unknown("recipient", node.text, names), max(1, len(node.text)))
@@ -135,6 +140,7 @@ def _field_recipient(node: Scalar, known: Known, page: Page) -> Target | None:
 def _with_template(
     kind: str, body: Entry, known: Known, page: Page, targets: tuple[Target, ...], spare: tuple[ActionSpec, ...]
 ) -> tuple[ActionSpec, ...]:
+    """Return one message for each target; an undeclared template is a fault."""
     template = body.get("template")
     if template is None:
         return ()
@@ -147,6 +153,7 @@ def _with_template(
 
 
 def _reprioritise(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:
+    """Return a change of priority, to a value or by some ranks."""
     word = body.only()
     value, node = body.values[word], body.nodes[word]
     spec = (known.fields or {}).get("priority")
@@ -166,6 +173,7 @@ def _reprioritise(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec
 
 
 def _set(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:
+    """Return the setting of a field, its value typed; nothing after a fault."""
     name, value = body.get("field"), body.get("value")
     if name is None or value is None:
         return ()
@@ -201,6 +209,7 @@ def _check_settable(name: str, known: Known) -> None:
 
 
 def _custom(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:
+    """Return a call of a declared webhook with its data."""
     name = body.get("webhook")
     target = _target("webhook", name, body.nodes["webhook"], known, page) if name else None
     if target is None:

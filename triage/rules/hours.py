@@ -37,6 +37,7 @@ def read_calendar(name: str, entry: Entry, page: Page) -> CalendarDefinition | N
 
 
 def _public(entry: Entry) -> PublicHolidays:
+    """Return the public holidays of a country and of the parts that are named."""
     return PublicHolidays(country=entry.values["country"], subdivisions=entry.get("subdivision", ()))
 
 
@@ -68,11 +69,13 @@ def days_of(key: str) -> tuple[str, ...]:
 
 
 def _interval(text: str) -> Interval:
+    """Return opening and closing time of a window that has been read by its shape."""
     opens, _, closes = text.partition("-")
     return _padded(opens.strip()), _padded(closes.strip())
 
 
 def _padded(time: str) -> str:
+    """Return *time* with two digits for the hour."""
     return time if time[1:2] != ":" else f"0{time}"
 
 
@@ -92,6 +95,7 @@ def _holiday(node: Node, page: Page) -> Holiday | None:
 
 
 def _recurrence(entry: Entry | None, page: Page) -> Recurrence | None:
+    """Return the days that come back; None without them or after their fault."""
     if entry is None:
         return None
     try:

@@ -117,6 +117,7 @@ def _check_keys(entry: Entry, first: bool, page: Page) -> None:
 
 
 def _hours(entry: Entry, place: _Place) -> str:
+    """Return the hours of a rule; `none` after the fault of an unknown calendar."""
     hours: str = entry.get("hours", "none")
     try:
         return check_hours(hours, place.known)
@@ -126,6 +127,7 @@ def _hours(entry: Entry, place: _Place) -> str:
 
 
 def _steps(entries: tuple[Entry, ...], place: _Place, otherwise: tuple[ActionSpec, ...]) -> tuple[Step, ...]:
+    """Return the steps of an entry; an id that stands twice is a fault."""
     steps: list[Step] = []
     for position, entry in enumerate(entries, start=1):
         step = _step(entry, str(position), place, otherwise)
@@ -137,6 +139,7 @@ def _steps(entries: tuple[Entry, ...], place: _Place, otherwise: tuple[ActionSpe
 
 
 def _step(entry: Entry, position: str, place: _Place, otherwise: tuple[ActionSpec, ...]) -> Step | None:
+    """Return one step, called by its *position* unless it has an id; None after a fault of its clock."""
     known, page = place.known, place.page
     do = read_actions(entry.get("do", ()), known, page, otherwise)
     if "do" in entry.values and not entry.get("do"):
@@ -173,6 +176,7 @@ def _over(after: Entry, clock: str, page: Page) -> int | Fraction | None:
 
 
 def _boosts(entries: tuple[Entry, ...], place: _Place) -> tuple[Boost, ...]:
+    """Return the secondary signals of a rule."""
     boosts = []
     for entry in entries:
         node = entry.nodes.get("when")
@@ -183,6 +187,7 @@ def _boosts(entries: tuple[Entry, ...], place: _Place) -> tuple[Boost, ...]:
 
 
 def _repeat(entry: Entry | None, place: _Place, otherwise: tuple[ActionSpec, ...]) -> Repeat | None:
+    """Return how often a rule repeats; None without `repeat` or after its fault."""
     if entry is None:
         return None
     then = read_actions(entry.get("then", ()), place.known, place.page, otherwise)

@@ -42,17 +42,9 @@ def find_loops(name: str, document: PolicyDocument) -> Iterator[Finding]:
     An error where nothing slows the loop down, a warning where a repeat, cool-down or exclusion of previous owners
     bounds it. The hop limit of the safety section stops either in the end, at the terminal pool.
     """
-    movers = [mover for mover in _movers(name, document) if mover is not None]
-    if not movers:
-        return
+    movers = list(_movers(name, document))
     specs = specs_of(document, name)
-    cells = Cells([mover.when for mover in movers], specs)
-    follows: dict[int, dict[int, dict[str, Any]]] = {}
-    for first, mover in enumerate(movers):
-        for second, other in enumerate(movers):
-            record = _hands_over(mover, other, cells, specs)
-            if record is not None:
-                follows.setdefault(first, {})[second] = record
+    follows = _followers(movers, specs)
     seen: set[int] = set()
     for start in range(len(movers)):
         path = None if start in seen else _shortest_loop(start, follows)
@@ -61,24 +53,51 @@ def find_loops(name: str, document: PolicyDocument) -> Iterator[Finding]:
             yield _finding([movers[index] for index in path], follows[path[0]][(path + path)[1]], specs)
 
 
-def _movers(name: str, document: PolicyDocument) -> Iterator[_Mover | None]:
+def _followers(movers: list[_Mover], specs: dict[str, FieldSpec]) -> dict[int, dict[int, dict[str, Any]]]:
+    """Return for each mover those that can fire after it, each with a record on which they do."""
+    cells = Cells([mover.when for mover in movers], specs)
+    follows: dict[int, dict[int, dict[str, Any]]] = {}
+    for first, mover in enumerate(movers):
+        for second, other in enumerate(movers):
+            record = _hands_over(mover, other, cells, specs)
+            if record is not None:
+                follows.setdefault(first, {})[second] = record
+    return follows
+
+
+def _movers(name: str, document: PolicyDocument) -> Iterator[_Mover]:
     """Yield the rules that re-assign and can fire again, by clocks that restart or by the owner they look at."""
     for rule_set in document.rule_sets:
         for rule in rule_set.rules if rule_set.object == name else ():
             moves = tuple(action for action in actions_of(rule) if action.kind in ("reassign", "move"))
             when = normal(rule.when)
-            clocks = {leaf.clock for leaf in leaves(when) if isinstance(leaf, ClockLeaf)}
-            clocks |= {step.clock for step in rule.steps}
-            by_clock = bool(clocks & set(_RESTARTED))
-            by_owner = any(isinstance(leaf, Leaf) and _of_owner(leaf.field) for leaf in leaves(when))
-            fixed = bool(clocks) and not by_clock and rule.once == "per_clock"
-            heard = not rule.on or "updated" in rule.on
-            again = heard and not fixed and rule.once in ("per_clock", "per_episode")
-            if moves and again and (by_clock or by_owner):
+            clocks = _clocks(rule, when)
+            by_clock = not clocks.isdisjoint(_RESTARTED)
+            if moves and _fires_again(rule, clocks, by_clock) and (by_clock or _looks_at_owner(when)):
                 yield _Mover(rule, when, moves, by_clock)
 
 
+def _clocks(rule: Rule, when: Condition) -> set[str]:
+    """Return the clocks of a rule's condition and of its steps."""
+    return {leaf.clock for leaf in leaves(when) if isinstance(leaf, ClockLeaf)} | {step.clock for step in rule.steps}
+
+
+def _fires_again(rule: Rule, clocks: set[str], by_clock: bool) -> bool:
+    """Return whether a rule can fire again on the same record after an update: not once for ever, nor once a clock."""
+    if rule.on and "updated" not in rule.on:
+        return False
+    if rule.once == "per_clock":
+        return by_clock or not clocks
+    return rule.once == "per_episode"
+
+
+def _looks_at_owner(when: Condition) -> bool:
+    """Return whether a condition asks for the owner."""
+    return any(isinstance(leaf, Leaf) and _of_owner(leaf.field) for leaf in leaves(when))
+
+
 def _of_owner(field: str) -> bool:
+    """Return whether a field says something about the owner."""
     return field in ("owner", "owner_is_queue") or field.startswith("owner.")
 
 
@@ -151,6 +170,7 @@ def _shortest_loop(start: int, follows: dict[int, dict[int, dict[str, Any]]]) ->
 
 
 def _finding(path: list[_Mover], record: dict[str, Any], specs: dict[str, FieldSpec]) -> Finding:
+    """Return the finding for one loop, with the record that starts it."""
     bounded = any(
         mover.rule.repeat is not None
         or mover.rule.cool_down

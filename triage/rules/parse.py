@@ -65,6 +65,7 @@ def _too_large(node: Node, page: Page) -> bool:
 
 
 def _condition(node: Node, known: Known, page: Page, allowed: Allowed) -> Condition | None:
+    """Return the condition in *node* without looking at its size again."""
     if isinstance(node, Broken) or _split_by_colon(node, page):
         return None
     value = read(DEFINITIONS["condition"], node, page)
@@ -78,6 +79,7 @@ def _condition(node: Node, known: Known, page: Page, allowed: Allowed) -> Condit
 
 
 def _parts(nodes: tuple[Node, ...], known: Known, page: Page, allowed: Allowed) -> tuple[Condition, ...]:
+    """Return those of *nodes* that are conditions; the others have their faults."""
     parts = (_condition(node, known, page, allowed) for node in nodes)
     return tuple(part for part in parts if part is not None)
 
@@ -100,11 +102,13 @@ def _allow(leaf: Condition | None, node: Scalar, page: Page, allowed: Allowed) -
 
 
 def _no_clock(allowed: Allowed) -> str:
+    """Return why no clock may stand here, and where it belongs."""
     fix = "put the time into 'steps', 'after'" if allowed.place.startswith("first_match") else "ask for fields only"
     return f"a clock in {allowed.place}, which takes static conditions only: {fix}"
 
 
 def _worded(entry: Entry, known: Known, page: Page, allowed: Allowed) -> Condition | None:
+    """Return the condition of a mapping: all, any, not, became, raised or clock."""
     if "clock" in entry.keys:
         return _clock(entry, known, page, allowed)
     word = entry.only()
@@ -123,6 +127,7 @@ def _worded(entry: Entry, known: Known, page: Page, allowed: Allowed) -> Conditi
 
 
 def _clock(entry: Entry, known: Known, page: Page, allowed: Allowed) -> Condition | None:
+    """Return the leaf of a clock mapping: it holds from its amount on."""
     if not allowed.clocks:
         page.fault(entry.keys["clock"], _no_clock(allowed), len("clock"))
         return None
@@ -188,6 +193,7 @@ def _change(entry: Entry, word: str, known: Known, page: Page, allowed: Allowed)
 
 
 def _raised(entry: Entry, node: Node, known: Known, page: Page) -> Change | None:
+    """Return the trigger of a ranked field that goes up; None after a fault for any other field."""
     name = entry.values["raised"]
     spec = (known.fields or {}).get(name)
     if spec is None and known.fields is not None:

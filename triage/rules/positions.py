@@ -19,6 +19,7 @@ from triage.rules.language import At
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_DEPTH = 64
+MOST_NODES = 250_000
 MOST_FAULTS = 1000
 _SHOWN = 200
 _LONGEST = 1000
@@ -173,7 +174,11 @@ def _build(text: str, page: Page) -> Node | None:
     """Return the root of *text*, or None after a fault that leaves no tree; nesting is bounded as it is read."""
     stack = [_Open(False, 1, 1)]
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+            if count > MOST_NODES:
+                mark: Any = event.start_mark
+                page.fault_at(mark.line + 1, 1, f"more than {MOST_NODES} values: split the file")
+                return None
             if not _take(event, stack, page):
                 return None
     except yaml.MarkedYAMLError as cause:

@@ -70,6 +70,7 @@ def _portable(pattern: str) -> str:
 
 
 def _collection(shape: Shape) -> dict[str, Any]:
+    """Return the schema of a list or mapping."""
     match shape:
         case ListOf():
             items: dict[str, Any] = {"type": "array", "items": schema_of(shape.item)}
@@ -100,6 +101,7 @@ def _collection(shape: Shape) -> dict[str, Any]:
 
 
 def _object(keys: dict[str, Shape], required: list[str] | None = None) -> dict[str, Any]:
+    """Return the schema of a mapping with fixed keys."""
     found: dict[str, Any] = {
         "type": "object",
         "properties": {name: schema_of(part) for name, part in keys.items()},

@@ -56,6 +56,7 @@ def _check_twice(fields: tuple[FieldSpec, ...], relations: tuple[RelatedSpec, ..
 
 
 def _related(entry: Entry, page: Page) -> Iterator[RelatedSpec]:
+    """Yield the related objects that could be read."""
     for alias, body in entry.values.items():
         if body.get("object") and body.get("by"):
             fields = tuple(_fields(body.get("fields"), f"{alias}.", page))
@@ -63,6 +64,7 @@ def _related(entry: Entry, page: Page) -> Iterator[RelatedSpec]:
 
 
 def _fields(entry: Entry | None, prefix: str, page: Page) -> Iterator[FieldSpec]:
+    """Yield the fields of an object, or of a related one whose alias is *prefix*."""
     if entry is None:
         return
     for name, value in entry.values.items():
@@ -78,6 +80,7 @@ def _fields(entry: Entry | None, prefix: str, page: Page) -> Iterator[FieldSpec]
 
 
 def _field(name: str, entry: Entry, page: Page) -> FieldSpec:
+    """Return one field that is written as a mapping; what it does not say, its name may imply."""
     role = ROLES.get(name, _TEXT)
     values = entry.get("values", ())
     kind = entry.get("type", "picklist" if values else role.type)
@@ -121,6 +124,7 @@ def read_closing(entry: Entry, known: Known, page: Page) -> Condition | None:
 
 
 def _static(entry: Entry, key: str, known: Known, page: Page) -> Condition | None:
+    """Return the condition under *key*: static leaves; None without it or where it always holds."""
     if key not in entry.nodes:
         return None
     condition = read_condition(entry.nodes[key], known, page, Allowed(False, False, f"{key!r}"))

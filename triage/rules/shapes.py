@@ -169,8 +169,10 @@ def shown(text: str, most: int = 60) -> str:
 
 def read(shape: Shape, node: Node, page: Page) -> Any:
     """Return *node* as *shape* says, or None after a fault: text str, spans ms, lists tuple, mappings Entry or dict."""
-    if isinstance(node, Broken):
+    if isinstance(node, Broken) or page.full:
         return ABSENT
+    if isinstance(shape, Text | Choice | Flag | Whole | Span):
+        return _plain(shape, node, page)
     match shape:
         case Named():
             return node
@@ -183,12 +185,15 @@ def read(shape: Shape, node: Node, page: Page) -> Any:
             return _list(shape, node, page)
         case MapOf():
             return _map(shape, node, page)
-        case Record() | OneKey():
-            return _keys(shape, node, page)
+    return _keys(shape, node, page)
+
+
+def _plain(shape: Shape, node: Node, page: Page) -> Any:
+    """Return a scalar's value; None after the fault of a scalar that does not fit or of what is none."""
     if not isinstance(node, Scalar):
         page.fault(node, f"{_wanted(shape)} is asked for here, not a {kind_of(node)}")
         return ABSENT
-    return _scalar(shape, node, page)
+    return _span(shape, node, page) if isinstance(shape, Span) else _scalar(shape, node, page)
 
 
 def kind_of(node: Node) -> str:
@@ -197,6 +202,7 @@ def kind_of(node: Node) -> str:
 
 
 def _wanted(shape: Shape) -> str:
+    """Return what a shape asks for, in words."""
     match shape:
         case Text() | ByKind():
             return shape.wanted
@@ -214,6 +220,7 @@ def _wanted(shape: Shape) -> str:
 
 
 def _scalar(shape: Shape, node: Scalar, page: Page) -> Any:
+    """Return the value of a scalar that fits, or None after its fault."""
     text = node.text
     match shape:
         case Text() if (text or shape.empty) and (not shape.pattern or re.fullmatch(shape.pattern, text)):
@@ -224,14 +231,13 @@ def _scalar(shape: Shape, node: Scalar, page: Page) -> Any:
             return text == "true"
         case Whole() if re.fullmatch(r"-?(0|[1-9]\d{0,17})", text) and shape.least <= int(text) <= shape.most:
             return int(text)
-        case Span():
-            return _span(shape, node, page)
     near = did_you_mean(text, shape.values) if isinstance(shape, Choice) else ""
     page.fault(node, f"{_wanted(shape)} is asked for here, not {shown(text)}{near}", max(1, len(text)))
     return ABSENT
 
 
 def _span(shape: Span, node: Scalar, page: Page) -> Any:
+    """Return the ms of a duration, or None after a fault that says what to write."""
     try:
         millis = read_duration(node.text)
     except ValueError:
@@ -246,6 +252,7 @@ def _span(shape: Span, node: Scalar, page: Page) -> Any:
 
 
 def _by_kind(shape: ByKind, node: Node, page: Page) -> Any:
+    """Return *node* read as the shape for its kind."""
     found = {Scalar: shape.scalar, Sequence: shape.sequence, Mapping: shape.mapping, Broken: None}[type(node)]
     if found is None:
         page.fault(node, f"{shape.wanted} is asked for here, not a {kind_of(node)}")
@@ -254,6 +261,7 @@ def _by_kind(shape: ByKind, node: Node, page: Page) -> Any:
 
 
 def _list(shape: ListOf, node: Node, page: Page) -> Any:
+    """Return the items that could be read; a lone one where that is allowed."""
     if not isinstance(node, Sequence):
         if shape.lone:
             value = read(shape.item, node, page)
@@ -268,6 +276,7 @@ def _list(shape: ListOf, node: Node, page: Page) -> Any:
 
 
 def _map(shape: MapOf, node: Node, page: Page) -> Any:
+    """Return the values by the names that the author chose."""
     if not isinstance(node, Mapping):
         page.fault(node, f"a mapping from names to values is asked for here, not a {kind_of(node)}")
         return ABSENT
@@ -288,6 +297,7 @@ def _keep(entry: Entry, name: str, shape: Shape, key: Scalar, node: Node, page: 
 
 
 def _keys(shape: Record | OneKey, node: Node, page: Page) -> Any:
+    """Return the values of a mapping with fixed keys; unknown and missing keys are faults."""
     if not isinstance(node, Mapping):
         page.fault(node, f"{shape.what} is a mapping with {one_of(shape.keys)}, not a {kind_of(node)}")
         return ABSENT
@@ -297,7 +307,7 @@ def _keys(shape: Record | OneKey, node: Node, page: Page) -> Any:
         name = aliases.get(key.text, key.text)
         if name in shape.keys:
             _keep(entry, name, shape.keys[name], key, value, page)
-        else:
+        elif not page.full:
             page.fault(key, f"{unknown('key', key.text, shape.keys)} (in {shape.what})", max(1, len(key.text)))
     if isinstance(shape, OneKey):
         return _only_one(shape, entry, node, page)
@@ -308,6 +318,7 @@ def _keys(shape: Record | OneKey, node: Node, page: Page) -> Any:
 
 
 def _only_one(shape: OneKey, entry: Entry, node: Mapping, page: Page) -> Any:
+    """Return *entry* where it has exactly one key, which could be read; else None."""
     if len(node.entries) == 1 and len(entry.values) == 1:
         return entry
     if len(node.entries) != 1:

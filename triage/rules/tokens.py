@@ -68,6 +68,7 @@ def split_leaf(node: Scalar, page: Page) -> LeafText | None:
 
 
 def _split(text: str) -> LeafText:
+    """Return the pieces of *text*; raise _Refused where it cannot be read."""
     negation = re.match(r"not\s+", text)
     start = negation.end() if negation else 0
     if negation and text.startswith("not ", start):
@@ -81,12 +82,14 @@ def _split(text: str) -> LeafText:
 
 
 def _skip(text: str, position: int) -> int:
+    """Return the first position from *position* on that is no space."""
     while position < len(text) and text[position].isspace():
         position += 1
     return position
 
 
 def _field(text: str, start: int) -> Token:
+    """Return the field name at *start*; raise _Refused for letters that only look like plain ones."""
     found = _FIELD.match(text, start)
     if not found:
         raise _Refused("a condition begins with a field: write field operator constant", start)
@@ -112,6 +115,7 @@ def _operator(text: str, start: int) -> tuple[str, int]:
 
 
 def _no_operator(written: str) -> str:
+    """Return why *written* is no operator, with the one that was probably meant."""
     if written.casefold() in ("and", "or", "&&", "||", "&", "|"):
         return f"{written!r} joins two conditions: write each as its own item, under 'any:' where one is enough"
     fix = _FIXES.get(written.casefold())
@@ -122,6 +126,7 @@ def _no_operator(written: str) -> str:
 
 
 def _constants(text: str, op: str, start: int) -> tuple[Token, ...]:
+    """Return the constants that follow *op*: none, the name of a word list, one, or a list."""
     if op in ("is missing", "is present"):
         if start < len(text):
             raise _Refused(f"nothing may follow {op!r}", start, len(text) - start)
@@ -161,6 +166,7 @@ def _single(text: str, start: int) -> Token:
 
 
 def _bare(text: str, start: int) -> Token:
+    """Return a constant without quotes; raise _Refused where a quote or bracket stands inside."""
     odd = re.search(r"[\"'\[\]]", text)
     if odd:
         raise _Refused(f"{odd[0]!r} inside a constant: put the whole constant in quotes", start + odd.start())

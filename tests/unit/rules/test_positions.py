@@ -133,6 +133,12 @@ def test_ten_megabytes_are_refused_before_they_are_parsed() -> None:
     assert faults("a: " + "x" * 10_000_000) == [(1, 1, "the file is larger than 2 MiB: split it")]
 
 
+def test_too_many_values_are_refused_while_they_are_read() -> None:
+    ((line, _, words),) = faults("a:\n" + "- []\n" * 300_000)
+    assert line < 130_000
+    assert "more than 250000 values" in words
+
+
 def test_size_is_counted_in_bytes() -> None:
     assert faults("a: " + "é" * 1_100_000) == [(1, 1, "the file is larger than 2 MiB: split it")]
 
