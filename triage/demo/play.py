@@ -1,0 +1,212 @@
+"""The loop: events come in when their instant has come, timers fire, effects go out, and people react to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from triage.delivery import Pace
+from triage.demo.breaches import Breach, breaches_in, stored_facts, without_rules
+from triage.domain.decision import Action
+from triage.domain.instant import MINUTE
+from triage.domain.work import Event
+from triage.engine import PureEngine
+from triage.policy import Policy
+from triage.ports import Store
+from triage.publishing import publish
+from triage.rules.document import PolicyDocument
+from triage.sample import START, Organisation, Script
+from triage.testing import ManualClock, RecordingSink
+from triage.worker import Worker
+
+TICK = 2 * MINUTE
+"""
+How much virtual time one round takes at most. A worker's own rounds are milliseconds; here each costs a transaction,
+so effects come up to this much after their due instant. What is decided, and as of when, does not depend on it.
+"""
+
+ORG = "default"
+
+
+class Upcoming(Struct, frozen=True):
+    """One timer: when it is due, for which record, and which rule it waits for."""
+
+    due: int
+    record: str
+    why: str
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far the play has come at the virtual instant `now`: what the board shows."""
+
+    now: int
+    share: float
+    events: int
+    records_open: int
+    fired: int
+    effects: int
+    by_rule: dict[str, int]
+    upcoming: tuple[Upcoming, ...]
+    missed: int
+    missed_without: int
+    lateness: dict[str, int]
+
+
+class Played(Struct, frozen=True, kw_only=True):
+    """
+    What happened between `began` and `ended` (virtual ms UTC); not `finished` means that somebody stopped it.
+
+    `given` events came from the script: `accepted` + `repeated` + `refused`. `actions` were carried out, each once;
+    `states` counts all that was planned by where it stands. `missed` and `missed_without` are promises broken with and
+    without escalation by `ended`.
+    """
+
+    seed: int
+    began: int
+    ended: int
+    finished: bool
+    given: int
+    accepted: int
+    repeated: int
+    refused: int
+    reactions: int
+    records: dict[str, int]
+    fired: int
+    actions: tuple[Action, ...]
+    states: dict[str, int]
+    lateness: dict[str, int]
+    missed: tuple[Breach, ...]
+    missed_without: tuple[Breach, ...]
+    events: tuple[Event, ...] = ()
+
+
+class _Tally(Struct):
+    """What is counted on the way."""
+
+    given: int = 0
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+    reactions: int = 0
+    fired: int = 0
+    by_rule: Counter[str] = field(default_factory=Counter)
+    actions: list[Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class Player:
+    """Plays one organisation through a worker on *store*, whose policy is published as virtual: it touches nothing."""
+
+    def __init__(self, document: PolicyDocument, organisation: Organisation, store: Store) -> None:
+        engine = PureEngine()
+        self.organisation = organisation
+        self.store = store
+        self.script = Script(organisation)
+        self.clock = ManualClock(START)
+        self.sink = RecordingSink(live=False, name="demo")
+        self.worker = Worker(store, self.sink, engine, self.clock, name="demo", pace=Pace(threads=2))
+        publish(store, engine, document.texts, START, actor="demo", reason="the sample organisation", virtual=True)
+        self._document = document
+        self._tally = _Tally()
+        self._without = without_rules(document, organisation.events, organisation.end, ORG)
+        with store.read() as unit:
+            self._policy: Policy = self.worker.policy(unit)
+
+    def play(
+        self, watch: Callable[[Callable[[], Progress]], None] | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> Played:
+        """
+        Return what happened, once the script has ended or *stop* says so; a round that has begun is finished.
+
+        Args:
+            watch: Called after each round with a function that says how far things are, for boards; asking costs some.
+        """
+        while not stop():
+            now = self._next()
+            if now is None:
+                return self._played(self.organisation.end, finished=True)
+            self._round(now)
+            if watch is not None:
+                watch(self.progress)
+        return self._played(self.clock.now(), finished=False)
+
+    def progress(self) -> Progress:
+        """Return how far the play has come."""
+        now = self.clock.now()
+        with self.store.read() as unit:
+            records_open = unit.records.count()["open"]
+            next_ones = unit.records.due(self.organisation.end, 6)
+        upcoming = [Upcoming(one.due, one.key, one.why) for one in next_ones if one.due is not None]
+        return Progress(
+            now=now,
+            share=min(1.0, (now - START) / (self.organisation.end - START)),
+            events=self._tally.given,
+            records_open=records_open,
+            fired=self._tally.fired,
+            effects=len(self._tally.actions),
+            by_rule=dict(self._tally.by_rule),
+            upcoming=tuple(upcoming),
+            missed=len(breaches_in(stored_facts(self.store), self._policy, now)),
+            missed_without=sum(breach.due <= now for breach in self._without),
+            lateness=self.worker.lateness.report(),
+        )
+
+    def _next(self) -> int | None:
+        """Return the end of the next round: a tick after the next thing to happen; None where nothing is left."""
+        found = [at for at in (self.script.next_at, self.worker.next_due()) if at is not None]
+        first = min(found, default=self.organisation.end)
+        return None if first >= self.organisation.end else min(self.organisation.end, first + TICK)
+
+    def _round(self, now: int) -> None:
+        self.clock.set(max(now, self.clock.now()))
+        now = self.clock.now()
+        ready = self._take_in(self.script.take(now), now)
+        due = self.worker.next_due()
+        if due is not None and due <= now:
+            fired = self.worker.fire(now)
+            ready += fired.effects.get("ready", 0)
+            self._tally.fired += fired.records
+            for instant in fired.due:
+                self.worker.lateness.add(now - instant)
+        if ready:
+            self._carry_out(now)
+
+    def _take_in(self, events: tuple[Event, ...], now: int) -> int:
+        """Take *events* in; return how many effects they made ready."""
+        if not events:
+            return 0
+        taken = self.worker.ingest(events, now, source="sample", live_from=0)
+        self._tally.given += taken.read
+        self._tally.accepted += taken.accepted
+        self._tally.repeated += taken.repeated
+        self._tally.refused += taken.refused
+        self._tally.events += events
+        return taken.planned
+
+    def _carry_out(self, now: int) -> None:
+        """Send what is ready, and let people react to it."""
+        while self.worker.act(now).claimed:
+            pass
+        done = sorted(self.sink.done.values(), key=lambda action: (action.due, action.key))
+        self.sink.done.clear()
+        self._tally.actions += done
+        self._tally.by_rule.update(action.rule for action in done)
+        self._tally.reactions += self.script.feed(done, now)
+
+    def _played(self, ended: int, *, finished: bool) -> Played:
+        self.clock.set(ended)
+        tally = self._tally
+        with self.store.read() as unit:
+            records, states = unit.records.count(), unit.outbox.counts()
+        self.worker.close()
+        without = without_rules(self._document, self.organisation.events, ended, ORG)
+        return Played(
+            seed=self.organisation.seed, began=START, ended=ended, finished=finished, given=tally.given,
+            accepted=tally.accepted, repeated=tally.repeated, refused=tally.refused, reactions=tally.reactions,
+            records=records, fired=tally.fired, actions=tuple(tally.actions), states=states,
+            lateness=self.worker.lateness.report(),
+            missed=breaches_in(stored_facts(self.store), self._policy, ended), missed_without=without,
+            events=tuple(tally.events),
+        )  # fmt: skip
