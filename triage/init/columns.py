@@ -63,7 +63,7 @@ class Column(Struct, frozen=True, kw_only=True):
 def read_any(path: Path) -> Table:
     """Return the table in *path* in whatever encoding it is: UTF-8, UTF-16 with or without mark, else cp1252."""
     table = read_table(path)
-    if table.lines and "\x00" in table.lines[0]:
+    if table.lines and table.lines[0].count("\x00") > len(table.lines[0]) / 3:
         return read_table(path, encoding="utf-16-be" if table.lines[0].startswith("\x00") else "utf-16-le")
     return read_table(path, encoding="cp1252") if table.escaped else table
 

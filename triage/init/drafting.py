@@ -87,9 +87,13 @@ def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path], his
     table = read_any(file)
     if not table.columns:
         raise IntakeError(f"{file.name}: {table.damage or 'no header line'}")
-    columns = look_at(table)
+    if table.name_twice():
+        raise IntakeError(f"{file.name}: the header names column {show(table.name_twice())} twice")
+    columns = tuple(column for column in look_at(table) if column.header)
     if history is not None:
         columns = with_past_values(columns, read_any(history))
+    if not columns:
+        raise IntakeError(f"{file.name}: its header names no column")
     object_name = _object(file, name, table.columns, given)
     meanings = [meaning_of(column.header, column.type) for column in columns]
     mapped = [_mapped(column, meaning, given) for column, meaning in zip(columns, _one_each(meanings), strict=True)]

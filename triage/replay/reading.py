@@ -77,13 +77,14 @@ class Reading:
             "agents": self._take_agent,
             "related": self._take_related,
         }[source.kind]
-        id_column = self._id_column(source)
+        id_column, twice = self._id_column(source), table.name_twice()
         seen: dict[str, int] = {}
         for line, cells in table.rows(self.account):
             row = dict(zip(table.columns, cells, strict=True))
+            row.pop("", None)
             row_id = row.setdefault("Id", row.get(id_column, ""))
             try:
-                _check_identity(row_id, id_column, table, seen)
+                _check_identity(row_id, id_column, table, twice, seen)
                 handle(source.object, row)
             except IntakeError as fault:
                 record_id = fault.record_id or row_id
@@ -198,9 +199,8 @@ class Reading:
         return record
 
 
-def _check_identity(row_id: str, id_column: str, table: Table, seen: Mapping[str, int]) -> None:
-    if len(set(table.columns)) != len(table.columns):
-        twice = next(name for name in table.columns if table.columns.count(name) > 1)
+def _check_identity(row_id: str, id_column: str, table: Table, twice: str, seen: Mapping[str, int]) -> None:
+    if twice:
         raise IntakeError(f"the header names column {show(twice)} twice")
     if "Id" not in table.columns and id_column not in table.columns:
         raise IntakeError(f"the file has no column {id_column}")

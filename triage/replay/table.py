@@ -11,6 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from triage.errors import IntakeError
+from triage.intake.text import show
+
 Row = tuple[int, list[str]]
 """The line a row begins on (from 1, the header is 1) and its cells."""
 
@@ -95,6 +98,11 @@ class Table(Struct, frozen=True):
             account.read(self.file)
             account.refuse(self.file, len(self.lines) + 1, "", self.damage)
 
+    def name_twice(self) -> str:
+        """Return a column name that the header holds twice (in any capitals; blanks may repeat), "" for none."""
+        folded = [name.casefold() for name in self.columns]
+        return next((name for name in self.columns if name and folded.count(name.casefold()) > 1), "")
+
     def _fault(self, line: int, cells: list[str]) -> str:
         if not cells:
             return "an empty line"
@@ -142,14 +150,21 @@ def read_table(path: Path, *, encoding: str = "", delimiter: str = "") -> Table:
 
 
 def decode_bytes(data: bytes, encoding: str = "") -> tuple[str, bool]:
-    """Return *data* as text, and whether bytes that are no text had to be kept as lone surrogates."""
+    """
+    Return *data* as text, and whether bytes that are no text had to be kept as lone surrogates.
+
+    Raises:
+        IntakeError: there is no such *encoding*.
+    """
     if not encoding:
         encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding), False
     except UnicodeDecodeError:
-        errors = "replace" if encoding == "utf-16" else "surrogateescape"
-        return data.decode(encoding, errors), errors == "surrogateescape"
+        wide = encoding.startswith("utf-16")
+        return data.decode(encoding, "replace" if wide else "surrogateescape"), not wide
+    except LookupError as cause:
+        raise IntakeError(f"{show(encoding)} is not an encoding: write utf-8, cp1252 or utf-16") from cause
 
 
 def sniff_delimiter(header: str) -> str:

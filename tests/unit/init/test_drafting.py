@@ -202,7 +202,13 @@ def test_an_answer_that_cannot_be_one_is_refused(tmp_path: Path, answers: dict[s
         draft(_file(tmp_path, _report()), answers=answers)
 
 
-@pytest.mark.parametrize(("content", "reason"), [("", "the file is empty"), (None, "no such file")])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "the file is empty"), (None, "no such file"), ("Id,Status,STATUS\n1,2,3\n", "column 'Status' twice"),
+        (",,\n1,2,3\n", "its header names no column"),
+    ],
+)  # fmt: skip
 def test_nothing_to_read_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
     """Not a stack trace."""
     path = tmp_path / "report.csv" if content is None else _file(tmp_path, content)

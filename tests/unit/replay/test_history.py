@@ -330,6 +330,12 @@ def test_a_table_that_cannot_be_used_is_refused_row_by_row(tmp_path: Path, table
     assert reason in refusal.reason
 
 
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    """Spreadsheets leave blanks at the end of each line."""
+    (event,) = _export(tmp_path, {"Case.csv": "Id,CreatedDate,,\na,2026-01-01T00:00:00Z,x,y\n"}).events()
+    assert event.changes == {"CreatedDate": "2026-01-01T00:00:00Z"}
+
+
 def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
     """As is no folder at all."""
     with pytest.raises(IntakeError, match="no table found"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from triage.errors import IntakeError
 from triage.replay.table import Account, Table, decode_bytes, read_table, sniff_delimiter
 
 
@@ -73,6 +74,17 @@ def test_bytes_are_utf_8_unless_marked_or_told_otherwise() -> None:
     assert decode_bytes(b"\xef\xbb\xbf\xc3\xbc") == ("\u00fc", False)
     assert decode_bytes(b"\xfc", "cp1252") == ("\u00fc", False)
     assert decode_bytes(b"\xfc") == ("\udcfc", True)
+
+
+def test_an_odd_byte_too_few_for_utf_16_is_replaced() -> None:
+    """A file cut within a letter."""
+    assert decode_bytes(b"\xff\xfea\x00b") == ("a\ufffd", False)
+
+
+def test_an_encoding_that_does_not_exist_is_refused() -> None:
+    """It came from somebody's command line."""
+    with pytest.raises(IntakeError, match="'utf-9' is not an encoding"):
+        decode_bytes(b"a", "utf-9")
 
 
 @pytest.mark.parametrize(("header", "mark"), [("a,b", ","), ("a;b,c;d", ";"), ("a\tb", "\t"), ("a|b", "|"), ("a", ",")])
