@@ -28,8 +28,8 @@ class Promise(Struct, frozen=True, kw_only=True):
     """
     One run of one milestone: the open time allowed and used (seconds), when it is due, and how it stands.
 
-    `state` is met, missed, running, paused, stopped or no deadline. `ledger` lists the hours counted, as text, up to the
-    due instant.
+    `state` is met, missed, running, paused, stopped or no deadline. `ledger` lists the hours counted, as text, up to
+    the due instant.
     """
 
     milestone: str

@@ -37,7 +37,6 @@ from triage.rules.schema import json_schema
 from triage.wiring import SystemClock
 from triage.wording import action_text, reason_text
 
-
 LEDGER_LINES = 24
 """How many lines of a ledger are printed; the middle of a longer one is left out."""
 
@@ -143,7 +142,7 @@ def _events_of(path: str, object_name: str, policy: Policy) -> list[Event]:
     except (ValueError, RecursionError) as cause:
         raise IntakeError(f"{path} is not JSON: {cause}") from cause
     if isinstance(raw, list):
-        return sorted((parse_event(line) for line in raw), key=lambda event: event.at)
+        return sorted((parse_event(json.dumps(line)) for line in raw), key=lambda event: event.at)
     if not isinstance(raw, dict):
         raise IntakeError(f"{path} holds neither a record nor a list of events")
     if "type" in raw and "at" in raw:

@@ -184,11 +184,20 @@ def policy_in_force(store: Store) -> Policy:
 def _effect_row(effect: Effect) -> dict[str, object]:
     action: Action = effect.action
     return {
-        "at": format_instant(action.at), "due": format_instant(action.due), "record": effect.record,
-        "rule": action.rule, "step": action.step, "action": action.kind, "target": action.target,
-        "state": effect.state, "key": action.key, "reason": reason_text(action.reason), "note": action.note, "attempts": effect.attempt,
+        "at": format_instant(action.at),
+        "due": format_instant(action.due),
+        "record": effect.record,
+        "rule": action.rule,
+        "step": action.step,
+        "action": action.kind,
+        "target": action.target,
+        "state": effect.state,
+        "key": action.key,
+        "reason": reason_text(action.reason),
+        "note": action.note,
+        "attempts": effect.attempt,
         "error": effect.error,
-    }  # fmt: skip
+    }
 
 
 @click.group()
