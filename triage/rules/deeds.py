@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from triage.domain.schema import BUILTIN_FIELDS
+from triage.domain.schema import BUILTIN_FIELDS, FieldSpec
 from triage.rules.check import RANKED_TYPES, Known, Wrong, coerce
 from triage.rules.grammar import DEFINITIONS
 from triage.rules.language import ActionSpec, Target
@@ -161,15 +161,21 @@ def _reprioritise(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec
         page.fault(node, f"{known.object} has no field 'priority': declare it under objects, fields", len(str(value)))
         return ()
     try:
-        if spec is not None and word == "to":
-            value = coerce(value, spec)
-        if spec is not None and word == "raise" and not spec.ordered and spec.type not in RANKED_TYPES:
-            raise Wrong("'priority' has no order to be raised in: declare its values with 'ordered: true', or use 'to'")
+        value = value if spec is None else _priority_value(word, value, spec)
     except Wrong as cause:
         page.fault(node, str(cause), len(str(value)))
         return ()
     target = Target(kind="field", name="priority", at=page.at(node))
     return (ActionSpec(kind="reprioritise", target=target, params={word: value}, if_none=spare, at=page.at(body.node)),)
+
+
+def _priority_value(word: str, value: Any, spec: FieldSpec) -> Any:
+    """Return the priority to set, typed, or by how many ranks to raise it; raise Wrong where it has no ranks."""
+    if word == "to":
+        return coerce(value, spec)
+    if not spec.ordered and spec.type not in RANKED_TYPES:
+        raise Wrong("'priority' has no order to be raised in: declare its values with 'ordered: true', or use 'to'")
+    return value
 
 
 def _set(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:

@@ -73,16 +73,10 @@ def _collection(shape: Shape) -> dict[str, Any]:
     """Return the schema of a list or mapping."""
     match shape:
         case ListOf():
-            items: dict[str, Any] = {"type": "array", "items": schema_of(shape.item)}
-            if shape.least:
-                items["minItems"] = shape.least
-            return {"anyOf": [items, schema_of(shape.item)]} if shape.lone else items
+            return _array(shape)
         case MapOf():
-            return {
-                "type": "object",
-                "propertyNames": {"pattern": f"^(?:{_portable(shape.key.pattern)})$"} if shape.key.pattern else {},
-                "additionalProperties": schema_of(shape.value),
-            }
+            names = {"pattern": f"^(?:{_portable(shape.key.pattern)})$"}
+            return {"type": "object", "propertyNames": names, "additionalProperties": schema_of(shape.value)}
         case Record():
             return _object(shape.keys, required=list(shape.required))
         case OneKey():
@@ -98,6 +92,14 @@ def _collection(shape: Shape) -> dict[str, Any]:
             kinds = [part for part in (shape.scalar, shape.sequence, shape.mapping) if part is not None]
             return {"anyOf": [schema_of(part) for part in kinds]}
     raise TypeError(f"no schema for {type(shape).__name__}")
+
+
+def _array(shape: ListOf) -> dict[str, Any]:
+    """Return the schema of a list, or of a lone item where that is allowed."""
+    items: dict[str, Any] = {"type": "array", "items": schema_of(shape.item)}
+    if shape.least:
+        items["minItems"] = shape.least
+    return {"anyOf": [items, schema_of(shape.item)]} if shape.lone else items
 
 
 def _object(keys: dict[str, Shape], required: list[str] | None = None) -> dict[str, Any]:

@@ -154,12 +154,12 @@ def _settle(masks: dict[str, int], pending: list[Either], cells: Cells) -> tuple
 def _judge(masks: dict[str, int], part: Formula, cells: Cells) -> bool | None:
     """Return whether *part* holds in every state left, in none (False), or only in some (None)."""
     if isinstance(part, Literal):
-        have = masks.get(part.variable)
-        if have is None:
-            have = cells.full(part.variable)
-        return False if not have & part.mask else True if not have & ~part.mask else None
-    if isinstance(part, Both):
-        verdicts = [_judge(masks, inner, cells) for inner in part.parts]
-        return False if False in verdicts else True if all(verdicts) else None
+        have = masks.get(part.variable, cells.full(part.variable))
+        if not have & part.mask:
+            return False
+        return None if have & ~part.mask else True
     verdicts = [_judge(masks, inner, cells) for inner in part.parts]
-    return True if True in verdicts else None if None in verdicts else False
+    decisive = isinstance(part, Either)
+    if decisive in verdicts:
+        return decisive
+    return None if None in verdicts else not decisive
