@@ -73,11 +73,12 @@ def _closing(part: Part) -> Iterator[str]:
     if "is_closed" in part.names:
         yield "    # closed: where is_closed is true"
         return
-    closed = [value for value in status.values if value.casefold().split(" ")[0] in CLOSED] if status else []
+    values = [value for value in status.values if value.isprintable()] if status else []
+    closed = [value for value in values if value.casefold().split(" ")[0] in CLOSED]
     if status and closed:
-        listed = ", ".join(_quoted(value) for value in closed)
+        listed = ", ".join(_constant(value) for value in closed)
         yield "    closed_when:  # check: are these all the values that mean closed?"
-        yield f"      - '{status.name} in [{listed}]'".replace("''", "'")
+        yield f"      - {_single(f'{status.name} in [{listed}]')}"
     else:
         yield "    # closed_when: no column says what is closed; write for example"
         yield "    #   - status in [Closed]"
@@ -217,12 +218,23 @@ def _rule(name: str, when: Sequence[str], who: str, template: str, once: str) ->
 
 def _top_priority(part: Part) -> str:
     priority = part.field("priority")
-    return priority.values[-1] if priority and priority.ordered and priority.values else ""
+    top = priority.values[-1] if priority and priority.ordered and priority.values else ""
+    return top if top.isprintable() else ""
 
 
 def _leaf(name: str, value: str) -> str:
     bare = value.isascii() and value.isalnum()
-    return f"{name} == {value}" if bare else "'" + f"{name} == {_quoted(value)}".replace("'", "''") + "'"
+    return f"{name} == {value}" if bare else _single(f"{name} == {_constant(value)}")
+
+
+def _constant(text: str) -> str:
+    """Return printable *text* as a quoted constant of a condition, where a backslash keeps a quote or itself."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _single(text: str) -> str:
+    """Return *text* as a single-quoted YAML scalar, in which only the quote itself needs doubling."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(text: str) -> str:

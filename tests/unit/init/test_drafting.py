@@ -226,6 +226,21 @@ def test_hostile_headers_and_values_stay_within_their_quotes(tmp_path: Path) -> 
     assert all(line.isprintable() for text in drafted.files.values() for line in text.split("\n"))
 
 
+@pytest.mark.parametrize("odd", ["won't fix", 'a "b"', "a, b]", "back\\slash", "#1: x", "\u00fc", "tab\there", "{x}"])
+def test_closed_values_and_priorities_of_any_spelling_load(tmp_path: Path, odd: str) -> None:
+    """Quotes of YAML and of conditions, one within the other."""
+    quoted = odd.replace('"', '""')
+    rows = "".join(
+        f'5{n},2026-01-01T00:00:00Z,"Closed {quoted}","P{n % 2 + 1} - {quoted}"\n5{n}x,2026-01-01T00:00:00Z,New,P3\n'
+        for n in range(6)
+    )
+    path = _file(tmp_path, f"Id,CreatedDate,Status,Priority\n{rows}", "utf-8", name="Case.csv")
+    document = _loaded(draft(path).files)
+    closing = document.objects["Case"].closed_when
+    assert (repr(f"Closed {odd}") in repr(closing)) == odd.isprintable()
+    assert document.objects["Case"].spec.by_name["priority"].values[-1] == f"P1 - {odd}"
+
+
 def test_a_folder_gives_every_object_related_tables_and_past_values(tmp_path: Path) -> None:
     """Picklists also hold what only history still shows; accounts are read through the reference."""
     _file(tmp_path, "Id,CreatedDate,IsClosed,Status,AccountId\n" + "".join(
