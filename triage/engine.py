@@ -45,13 +45,13 @@ class PureEngine:
         """Return *facts* with *event* folded in."""
         return observe(facts, event, policy, related, org)
 
-    def decide(self, facts: Facts, policy: Policy, now: int) -> Decision:
+    def decide(self, facts: Facts, policy: Policy, now: int, at: int) -> Decision:
         """Return what holds at *now* and what to do."""
-        return pipeline.decide(facts, policy, now)
+        return pipeline.decide(facts, policy, now, at)
 
-    def advance(self, facts: Facts, policy: Policy, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+    def advance(self, facts: Facts, policy: Policy, upto: int, at: int) -> tuple[Facts, tuple[Decision, ...]]:
         """Return the facts after every crossing up to and including *upto*, and the decision at each."""
-        return pipeline.advance(facts, policy, upto)
+        return pipeline.advance(facts, policy, upto, at)
 
     def still_holds(self, facts: Facts, policy: Policy, action: Action, now: int) -> str:
         """Return "" if *action* may go, else why it is cancelled."""

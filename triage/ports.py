@@ -91,10 +91,10 @@ class Engine(Protocol):
     ) -> Facts:
         """Return *facts* with *event* folded in; raise IntakeError where it cannot be."""
 
-    def decide(self, facts: Facts, policy: Compiled, now: int) -> Decision:
-        """Return what holds at *now* and what to do."""
+    def decide(self, facts: Facts, policy: Compiled, now: int, at: int) -> Decision:
+        """Return what holds at *now* and what to do; *at* is the clock of the worker, which may be late."""
 
-    def advance(self, facts: Facts, policy: Compiled, upto: int) -> tuple[Facts, tuple[Decision, ...]]:
+    def advance(self, facts: Facts, policy: Compiled, upto: int, at: int) -> tuple[Facts, tuple[Decision, ...]]:
         """Return the facts after every crossing up to and including *upto*, and the decision at each."""
 
     def still_holds(self, facts: Facts, policy: Compiled, action: Action, now: int) -> str:
@@ -225,8 +225,8 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     """
     All that a decision needs to be derived again, and the sha256 of what it was.
 
-    `call` says which pure function ran (`decide` or `advance`), `now` its instant. `agents` is the digest of the
-    agents without loads, `loads` what each one held.
+    `call` says which pure function ran (`decide` or `advance`), `now` its instant, `at` the worker's clock. `agents` is
+    the digest of the agents without loads, `loads` what each one held.
     """
 
     id: str
@@ -235,6 +235,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     policy: str
     call: Literal["decide", "advance"]
     now: int
+    at: int
     facts: str
     agents: str
     loads: dict[str, int]
@@ -345,7 +346,7 @@ class Outbox(Protocol):
     """Effects from planned to done."""
 
     def plan(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Store those whose key is new (or was held and may go now); return them, with their `seq`."""
+        """Store those whose key is new, was held and may go now, or was only noted; return them, with their `seq`."""
 
     def supersede(self, effects: Sequence[Effect]) -> list[Effect]:
         """Overtake older unsent owner and priority effects of the same records; return those overtaken."""

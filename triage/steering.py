@@ -127,9 +127,9 @@ def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDeci
     agents = tuple(replace(agent, load=stored.loads.get(agent.id, 0)) for agent in roster)
     facts = replace(decode_facts(stored.facts), agents=agents)
     if stored.call == "decide":
-        text = encode_result((engine.decide(facts, policy, stored.now),))
+        text = encode_result((engine.decide(facts, policy, stored.now, stored.at),))
     else:
-        text = encode_result(engine.advance(facts, policy, stored.now)[1])
+        text = encode_result(engine.advance(facts, policy, stored.now, stored.at)[1])
     return stored, digest(text) == stored.result, text
 
 

@@ -183,11 +183,11 @@ class Turn:
 
     def _advance(self, key: str, facts: Facts, upto: int, *, at_least_once: bool = False) -> Facts:
         seen = self._seen(facts)
-        decided, decisions = self._engine.advance(seen, self.policy, upto)
+        decided, decisions = self._engine.advance(seen, self.policy, upto, self._now)
         if decisions:
             self._keep(key, seen, "advance", upto, decisions)
         elif at_least_once:
-            decision = self._engine.decide(seen, self.policy, max(upto, facts.last_decided_at or upto))
+            decision = self._engine.decide(seen, self.policy, max(upto, facts.last_decided_at or upto), self._now)
             decided = after(seen, decision)
             self._keep(key, seen, "decide", decision.at, (decision,))
         self._facts[key] = replace(decided, agents=())
@@ -209,12 +209,13 @@ class Turn:
         result = digest(encode_result(decisions))
         roster, loads = self._roster.snapshot()
         return StoredDecision(
-            id=digest(encode([self._unit.org, key, self.policy.digest, call, now, facts, roster, loads])),
+            id=digest(encode([self._unit.org, key, self.policy.digest, call, now, self._now, facts, roster, loads])),
             record=key,
             version=self._version(key),
             policy=self.policy.digest,
             call="decide" if call == "decide" else "advance",
             now=now,
+            at=self._now,
             facts=facts,
             agents=roster,
             loads=loads,

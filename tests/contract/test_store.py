@@ -246,6 +246,14 @@ def test_a_held_effect_goes_when_it_is_planned_again(store: Store) -> None:
     assert claim(store, 0) == ["key-a"]
 
 
+def test_what_was_only_noted_is_taken_up_when_it_is_planned_as_something_else(store: Store) -> None:
+    plan(store, Effect(action=action("a"), state="would_have"))
+    assert plan(store, Effect(action=action("a"), state="would_have")) == []
+    assert len(plan(store, Effect(action=action("a"), state="backlog"))) == 1
+    assert plan(store, ready("a")) == []
+    assert states(store) == {"key-a": "backlog"}
+
+
 @pytest.mark.parametrize("state", ["would_have", "backlog", "held", "suppressed", "cancelled", "superseded", "dead"])
 def test_only_ready_effects_are_claimed(store: Store, state: Any) -> None:
     plan(store, Effect(action=action("a"), state=state))
@@ -424,7 +432,7 @@ def test_one_policy_is_live_and_the_last_published_comes_first(store: Store) -> 
 
 def test_decisions_come_back_with_their_agents(store: Store) -> None:
     one = StoredDecision(
-        id="d", record="Case/1", version=2, policy="p", call="decide", now=5, facts="{}", agents="h",
+        id="d", record="Case/1", version=2, policy="p", call="decide", now=5, at=6, facts="{}", agents="h",
         loads={"a": 2}, result="r",
     )  # fmt: skip
     with store.write() as unit:

@@ -224,10 +224,10 @@ def test_held_for_want_of_anybody_goes_when_somebody_comes_online() -> None:
 class Faulty(PureEngine):
     """An engine that cannot decide case `bad`."""
 
-    def advance(self, facts, policy, upto):  # type: ignore[no-untyped-def]
+    def advance(self, facts, policy, upto, at):  # type: ignore[no-untyped-def]
         if facts.item.id == "bad" and upto > START:
             raise CalendarError("beyond the years this calendar covers")
-        return super().advance(facts, policy, upto)
+        return super().advance(facts, policy, upto, at)
 
 
 def test_a_record_that_cannot_be_decided_keeps_nobody_waiting() -> None:

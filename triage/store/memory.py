@@ -43,7 +43,7 @@ from triage.ports import (
 )  # fmt: skip
 from triage.safety import Bucket
 from triage.store.audit import GENESIS, chained, check_line
-from triage.store.outbox import LANES
+from triage.store.outbox import LANES, replaces
 
 PENDING = ("ready", "leased")
 
@@ -251,11 +251,11 @@ class MemoryOutbox:
         self._tables = tables
 
     def plan(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Store those whose key is new, or was held and may go now."""
+        """Store those whose key is new, or stands where `replaces` lets them take its place."""
         stored = []
         for effect in effects:
             before = self._tables.effects.get(effect.action.key)
-            if before is None or (before.state == "held" and effect.state == "ready"):
+            if before is None or replaces(before.state, effect.state):
                 seq = max((one.seq for one in self._tables.effects.values()), default=0) + 1
                 kept = Effect(action=effect.action, state=effect.state, seq=seq, run_at=effect.run_at)
                 self._tables.effects[effect.action.key] = kept

@@ -28,14 +28,14 @@ class SqlOutbox:
         self._org = org
 
     def plan(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Store those whose key is new (or was held and may go now); return them, with their `seq`."""
+        """Store those whose key is new, or that `replaces` lets take its place; return them, with their `seq`."""
         known = self._states([effect.action.key for effect in effects])
         last = select(func.coalesce(func.max(action.c.seq), 0)).where(action.c.org_id == self._org)
         seq = self._connection.execute(last).scalar_one()
         stored: list[Effect] = []
         for effect in effects:
             before = known.get(effect.action.key)
-            if before is None or (before == "held" and effect.state == "ready"):
+            if before is None or replaces(before, effect.state):
                 known[effect.action.key] = effect.state
                 seq += 1
                 stored.append(_numbered(effect, seq))
@@ -212,6 +212,11 @@ class SqlOutbox:
         if stopped:
             query = query.where(action.c.rule.not_in(stopped))
         return query.where(~earlier.exists()).order_by(action.c.run_at_ms, action.c.seq)
+
+
+def replaces(stored: str, planned: State) -> bool:
+    """Tell whether an effect planned again counts: what was held may go now, what was only noted may be more now."""
+    return (stored == "held" and planned == "ready") or (stored == "would_have" and planned != "would_have")
 
 
 def _columns(org: str, effect: Effect) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class SqlPolicies:
 
     def _decision_row(self, one: StoredDecision) -> dict[str, Any]:
         row = msgspec.structs.asdict(one)
-        row["record_id"], row["now_ms"], row["loads"] = row.pop("record"), row.pop("now"), encode(one.loads)
+        row["record_id"], row["now_ms"], row["at_ms"] = row.pop("record"), row.pop("now"), row.pop("at")
+        row["loads"] = encode(one.loads)
         return {"org_id": self._org, **row}
 
 
@@ -119,6 +120,7 @@ def _decision(row: Row[Any]) -> StoredDecision:
         policy=row.policy,
         call=row.call,
         now=row.now_ms,
+        at=row.at_ms,
         facts=row.facts,
         agents=row.agents,
         loads=decode_loads(row.loads),

@@ -162,6 +162,7 @@ decision = _table(
     Column("policy", Text, nullable=False),
     Column("call", Text, nullable=False),
     Column("now_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     Column("facts", Text, nullable=False),
     Column("agents", Text, nullable=False),
     Column("loads", Text, nullable=False),
