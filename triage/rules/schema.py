@@ -75,7 +75,7 @@ def _collection(shape: Shape) -> dict[str, Any]:
         case ListOf():
             return _array(shape)
         case MapOf():
-            names = {"pattern": f"^(?:{_portable(shape.key.pattern)})$"}
+            names = {"pattern": f"^(?:{_portable(shape.key.pattern)})$"} if shape.key.pattern else {}
             return {"type": "object", "propertyNames": names, "additionalProperties": schema_of(shape.value)}
         case Record():
             return _object(shape.keys, required=list(shape.required))
