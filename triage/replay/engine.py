@@ -307,8 +307,9 @@ class Replayed:
         return action_line(action)
 
     def _give_up(self, kept: Kept, now: int, entries: Sequence[Entry], reason: str) -> None:
-        kept.due = None
         self._world.take_back(kept)
+        if kept.settled is None or not entries:
+            kept.due = None
         self._counts["replayed"] -= len(entries)
         for entry in entries:
             self._refuse(entry, reason)

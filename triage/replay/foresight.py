@@ -11,8 +11,7 @@ from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import HOUR, MINUTE
 from triage.policy import Policy
 from triage.replay.engine import Replayed
-from triage.replay.lines import hours_of, runs_of
-from triage.sla.milestones import due, violated
+from triage.replay.lines import outcome_of, runs_of
 
 LEADS = ((">= 8 h", 8 * HOUR), ("4-8 h", 4 * HOUR), ("1-4 h", HOUR), ("15 min-1 h", 15 * MINUTE), ("< 15 min", 1))
 """Lead times and their least ms of wall time, longest first. An action at the breach itself is not before it."""
@@ -81,18 +80,18 @@ def foresight_table(found: Foresight) -> str:
 
 
 def _count(tally: _Tally, facts: Facts, run: MilestoneState, acted: list[int], policy: Policy, until: int) -> None:
-    deadline = due(run, lambda name: hours_of(facts, policy, name))
+    outcome = outcome_of(facts, policy, run, until)
+    deadline = outcome.due
     if deadline is None:
         return
     tally.runs += 1
     first = bisect_left(acted, run.start)
     action = acted[first] if first < len(acted) else None
-    breached = violated(run, lambda name: hours_of(facts, policy, name), until)
     over = min(end for end in (run.completed, run.stopped, until) if end is not None)
     before = action is not None and action < deadline and action <= over
     tally.acted += before
-    tally.needless += before and not breached
-    if breached:
+    tally.needless += before and not outcome.violated
+    if outcome.violated:
         tally.by_lead[_lead(action, deadline)] += 1
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from triage.domain.decision import Action
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import SECOND, format_instant
+from triage.errors import CalendarError
 from triage.policy import Policy
 from triage.sla.clocks import NEVER, Hours
 from triage.sla.milestones import due, paused_ms, violated
@@ -18,8 +19,6 @@ from triage.wording import reason_text
 
 NOTE_LIMIT = 160
 """Characters kept of a note, which may quote what a person gave as the reason of an override."""
-_LAST = 253_402_300_799_999
-"""9999-12-31T23:59:59.999Z: an instant after it has no ISO 8601 text."""
 
 
 class ActionLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,32 +84,42 @@ def action_line(action: Action) -> ActionLine:
 
 def milestone_lines(facts: Facts, policy: Policy, until: int) -> Iterator[MilestoneLine]:
     """Yield every run of the record's milestones as of *until*: earlier runs first, then those under way."""
-
-    def hours(name: str) -> Hours:
-        return hours_of(facts, policy, name)
-
     for run in runs_of(facts):
+        outcome = outcome_of(facts, policy, run, until)
         yield MilestoneLine(
             object=facts.item.object,
             id=facts.item.id,
             milestone=run.name,
             start=format_instant(run.start),
-            target=_instant(due(run, hours)),
-            completed=_instant(run.completed),
-            violated=violated(run, hours, until),
-            paused_seconds=-(-paused_ms(run, hours, until) // SECOND),
+            target=None if outcome.due is None else format_instant(outcome.due),
+            completed=None if run.completed is None else format_instant(run.completed),
+            violated=outcome.violated,
+            paused_seconds=outcome.paused_seconds,
         )
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one run: its due instant (None: no deadline, or a pause keeps it off), breached or not, pauses."""
+
+    due: int | None
+    violated: bool
+    paused_seconds: int
+
+
+def outcome_of(facts: Facts, policy: Policy, run: MilestoneState, until: int) -> Outcome:
+    """Return what became of *run* by *until*; one whose deadline lies beyond the years of calendars has none."""
+
+    def hours(name: str) -> Hours:
+        return policy.hours_for(facts.item) if name == "record" else policy.calendars[name]
+
+    try:
+        deadline = due(run, hours)
+        paused = -(-paused_ms(run, hours, until) // SECOND) if run.pauses else 0
+        return Outcome(None if deadline == NEVER else deadline, violated(run, hours, until), paused)
+    except CalendarError:
+        return Outcome(None, False, 0)
 
 
 def runs_of(facts: Facts) -> tuple[MilestoneState, ...]:
     """Return the record's runs of milestones, the earlier ones of those that recur first."""
     return facts.memory.past_milestones + facts.memory.milestones
-
-
-def hours_of(facts: Facts, policy: Policy, name: str) -> Hours:
-    """Return the hours called *name* for the record; `record` is its own calendar."""
-    return policy.hours_for(facts.item) if name == "record" else policy.calendars[name]
-
-
-def _instant(instant: int | None) -> str | None:
-    return None if instant is None or instant >= NEVER or instant > _LAST else format_instant(instant)

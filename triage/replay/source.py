@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,8 +68,8 @@ def open_history(source: Path | str, *policies: Policy) -> History:
     try:
         with gzip.open(path) if path.name.casefold().endswith(".gz") else path.open("rb") as lines:
             return history_of_log(lines, path.name)
-    except (OSError, EOFError) as cause:
-        raise IntakeError(f"{path}: {getattr(cause, 'strerror', None) or cause}") from cause
+    except OSError as cause:
+        raise IntakeError(f"{path}: {cause.strerror or cause}") from cause
 
 
 def history_of_log(lines: Iterable[bytes | str], file: str = "events.jsonl") -> History:
@@ -77,13 +78,16 @@ def history_of_log(lines: Iterable[bytes | str], file: str = "events.jsonl") -> 
     refused: list[Refusal] = []
     late = 0
     latest: int | None = None
-    for number, found in enumerate(read_log(lines, file=file), 1):
+    damage: list[str] = []
+    number = 0
+    for number, found in enumerate(read_log(_undamaged(lines, damage), file=file), 1):
         if isinstance(found, Refusal):
             refused.append(found)
             continue
         entries.append(Entry(found, file, number))
         late += latest is not None and found.at < latest
         latest = found.at if latest is None else max(latest, found.at)
+    refused += [Refusal(file, number + 1, "", f"the file ends early: {reason}") for reason in damage]
     if late:
         entries.sort(key=lambda entry: entry.event.at)
     count = FileCount(len(entries) + len(refused), len(entries), len(refused))
@@ -113,6 +117,14 @@ def history_of_export(export: Export) -> History:
 def kind_of(refusal: Refusal) -> str:
     """Return the refusal's file and reason without what is particular to its row, so that alike ones can be counted."""
     return f"{refusal.file}: {_PARTICULAR.sub('..', refusal.reason)}"
+
+
+def _undamaged(lines: Iterable[bytes | str], damage: list[str]) -> Iterator[bytes | str]:
+    """Yield *lines* as far as they can be read; what ends them early goes to *damage*."""
+    try:
+        yield from lines
+    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        damage.append(str(cause))
 
 
 def _is_outcome(file: str) -> bool:
