@@ -449,7 +449,7 @@ def waiting(case: Case) -> Case:
     )
     names = [rule.id for rule_set in sets for rule in rule_set.rules]
     first = case.events[0].at // 1000
-    orders = [_override(rng, first + 1 + rng.randrange(SHORT), n, names) for n in range(rng.choice((0, 0, 1, 2, 3)))]
+    orders = [override(rng, first + 1 + rng.randrange(SHORT), n, names) for n in range(rng.choice((0, 0, 1, 2, 3)))]
     events = tuple(sorted([*case.events, *(order for order in orders if order.at < case.end * 1000)], key=_at))
     return case._replace(document=replace(case.document, rule_sets=sets), events=events)
 
@@ -471,7 +471,8 @@ def _waiting_rule(rng: Random, rule: Rule, match: str) -> Rule:
     )
 
 
-def _override(rng: Random, at: int, number: int, names: list[str]) -> Event:
+def override(rng: Random, at: int, number: int, names: list[str]) -> Event:
+    """Return somebody's word on some rules of the record, for a while, for good, or taken back."""
     return Event(
         at=at * 1000,
         type="override",

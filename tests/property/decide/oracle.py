@@ -51,6 +51,7 @@ class Fired(NamedTuple):
     step: str
     position: int
     due: int
+    at: int
     key: str
 
 
@@ -167,6 +168,7 @@ class Record:
         self.runs: dict[str, Run] = {}
         self.in_force: dict[str, tuple[str, int]] = {}
         self.deleted = False
+        self.orders: list[tuple[int, int | None, tuple[str, ...]]] = []
 
     @property
     def closed(self) -> bool:
@@ -199,10 +201,29 @@ class Record:
             self._owned(at)
         if event.type in ("deleted", "undeleted"):
             self.deleted = event.type == "deleted"
+        if event.type == "override":
+            self._ordered(event)
         self._derive()
         for spec in self.document.milestones:
             self._follow(spec, at)
         self._latch(event, at)
+
+    def _ordered(self, event: Event) -> None:
+        rules = event.rules or ("*",)
+        if event.action == "release":
+            self.orders = [one for one in self.orders if "*" not in rules and not set(one[2]) <= set(rules)]
+        else:
+            self.orders.append((event.at // 1000, None if event.until is None else event.until // 1000, rules))
+
+    def free_from(self, rule: str, second: int) -> int | None:
+        """Return the first second from *second* on at which no person's word keeps *rule* off; None for never."""
+        for _ in self.orders:
+            for _, until, rules in self.orders:
+                if "*" in rules or rule in rules:
+                    if until is None:
+                        return None
+                    second = max(second, until)
+        return second
 
     def _values(self, event: Event) -> None:
         if event.type in ("created", "updated"):
@@ -393,9 +414,10 @@ class Timeline:
         self._since = {
             (what.rule, what.step, what.subject): what.since for start, stop, what in held if start <= last < stop
         }
-        for start, _, what in sorted(held, key=lambda one: one[0]):
-            if start <= last:
-                self._fire(what)
+        for start, stop, what in sorted(held, key=lambda one: one[0]):
+            free = self.record.free_from(what.rule, start)
+            if free is not None and free <= last and free < stop:
+                self._fire(what, free)
         self.stretches.append(Stretch(begin, end, _changes(held, begin, begin + paint.count)))
 
     def _rule(self, rule: Rule, paint: Paint, event: Event) -> list[tuple[int, int, Held]]:
@@ -404,7 +426,9 @@ class Timeline:
             subject = "" if run is None else run.name
             if on_event(rule):
                 if (not rule.on or event.type in rule.on) and paint.truth(rule, run, 1)[0]:
-                    self._fire(Held(rule.id, "", subject, paint.begin, paint.begin, self._event(rule, run, event)))
+                    if self.record.free_from(rule.id, paint.begin) == paint.begin:
+                        episode = self._event(rule, run, event)
+                        self._fire(Held(rule.id, "", subject, paint.begin, paint.begin, episode), paint.begin)
                 continue
             for start, stop in _ones(paint.truth(rule, run)):
                 since = paint.begin + start
@@ -435,7 +459,7 @@ class Timeline:
                     return f"clock:{name}:{start}000"
         return f"state:{since}000"
 
-    def _fire(self, what: Held) -> None:
+    def _fire(self, what: Held, at: int) -> None:
         mark = (what.rule, what.step, what.subject, what.episode)
         if mark in self._marks:
             return
@@ -445,7 +469,7 @@ class Timeline:
         for position in range(len(do)):
             text = f"{self.org}|Case|{RECORD}|{what.rule}|{what.step}|{position}|{what.episode}"
             key = hashlib.sha256(text.encode()).hexdigest()
-            self.fired.append(Fired(what.rule, what.step, position, what.due, key))
+            self.fired.append(Fired(what.rule, what.step, position, what.due, at, key))
 
 
 RECORD = "500X"

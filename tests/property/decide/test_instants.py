@@ -76,7 +76,7 @@ def differences(case: Case, policy: Policy | None = None) -> Compared:
     except BeyondSightError:
         return Compared(0, [])
     states, decisions = punctual(case.events, policy, case.end * 1000)
-    wrong = _firings(timeline, decisions)
+    wrong = firings(timeline, decisions)
     probed = 0
     rng = Random(case.seed)
     for number, stretch in enumerate(timeline.stretches):
@@ -141,15 +141,16 @@ def _held(decision: Decision) -> frozenset[Held]:
     )
 
 
-def _firings(timeline: Timeline, decisions: list[Decision]) -> list[str]:
+def firings(timeline: Timeline, decisions: list[Decision]) -> list[str]:
     found = sorted(
-        Fired(action.rule, action.step, action.position, action.due // 1000, action.key)
+        Fired(action.rule, action.step, action.position, action.due // 1000, action.at // 1000, action.key)
         for decision in decisions
         for action in decision.actions
+        if action.status == "planned" and action.rule != "override"
     )
     expected = sorted(timeline.fired)
     if found == expected:
         return []
-    only = [one[:4] for one in found if one not in expected]
-    missing = [one[:4] for one in expected if one not in found]
+    only = [one[:5] for one in found if one not in expected]
+    missing = [one[:5] for one in expected if one not in found]
     return [f"fired {only}, should have fired {missing}" if only or missing else "fired something twice"]
