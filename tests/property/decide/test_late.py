@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.property.decide.generate import Case, random_cases, shrunk, waiting
-from tests.property.decide.walk import late, punctual
+from tests.property.decide.walk import late, punctual, restless
 from triage.domain.decision import Action
 from triage.policy import Policy, compile_policy
 
@@ -50,13 +50,43 @@ def _differences(case: Case, policy: Policy | None = None) -> list[str]:
     workers = {
         f"woken at {sorted(wakes)}": late(case.events, policy, end, wakes),
         "woken by events alone": late(case.events, policy, end),
-        f"deciding again at {sorted(wakes)}": late(case.events, policy, end, wakes, again=True),
     }
     return [
         f"{how}: too many {list(found - expected)[:4]}, missing {list(expected - found)[:4]}"
         for how, actions in workers.items()
         if (found := _facts_of(actions)) != expected
     ]
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_looking_more_often_finds_nothing_that_a_punctual_worker_missed(block: int) -> None:
+    """A look every few seconds plans the same at the same instants: every wait that ends is among the next instants."""
+    assert sum(_look_often(block * 1_000 + seed) for seed in range(30)) > 60
+
+
+@pytest.mark.laws
+@pytest.mark.parametrize("block", range(10))
+def test_looking_more_often_finds_nothing_over_many_histories(block: int) -> None:
+    """The same over five hundred histories."""
+    assert sum(_look_often(100_000 + block * 1_000 + seed) for seed in range(50)) > 100
+
+
+def _look_often(seed: int) -> int:
+    case = waiting(random_cases(seed, 1)[0])
+    if _more_seen(case):
+        small = shrunk(case, lambda one: bool(_more_seen(one)))
+        pytest.fail(f"{small}\n\n{_more_seen(small)}")
+    return sum(_punctual(case, compile_policy(case.document, virtual=True)).values())
+
+
+def _more_seen(case: Case) -> str:
+    policy = compile_policy(case.document, virtual=True)
+    rng, end = Random(case.seed), case.end * 1000
+    looks = [1000 * rng.randrange(case.events[0].at // 1000, case.end) for _ in range(400)]
+    _, decisions = punctual(case.events, policy, end)
+    expected = Counter((a.at, a.key, a.status) for decision in decisions for a in decision.actions)
+    found = Counter((a.at, a.key, a.status) for a in restless(case.events, policy, end, looks))
+    return "" if found == expected else f"seen only by looking: {found - expected}; not then: {expected - found}"
 
 
 def _punctual(case: Case, policy: Policy) -> Counter[tuple[object, ...]]:

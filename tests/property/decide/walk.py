@@ -48,31 +48,45 @@ def _gone(
     return [*states, *more], [*decisions, *decided], more[-1] if more else facts
 
 
-def late(
-    events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int] = (), again: bool = False
-) -> list[Action]:
-    """
-    Return every action of a worker that looks only at events, at the instants *wakes* and at the *end*.
-
-    *again*: at each of them it decides once more than it has to, as after a crash or a duplicate wake-up.
-    """
+def late(events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int] = ()) -> list[Action]:
+    """Return every action of a worker that looks only at events, at the instants *wakes* and at the *end*."""
     facts: Facts | None = None
     actions: list[Action] = []
-    agenda = sorted([*((event.at, 0, event) for event in events), *((wake, 1, None) for wake in wakes)], key=_when)
-    for instant, _, event in [*agenda, (end, 1, None)]:
+    for instant, event in _agenda(events, wakes, end):
         if facts is not None and event is not None:
             facts, decided = advance(facts, policy, instant - 1, instant)
-            actions += [action for decision in decided for action in decision.actions]
+            actions += _of(decided)
         if event is not None:
             facts = taken(facts, event, policy)
         if facts is not None:
             facts, decided = advance(facts, policy, instant, instant)
-            if again:
-                decided = (*decided, decide(facts, policy, instant))
-                facts = after(facts, decided[-1])
-            actions += [action for decision in decided for action in decision.actions]
+            actions += _of(decided)
     return actions
 
 
-def _when(item: tuple[int, int, Event | None]) -> tuple[int, int]:
-    return item[:2]
+def restless(events: Sequence[Event], policy: Policy, end: int, looks: Iterable[int]) -> list[Action]:
+    """Return every action of a punctual worker that decides once more at each of *looks*, at each event and the *end*."""
+    facts: Facts | None = None
+    actions: list[Action] = []
+    for instant, event in _agenda(events, looks, end):
+        if facts is not None:
+            facts, decided = advance(facts, policy, instant - 1)
+            actions += _of(decided)
+        if event is not None:
+            facts = taken(facts, event, policy)
+        if facts is not None:
+            facts, decided = advance(facts, policy, instant)
+            decision = decide(facts, policy, instant)
+            actions += _of((*decided, decision))
+            facts = after(facts, decision)
+    return actions
+
+
+def _of(decisions: Iterable[Decision]) -> list[Action]:
+    return [action for decision in decisions for action in decision.actions]
+
+
+def _agenda(events: Sequence[Event], wakes: Iterable[int], end: int) -> list[tuple[int, Event | None]]:
+    """Return all instants in order, events before wakes of the same instant."""
+    agenda: list[tuple[int, Event | None]] = [*((event.at, event) for event in events), *((t, None) for t in wakes)]
+    return [*sorted(agenda, key=lambda one: (one[0], one[1] is None)), (end, None)]
