@@ -99,7 +99,7 @@ class Terms(NamedTuple):
 def ask_of(leaf: ClockLeaf, terms: Terms) -> Ask:
     """Return the question that *leaf* puts to the clocks; leaves that ask the same share one, and so one answer."""
     key = (leaf.clock, leaf.amount, leaf.hours or terms.hours, leaf.of_remaining)
-    return terms.asks.setdefault(key, Ask(*key))
+    return terms.asks.setdefault((*key, isinstance(leaf.amount, int)), Ask(*key))
 
 
 def judge(condition: Condition, terms: Terms) -> Judge:
