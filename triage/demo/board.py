@@ -39,17 +39,12 @@ class PlainBoard:
     def __exit__(self, *_: object) -> None:
         """End; the summary follows."""
 
-    def watch(self, progress: Callable[[], Progress]) -> None:
+    def watch(self, now: int, progress: Callable[[], Progress]) -> None:
         """Print a line if one is due."""
-        state = progress() if self._reached(progress) else None
-        if state is not None:
-            self._out.write(plain_line(state) + "\n")
+        if now >= self._due:
+            self._out.write(plain_line(progress()) + "\n")
             self._out.flush()
-            self._due = state.now - (state.now - START) % EVERY + EVERY
-
-    def _reached(self, progress: Callable[[], Progress]) -> bool:
-        player = getattr(progress, "__self__", None)
-        return player is None or player.clock.now() >= self._due
+            self._due = now - (now - START) % EVERY + EVERY
 
 
 class LiveBoard:
@@ -72,15 +67,15 @@ class LiveBoard:
         """Take the table away; the summary follows."""
         self._live.stop()
 
-    def watch(self, progress: Callable[[], Progress]) -> None:
+    def watch(self, _now: int, progress: Callable[[], Progress]) -> None:
         """Draw where the last picture is old enough, and wait where the play is too quick to be followed."""
-        now = self._clock.now()
-        if now - self._shown < REFRESH:
+        wall = self._clock.now()
+        if wall - self._shown < REFRESH:
             return
         state = progress()
         self._live.update(picture(state), refresh=True)
-        self._shown = now
-        ahead = self._began + int(self._least * state.share) - now
+        self._shown = wall
+        ahead = self._began + int(self._least * state.share) - wall
         if ahead > 0:
             self._clock.wait(ahead)
 

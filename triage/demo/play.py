@@ -21,7 +21,7 @@ from triage.sample import START, Organisation, Script
 from triage.testing import ManualClock, RecordingSink
 from triage.worker import Worker
 
-TICK = 2 * MINUTE
+TICK = 3 * MINUTE
 """
 How much virtual time one round takes at most. A worker's own rounds are milliseconds; here each costs a transaction,
 so effects come up to this much after their due instant. What is decided, and as of when, does not depend on it.
@@ -82,6 +82,9 @@ class Played(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
 
 
+Watch = Callable[[int, Callable[[], Progress]], None]
+
+
 class _Tally(Struct):
     """What is counted on the way."""
 
@@ -114,14 +117,12 @@ class Player:
         with store.read() as unit:
             self._policy: Policy = self.worker.policy(unit)
 
-    def play(
-        self, watch: Callable[[Callable[[], Progress]], None] | None = None, stop: Callable[[], bool] = lambda: False
-    ) -> Played:
+    def play(self, watch: Watch | None = None, stop: Callable[[], bool] = lambda: False) -> Played:
         """
         Return what happened, once the script has ended or *stop* says so; a round that has begun is finished.
 
         Args:
-            watch: Called after each round with a function that says how far things are, for boards; asking costs some.
+            watch: Called after each round with the virtual instant and a function that says more; asking it costs some.
         """
         while not stop():
             now = self._next()
@@ -129,7 +130,7 @@ class Player:
                 return self._played(self.organisation.end, finished=True)
             self._round(now)
             if watch is not None:
-                watch(self.progress)
+                watch(self.clock.now(), self.progress)
         return self._played(self.clock.now(), finished=False)
 
     def progress(self) -> Progress:

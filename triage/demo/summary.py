@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from triage.demo.breaches import Breach
-from triage.demo.play import Played
+from triage.demo.play import TICK, Played
 from triage.domain.decision import Action
 from triage.domain.facts import Facts
 from triage.domain.instant import MINUTE, format_duration, format_instant
@@ -104,7 +104,7 @@ def _opening(played: Played) -> Iterator[str]:
     yield f"Effects planned: {sum(played.states.values())} ({states})."
     yield (
         f"Timers fired at most {format_duration(played.lateness['worst'])} of virtual time after their due instant "
-        f"({played.lateness['count']} timers; the play moves in rounds of two minutes)."
+        f"({played.lateness['count']} timers; the play moves in rounds of {TICK // MINUTE} minutes)."
     )
 
 

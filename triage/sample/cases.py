@@ -65,8 +65,8 @@ def case_tale(rng: random.Random, plot: Plot) -> tuple[Event, ...]:
 
 def _opened(tale: Tale, rng: random.Random, plot: Plot, cast: Cast) -> bool:
     """Open the case; return whether it lies in the queue."""
-    number, product = rng.randrange(1000, 9999), plot.product or rng.choice(PRODUCTS)
-    subject, text = (outage if plot.product else complaint)(rng, cast.language, product if plot.product else number)  # type: ignore[operator]
+    product = plot.product or rng.choice(PRODUCTS)
+    subject, text = _words(rng, plot, cast)
     mood = "urgent" if plot.product else rng.choices(("calm", "worried", "angry"), weights=(70, 22, 8))[0]
     weights = (0, 20, 60, 20) if plot.product else (20, 50, 24, 6)
     queued = rng.random() < 0.35
@@ -89,6 +89,12 @@ def _opened(tale: Tale, rng: random.Random, plot: Plot, cast: Cast) -> bool:
             actor="005MG01",
         )  # fmt: skip
     return queued
+
+
+def _words(rng: random.Random, plot: Plot, cast: Cast) -> tuple[str, str]:
+    if plot.product:
+        return outage(rng, cast.language, plot.product)
+    return complaint(rng, cast.language, rng.randrange(1000, 9999))
 
 
 def _picked_up(tale: Tale, rng: random.Random, cast: Cast) -> int:

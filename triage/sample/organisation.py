@@ -1,4 +1,4 @@
-"""The whole organisation from one seed: customers, agents coming and going, cases, leads, deals, an outage, a holiday."""
+"""The whole organisation from one seed: customers, agents coming and going, cases, leads, deals, an outage."""
 
 from __future__ import annotations
 

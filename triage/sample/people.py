@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from triage.calendars.calendar import Calendar, compile_calendar
-from triage.calendars.definition import CalendarDefinition, PublicHolidays
+from triage.calendars.definition import CalendarDefinition, Interval, PublicHolidays
 from triage.domain.instant import DAY, HOUR, parse_instant
 from triage.domain.work import Agent
 
@@ -36,7 +36,7 @@ _HOURS = {
     "apac": ("Australia/Sydney", ("09:00", "17:30"), ("12:30", "13:15"), "AU"),
 }
 
-_OVERRIDES = {"emea": {"2026-09-04": (("08:30", "13:00"),)}}
+_OVERRIDES: dict[str, dict[str, tuple[Interval, ...]]] = {"emea": {"2026-09-04": (("08:30", "13:00"),)}}
 """The summer party: EMEA goes home at one o'clock, the others do not."""
 
 
@@ -116,7 +116,7 @@ def hours(region: str) -> Calendar:
     definition = CalendarDefinition(
         tz=zone,
         name=f"sample {region}",
-        weekly={day: (window,) for day in _WEEK},
+        weekly=dict.fromkeys(_WEEK, (window,)),
         public=PublicHolidays(country=country),
         overrides=_OVERRIDES.get(region, {}),
         breaks=dict.fromkeys(_WEEK, (lunch,)),

@@ -8,9 +8,12 @@ from typing import Any
 
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE, SECOND
-from triage.domain.work import Event
+from triage.domain.work import Event, EventType
 from triage.sample.people import AGENTS, MANAGERS, SEATS, later, shift_of
 from triage.sample.tale import open_minutes
+
+_Deed = tuple[int, tuple[EventType, dict[str, Any]]]
+"""An instant and what happens then: the event's type and the rest of it."""
 
 
 def react(action: Action, at: int, rng: random.Random) -> tuple[Event, ...]:
@@ -65,16 +68,9 @@ def _picked_from_pool(action: Action, at: int, rng: random.Random) -> tuple[Even
     return (*taken, *_worked_on(action, agent, begun + MINUTE, rng, len(taken)))
 
 
-def _worked_on(
-    action: Action, agent: str, begun: int, rng: random.Random, count: int = 0
-) -> tuple[Event, ...]:
+def _worked_on(action: Action, agent: str, begun: int, rng: random.Random, count: int = 0) -> tuple[Event, ...]:
     """Return the work on a record: contact at *begun*, and its end some hours later."""
-    work: Callable[[str, int, random.Random], list[_Deed]] = _WORK[action.object]
-    return _told(action, work(agent, begun, rng), count)
-
-
-_Deed = tuple[int, tuple[str, dict[str, Any]]]
-"""An instant and what happens then: the event's type and the rest of it."""
+    return _told(action, _WORK[action.object](agent, begun, rng), count)
 
 
 def _case_work(agent: str, begun: int, rng: random.Random) -> list[_Deed]:
@@ -105,7 +101,7 @@ def _lead_work(agent: str, begun: int, rng: random.Random) -> list[_Deed]:
 
 def _deal_work(agent: str, begun: int, rng: random.Random) -> list[_Deed]:
     call = {"direction": "out", "channel": "phone", "actor": agent}
-    done = later(agent, begun, open_minutes(rng, 60, 300))
+    done = later(agent, begun, open_minutes(rng, 30, 110))
     end = rng.choices(("Closed Won", "Closed Lost"), weights=(60, 40))[0]
     return [(begun, ("activity", call)), (done, ("updated", {"changes": {"StageName": end}, "actor": agent}))]
 
@@ -117,7 +113,7 @@ _WORK: dict[str, Callable[[str, int, random.Random], list[_Deed]]] = {
 }
 
 
-def _pull_back(manager: str, at: int) -> tuple[str, dict[str, Any]]:
+def _pull_back(manager: str, at: int) -> tuple[EventType, dict[str, Any]]:
     return (
         "override",
         {
@@ -135,4 +131,4 @@ def _told(action: Action, deeds: list[_Deed], count: int = 0) -> tuple[Event, ..
             **values,
         )
         for number, (at, (type_, values)) in enumerate(deeds, start=count + 1)
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
