@@ -74,7 +74,8 @@ def test_sla_is_the_subject_looked_at() -> None:
     ask = Ask("sla", Fraction(1, 2), "")
     assert found.deadline(ask) is None
     dues = []
-    for found.subject in found.milestones.values():
+    for milestone in found.milestones.values():
+        found.subject = milestone
         dues.append(found.deadline(ask))
     assert dues == [at("11:00"), at("10:00")]
     assert found.start("sla") == START
@@ -87,7 +88,8 @@ def test_sla_is_the_subject_looked_at() -> None:
         (3 * SECOND, Fraction(1, 3), False, SECOND), (10 * SECOND, Fraction(1, 3), False, 4 * SECOND),
         (10 * SECOND, Fraction(1, 3), True, 7 * SECOND), (10 * SECOND, Fraction(0), True, 10 * SECOND),
         (10 * SECOND, Fraction(1), True, 0), (10 * SECOND, Fraction(3, 2), False, 15 * SECOND),
-        (HOUR, HOUR, True, 0), (HOUR, 2 * HOUR, True, 0), (HOUR, MINUTE, True, 59 * MINUTE), (HOUR, MINUTE, False, MINUTE),
+        (HOUR, HOUR, True, 0), (HOUR, 2 * HOUR, True, 0), (HOUR, MINUTE, True, 59 * MINUTE),
+        (HOUR, MINUTE, False, MINUTE),
         (None, Fraction(1, 2), False, None), (None, MINUTE, True, None), (None, MINUTE, False, MINUTE),
     ],
 )  # fmt: skip
