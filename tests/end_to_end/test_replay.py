@@ -14,8 +14,11 @@ import pytest
 
 from tests.benchmarks.bench_replay import events, policy
 from triage.config import load_policy
+from triage.domain.facts import Facts
 from triage.domain.instant import HOUR, format_instant, parse_instant
 from triage.domain.work import Event
+from triage.observe import observe
+from triage.pipeline import advance
 from triage.policy import compile_policy
 from triage.replay.engine import Replayed, run_replay
 from triage.replay.foresight import NEVER_ACTED, NOT_BEFORE, foresight
@@ -161,6 +164,25 @@ def test_records_do_not_disturb_each_other_when_replayed_apart() -> None:
         own = [line for line in small_log() if json.loads(line)["id"] == record]
         apart += run_replay(history_of_log(own), policy(), until=until)
     assert sorted(map(encode_line, together)) == sorted(map(encode_line, apart))  # type: ignore[arg-type]
+
+
+def test_lines_are_what_each_record_would_have_had_from_the_core_alone() -> None:
+    made = policy()
+    history = events(3, 60)
+    until = history[-1].at
+    walked: list[str] = []
+    for record in {event.id for event in history}:
+        facts: Facts | None = None
+        for event in (one for one in history if one.id == record):
+            if facts is not None:
+                facts, decisions = advance(facts, made, event.at - 1)
+                walked += [action.key for decision in decisions for action in decision.actions]
+            facts, decisions = advance(observe(facts, event, made, {}, "default"), made, event.at)
+            walked += [action.key for decision in decisions for action in decision.actions]
+        assert facts is not None
+        walked += [action.key for decision in advance(facts, made, until)[1] for action in decision.actions]
+    replayed = run_replay(history_of_log(small_log()), made)
+    assert sorted(one.key for one in replayed if isinstance(one, ActionLine)) == sorted(set(walked))
 
 
 PRINT = """
