@@ -37,7 +37,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     attempts: int = 8
     backoff: int = 1_000
     backoff_most: int = 15 * 60_000
-    poll: int = 50
+    poll: int = 20
     seed: int = 0
 
 

@@ -199,7 +199,7 @@ class Worker:
         try:
             while not stop.is_set():
                 if not self._survived(piece) and not stop.is_set():
-                    self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 20)
+                    self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 50)
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ from triage.store.related import SqlRelated
 
 BUSY_TIMEOUT = 10_000
 """How long a write waits for another process's write, in ms."""
+
+CHECKPOINT_EVERY = 1_000
+"""How often a running worker moves the write-ahead log into the file, in ms."""
+
+CHECKPOINT_PAGES = 16_000
+"""The length of the log at which a commit does it by itself, where no worker runs."""
 
 CACHE_KIB = 64 * 1024
 """The page cache of one connection."""
@@ -89,8 +96,26 @@ class SqlStore:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Be the one worker of this file until the end, or until this process dies however it dies."""
-        with file_lock(self.path.with_name(self.path.name + ".lock"), self.path):
+        with file_lock(self.path.with_name(self.path.name + ".lock"), self.path), self._checkpoints():
             yield
+
+    @contextmanager
+    def _checkpoints(self) -> Iterator[None]:
+        """Move the write-ahead log into the file from a thread of its own, so that no commit has to wait for that."""
+        stop = threading.Event()
+
+        def keep_moving() -> None:
+            while not stop.wait(CHECKPOINT_EVERY / 1000):
+                with contextlib.suppress(DBAPIError), self.engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
+        thread = threading.Thread(target=keep_moving, name="checkpoint", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def backup(self, path: Path) -> None:
         """Write a complete copy to the new file *path*, while others read and write."""
@@ -151,6 +176,7 @@ def _pragmas(max_pages: int) -> tuple[str, ...]:
         "synchronous=FULL",
         f"busy_timeout={BUSY_TIMEOUT}",
         f"cache_size=-{CACHE_KIB}",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         "foreign_keys=ON",
     )
     return (*fixed, f"max_page_count={max_pages}") if max_pages else fixed

@@ -7,9 +7,13 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 metadata = MetaData()
 
 
-def _table(name: str, *columns: Column[object], indexes: tuple[Index, ...] = ()) -> Table:
-    """Return the table, clustered by its primary key on SQLite, which saves the second look-up of a row id."""
-    return Table(name, metadata, *columns, *indexes, sqlite_with_rowid=False)
+def _table(name: str, *columns: Column[object], indexes: tuple[Index, ...] = (), wide: bool = False) -> Table:
+    """
+    Return the table. On SQLite a narrow one is clustered by its primary key, which saves a second look-up.
+
+    A *wide* one is not: rows of a kilobyte belong at the end of the file, not at the place of a random key.
+    """
+    return Table(name, metadata, *columns, *indexes, sqlite_with_rowid=wide)
 
 
 def _key(name: str, kind: type[Text | BigInteger] = Text) -> Column[object]:
@@ -33,6 +37,7 @@ record = _table(
     Column("is_open", Integer, nullable=False, server_default="1"),
     _text("owner_id"),
     Column("refs", Text, nullable=False, server_default="[]"),
+    wide=True,
 )
 
 TIMER_SET = text("due_ms IS NOT NULL")
@@ -81,6 +86,7 @@ action = _table(
         Index("action_rule", "org_id", "rule", "state", "seq"),
         Index("action_state", "org_id", "state", "seq"),
     ),
+    wide=True,
 )
 
 audit = _table(
@@ -102,6 +108,7 @@ audit = _table(
         Index("audit_key", "org_id", "idem_key"),
         Index("audit_event", "org_id", "event", "seq"),
     ),
+    wide=True,
 )
 
 event = _table(
@@ -114,6 +121,7 @@ event = _table(
     Column("at_ms", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     indexes=(Index("event_record", "org_id", "record_id", "seq"), Index("event_seq", "org_id", "seq", unique=True)),
+    wide=True,
 )
 
 source = _table(
@@ -136,6 +144,7 @@ refusal = _table(
     _text("record_id"),
     _text("body"),
     _int("at_ms"),
+    wide=True,
 )
 
 policy = _table(
@@ -151,6 +160,7 @@ policy = _table(
     Column("live", Integer, nullable=False, server_default="0"),
     Column("is_virtual", Integer, nullable=False, server_default="0"),
     _int("seq"),
+    wide=True,
 )
 
 decision = _table(
@@ -168,9 +178,10 @@ decision = _table(
     Column("loads", Text, nullable=False),
     Column("result", Text, nullable=False),
     indexes=(Index("decision_record", "org_id", "record_id", "version", "now_ms"),),
+    wide=True,
 )
 
-roster = _table("roster", _key("org_id"), _key("digest"), Column("agents", Text, nullable=False))
+roster = _table("roster", _key("org_id"), _key("digest"), Column("agents", Text, nullable=False), wide=True)
 
 agent = _table("agent", _key("org_id"), _key("id"), Column("body", Text, nullable=False))
 
