@@ -21,7 +21,7 @@ from triage.delivery import Delivered, Delivery, Pace
 from triage.domain.work import Event
 from triage.errors import IntakeError, StaleRecord, StoreError
 from triage.lateness import Lateness
-from triage.ports import Clock, Compiled, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
+from triage.ports import Clock, Compiled, EffectFilter, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
 from triage.store.codec import encode
 from triage.turn import Settled, Turn
 
@@ -29,6 +29,9 @@ Answer = TypeVar("Answer")
 
 REFUSALS_SHOWN = 100
 """How many refusals `ingest` returns; all of them are in the store."""
+
+PLACE_EVERY = 30_000
+"""How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
 
 CONFLICTS = 5
 """How often a transaction is tried again where somebody else stored one of its records in between."""
@@ -75,6 +78,7 @@ class Worker:
         self.pace = pace or Pace()
         self.lateness = Lateness()
         self.health = Health()
+        self._placed_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
@@ -153,7 +157,10 @@ class Worker:
         return self._delivery.act(now, self.pace.act_batch if limit is None else limit)
 
     def place_held(self, now: int) -> int:
-        """Give effects that nobody could take to whoever can now; return how many."""
+        """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
+        with self.store.read() as unit:
+            if not unit.outbox.find(EffectFilter(states=("held",), target="", limit=1)):
+                return 0
         with self.store.write() as unit:
             turn = Turn(unit, self.engine, self.policy(unit), now)
             turn.place_held()
@@ -166,7 +173,8 @@ class Worker:
             return min(found, default=None)
 
     def drain(self, now: int) -> int:
-        """Fire and carry out until nothing more is due at *now*; return how many effects were done."""
+        """Fire, place and carry out until nothing more is due at *now*; return how many effects were done."""
+        self.place_held(now)
         done = 0
         while True:
             fired = self.fire(now)
@@ -217,6 +225,9 @@ class Worker:
 
     def _fire_round(self) -> bool:
         now = self.clock.now()
+        if now - self._placed_at >= PLACE_EVERY:
+            self._placed_at = now
+            self.place_held(now)
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:

@@ -1,0 +1,82 @@
+"""What the engine adds to the calls it hands on: outlines, references, and places for what nobody could take."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from triage.domain.instant import HOUR
+from triage.engine import PureEngine
+from triage.policy import RuleMode
+from triage.testing import SMALL_POLICY, Sandbox
+
+ENGINE = PureEngine()
+
+
+def test_an_outline_changes_with_its_rule_and_with_nothing_else() -> None:
+    before = ENGINE.outlines(SMALL_POLICY)
+    rules = SMALL_POLICY["rules.yaml"].replace("age >= 1h", "age >= 2h")
+    after = ENGINE.outlines({**SMALL_POLICY, "rules.yaml": rules})
+    assert [name for name in before if before[name] != after[name]] == ["age-1h"]
+
+
+def test_every_outline_changes_with_a_shared_part() -> None:
+    before = ENGINE.outlines(SMALL_POLICY)
+    after = ENGINE.outlines({**SMALL_POLICY, "words.yaml": "words:\n  urgent: [now]\n"})
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_the_same_texts_and_modes_compile_to_the_same_policy() -> None:
+    modes = {"age-1h": RuleMode("act", 5)}
+    digests = {ENGINE.compile(SMALL_POLICY, modes, virtual=False).digest for _ in range(2)}
+    digests.add(ENGINE.compile(SMALL_POLICY, {}, virtual=False).digest)
+    digests.add(ENGINE.compile(SMALL_POLICY, modes, virtual=True).digest)
+    assert len(digests) == 3
+
+
+def test_references_are_the_related_records_a_record_names() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", AccountId="001A")
+    sandbox.create("2")
+    policy = ENGINE.compile(SMALL_POLICY, {}, virtual=True)
+    assert ENGINE.references(sandbox.facts("1"), policy) == (("Account", "001A"),)
+    assert ENGINE.references(sandbox.facts("2"), policy) == ()
+
+
+def held() -> Sandbox:
+    sandbox = Sandbox()
+    sandbox.agent("a", presence="offline", pools=["seniors"])
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.create("1", AccountId="001A")
+    sandbox.after(2 * HOUR)
+    return sandbox
+
+
+def test_nobody_is_placed_while_nobody_can_take_it() -> None:
+    sandbox = held()
+    (effect,) = sandbox.effects("held")
+    with sandbox.store.read() as unit:
+        policy, agents = sandbox.worker.policy(unit), unit.related.agents()
+    facts = replace(sandbox.facts("1"), agents=agents)
+    assert ENGINE.place(effect.action, facts, policy, sandbox.clock.now()) is None
+    online = replace(facts, agents=(replace(agents[0], presence="online"),))
+    placed = ENGINE.place(effect.action, online, policy, sandbox.clock.now())
+    assert placed is not None
+    assert (placed.target, placed.status, placed.key) == ("user:a", "planned", effect.action.key)
+
+
+def test_a_held_action_is_not_placed_when_its_rule_has_changed_under_it() -> None:
+    sandbox = held()
+    (effect,) = sandbox.effects("held")
+    other = ENGINE.compile(
+        {**SMALL_POLICY, "rules.yaml": SMALL_POLICY["rules.yaml"].replace("gold-2h", "other")}, {}, virtual=True
+    )
+    assert ENGINE.place(effect.action, sandbox.facts("1"), other, sandbox.clock.now()) is None
+
+
+def test_a_closed_or_deleted_record_is_not_open() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", "2", "3")
+    sandbox.happen("updated", "1", changes={"Status": "Closed"})
+    sandbox.happen("deleted", "2")
+    policy = ENGINE.compile(SMALL_POLICY, {}, virtual=True)
+    assert [ENGINE.is_open(sandbox.facts(name), policy) for name in "123"] == [False, False, True]
