@@ -40,8 +40,13 @@ class Found(Struct, frozen=True, kw_only=True):
 
     @property
     def slot(self) -> str:
-        """What fires once per episode: rule, step and milestone."""
+        """What repeats in one run: rule, step and milestone."""
         return f"{self.rule.id}/{self.step}/{self.subject}"
+
+    @property
+    def mark(self) -> str:
+        """What fires once, as in the keys of its actions: milestones that share an episode share one firing."""
+        return f"{self.rule.id}/{self.step}#{self.episode}"
 
 
 def holding(view: View) -> Iterator[Found]:

@@ -83,7 +83,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     """
     What has to be remembered about a record between two decisions, and nothing that can be derived.
 
-    `true_since` is keyed `rule/milestone`; `fired` maps `rule/step/milestone#episode` to the instant it fired; `ours`
+    `true_since` is keyed `rule/milestone`; `fired` maps `rule/step#episode` to the instant it fired; `ours`
     maps a field name to the action of ours that last set it, until a person does; `latched_by` is the digest of the
     rules that chose `in_force`, so that a new policy chooses again.
     """
