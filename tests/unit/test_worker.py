@@ -299,3 +299,17 @@ def test_a_published_policy_is_used_from_the_next_transaction_on() -> None:
     sandbox.publish({**SMALL_POLICY, "rules.yaml": rules})
     sandbox.after(5 * MINUTE)
     assert [one.action.due for one in sandbox.effects("done")] == [START + 5 * MINUTE]
+
+
+def test_held_for_want_of_anybody_goes_when_a_shift_begins() -> None:
+    """No event says so: the worker looks."""
+    hours = ", ".join(f"{day}: ['12:00-18:00']" for day in ("mon", "tue", "wed", "thu", "fri"))
+    calendars = {"calendars.yaml": f"calendars:\n  afternoon:\n    tz: UTC\n    weekly: {{{hours}}}\n"}
+    sandbox = Sandbox({**SMALL_POLICY, **calendars})
+    senior(sandbox, "a", shift="afternoon")
+    gold(sandbox, "1")
+    sandbox.after(2 * HOUR)
+    assert len(sandbox.effects("held")) == 1
+    assert sandbox.after(30 * MINUTE) == 0
+    assert sandbox.after(30 * MINUTE) == 1
+    assert sandbox.facts("1").item.fields["owner"] == "a"
