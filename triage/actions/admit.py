@@ -140,9 +140,10 @@ def _rule_hours(view: View, rule: Rule) -> Hours:
 def _waits(found: Found, view: View, ledger: Ledger) -> bool:
     """Return whether a cool-down or a closed delivery window keeps *found* for later; wakes the view then."""
     rule = found.rule
-    last = ledger.last_fired.get(rule.id)
+    # The ledger's own are of this decision: several milestones and steps may fire together.
+    last = view.memory.last_fired.get(rule.id)
     ready = view.now
-    if rule.cool_down and last is not None and last != view.now:
+    if rule.cool_down and last is not None:
         ready = max(ready, last + rule.cool_down)
     if rule.deliver == "in_hours":
         hours = view.hours if rule.hours == "none" else _rule_hours(view, rule)
