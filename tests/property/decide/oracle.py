@@ -137,6 +137,8 @@ class Hours:
 
     def opens(self, name: str, second: int) -> int | None:
         """Return the first open second from *second* on."""
+        if second >= self.end:
+            return None
         place = self.counting(name).find(1, second - self.begin)
         return None if place < 0 else self.begin + place
 
@@ -388,8 +390,10 @@ class Timeline:
         self.hours = Hours(document, end - LOOK_BACK[end - events[0].at // 1000 > LOOK_BACK[0]], end + SLACK + 60)
         self.stretches: list[Stretch] = []
         self.fired: list[Fired] = []
-        self._marks: set[tuple[str, str, str, str]] = set()
+        self._marks: set[tuple[str, str, str]] = set()
         self._since: dict[tuple[str, str, str], int] = {}
+        self._named = {rule.id: rule for rule_set in document.rule_sets for rule in rule_set.rules}
+        self._last: dict[str, int] = {}
         self.record = Record(document, self.hours, related)
         for event, following in zip(events, [*events[1:], None], strict=True):
             self.record.take(event)
@@ -414,11 +418,40 @@ class Timeline:
         self._since = {
             (what.rule, what.step, what.subject): what.since for start, stop, what in held if start <= last < stop
         }
-        for start, stop, what in sorted(held, key=lambda one: one[0]):
-            free = self.record.free_from(what.rule, start)
-            if free is not None and free <= last and free < stop:
-                self._fire(what, free)
+        self._fire_in_order(held, last)
         self.stretches.append(Stretch(begin, end, _changes(held, begin, begin + paint.count)))
+
+    def _fire_in_order(self, held: list[tuple[int, int, Held]], last: int) -> None:
+        """Fire what holds, each at the first second at which nothing makes it wait; those of one second together."""
+        waiting = [one for one in held if self._mark(one[2]) not in self._marks]
+        while True:
+            times = [(self._ready(what.rule, start), stop, what) for start, stop, what in waiting]
+            able = [(at, what) for at, stop, what in times if at is not None and at <= last and at < stop]
+            if not able:
+                return
+            first = min(at for at, _ in able)
+            for at, what in able:
+                if at == first:
+                    self._fire(what, at)
+            self._last |= {what.rule: first for at, what in able if at == first}
+            waiting = [one for one in waiting if self._mark(one[2]) not in self._marks]
+
+    def _ready(self, name: str, second: int) -> int | None:
+        """Return the first second from *second* on outside overrides and cool-down, inside the delivery window."""
+        rule = self._named[name]
+        own = self.record.own_hours("record" if rule.hours == "none" else rule.hours)
+        while True:
+            ready = self.record.free_from(name, second)
+            if ready is not None and rule.cool_down and name in self._last:
+                ready = max(ready, self._last[name] + rule.cool_down // 1000)
+            if ready is not None and rule.deliver == "in_hours":
+                ready = self.hours.opens(own, ready)
+            if ready is None or ready == second:
+                return ready
+            second = ready
+
+    def _mark(self, what: Held) -> tuple[str, str, str]:
+        return what.rule, what.step, what.episode
 
     def _rule(self, rule: Rule, paint: Paint, event: Event) -> list[tuple[int, int, Held]]:
         found = []
@@ -460,11 +493,10 @@ class Timeline:
         return f"state:{since}000"
 
     def _fire(self, what: Held, at: int) -> None:
-        mark = (what.rule, what.step, what.subject, what.episode)
-        if mark in self._marks:
+        if self._mark(what) in self._marks:
             return
-        self._marks.add(mark)
-        rule = next(rule for rule_set in self.document.rule_sets for rule in rule_set.rules if rule.id == what.rule)
+        self._marks.add(self._mark(what))
+        rule = self._named[what.rule]
         do = next((step.do for step in rule.steps if step.id == what.step), rule.do)
         for position in range(len(do)):
             text = f"{self.org}|Case|{RECORD}|{what.rule}|{what.step}|{position}|{what.episode}"

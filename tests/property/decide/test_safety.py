@@ -18,7 +18,7 @@ from tests.property.decide.generate import (
     some,
     waiting,
 )
-from tests.property.decide.oracle import BeyondSightError, Timeline
+from tests.property.decide.oracle import BeyondSightError, Timeline, on_event
 from tests.property.decide.test_instants import firings
 from tests.property.decide.walk import punctual, taken
 from triage.actions.effects import effect_event
@@ -63,6 +63,29 @@ def test_an_override_defers_exactly_to_its_end(block: int) -> None:
     _prove(block, _deferred, overridden)
 
 
+@pytest.mark.parametrize("block", range(2))
+def test_cool_downs_and_delivery_windows_defer_to_the_second(block: int) -> None:
+    """Every firing comes at the first second at which nothing makes it wait: override, cool-down or closed hours."""
+    _prove(block, _deferred, _deferring)
+
+
+@pytest.mark.laws
+@pytest.mark.parametrize("block", range(10, 40))
+def test_waits_end_to_the_second_over_many_histories(block: int) -> None:
+    """The same over almost two thousand histories."""
+    _prove(block, _deferred, _deferring)
+
+
+def _deferring(case: Case) -> Case:
+    """Return *case* with overrides, cool-downs and delivery windows, but no repeats, and only rules that look at time."""
+    case = waiting(overridden(case))
+    sets = (
+        replace(rule_set, rules=tuple(replace(rule, repeat=None) for rule in rule_set.rules if not on_event(rule)))
+        for rule_set in case.document.rule_sets
+    )
+    return case._replace(document=replace(case.document, rule_sets=tuple(sets)))
+
+
 def _deferred(case: Case) -> str:
     try:
         timeline = Timeline(case.document, list(case.events), case.end, RELATED)
@@ -70,6 +93,25 @@ def _deferred(case: Case) -> str:
         return ""
     _, decisions = punctual(case.events, compile_policy(case.document, virtual=True), case.end * 1000)
     return "\n".join(firings(timeline, decisions))
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_firings_of_a_rule_keep_its_cool_down_apart_repeats_too(block: int) -> None:
+    """Two decisions that plan something for one rule lie at least its cool-down apart."""
+    _prove(block, _too_soon, waiting)
+
+
+def _too_soon(case: Case) -> str:
+    policy = compile_policy(case.document, virtual=True)
+    _, decisions = punctual(case.events, policy, case.end * 1000)
+    last: dict[str, int] = {}
+    for decision in decisions:
+        fired = {action.rule for action in decision.actions if action.status == "planned"} - {"override"}
+        for name in fired:
+            if decision.at < last.get(name, 0) + policy.rules[name].cool_down:
+                return f"{name} at {last[name]} and again at {decision.at}"
+        last |= dict.fromkeys(fired, decision.at)
+    return ""
 
 
 # Modes and backlog
