@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from triage.domain.decision import AuditEntry
 from triage.domain.work import Event, WorkItem
-from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit
+from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit, TriageError
 from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
 from triage.turn import Turn, entry_of
 
@@ -135,21 +135,29 @@ class Delivery:
                 limit=limit,
                 stopped=sorted(self._stops),
             )
-            policy = self._policy(unit)
-            turn = Turn(unit, self._engine, policy, now)
+            turn = Turn(unit, self._engine, self._policy(unit), now)
             turn.load(sorted({effect.record for effect in claimed}))
             kept = []
             for effect in claimed:
-                facts = turn.known(effect.record)
-                why = "" if facts is None else self._engine.still_holds(facts, policy, effect.action, now)
+                state, why = self._checked(effect, turn, now)
                 if not why:
                     kept.append(effect)
                     continue
-                unit.outbox.change([effect.action.key], "cancelled", run_at=0, error=why)
+                unit.outbox.change([effect.action.key], state, run_at=0, error=why)
                 turn.free(effect)
-                turn.note(entry_of(effect.action, unit.org, "cancelled", now, why=why))
+                turn.note(entry_of(effect.action, unit.org, state, now, why=why))
             turn.settle()
         return kept, len(claimed) - len(kept)
+
+    def _checked(self, effect: Effect, turn: Turn, now: int) -> tuple[State, str]:
+        """Return the state for an effect that must not go, and why; an empty reason where it may."""
+        facts = turn.known(effect.record)
+        if facts is None:
+            return "cancelled", ""
+        try:
+            return "cancelled", self._engine.still_holds(facts, turn.policy, effect.action, now)
+        except TriageError as fault:
+            return "dead", f"cannot be checked: {fault}"
 
     def _send(self, effect: Effect) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""

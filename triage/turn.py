@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.instant import MINUTE
-from triage.domain.work import Agent, Event
+from triage.domain.work import Agent, Event, WorkItem
 from triage.errors import IntakeError, TriageError
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
@@ -59,6 +59,7 @@ class Turn:
         self._facts: dict[str, Facts] = {}
         self._why: dict[str, str] = {}
         self._failed: dict[str, str] = {}
+        self._decided: set[str] = set()
         self._actions: list[Action] = []
         self._kept: list[StoredDecision] = []
         self._entries: list[AuditEntry] = []
@@ -135,6 +136,14 @@ class Turn:
 
     def _apply(self, key: str, event: Event, live_from: int = 0) -> None:
         self.load([key])
+        try:
+            self._happen(key, event, live_from)
+        except IntakeError:
+            raise
+        except TriageError as fault:
+            raise IntakeError(str(fault), event.id) from fault
+
+    def _happen(self, key: str, event: Event, live_from: int) -> None:
         facts = self._facts.get(key)
         if facts is not None and facts.next_at is not None and facts.next_at < event.at:
             facts = self._advance(key, facts, event.at - 1)
@@ -142,12 +151,7 @@ class Turn:
         folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
         if facts is None and live_from:
             folded = replace(folded, live_from=live_from)
-        try:
-            self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
-        except IntakeError:
-            raise
-        except TriageError as fault:
-            raise IntakeError(str(fault), event.id) from fault
+        self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
 
     def _fold_agent(self, event: Event) -> None:
         held = self._roster.get(event.id)
@@ -166,7 +170,11 @@ class Turn:
         dependents |= {key for key, facts in self._facts.items() if record_key(*target) in self._references(facts)}
         self.load(sorted(dependents))
         for key in sorted(dependents):
-            self._apply(key, event)
+            try:
+                self._apply(key, event)
+            except IntakeError as fault:
+                # One record's fault must not keep the event from the others.
+                self._entries.append(self._failed_entry(self._facts[key].item, str(fault)))
 
     def place_held(self) -> None:
         """Give held effects that nobody could take to whoever can now."""
@@ -190,6 +198,7 @@ class Turn:
             decision = self._engine.decide(seen, self.policy, max(upto, facts.last_decided_at or upto), self._now)
             decided = after(seen, decision)
             self._keep(key, seen, "decide", decision.at, (decision,))
+        self._decided.add(key)
         self._facts[key] = replace(decided, agents=())
         return self._facts[key]
 
@@ -263,7 +272,8 @@ class Turn:
         changes: list[tuple[Record | None, Record]] = []
         for key, facts in self._facts.items():
             before = self._before[key]
-            if key in self._failed or (before is not None and before.facts == facts and before.due == facts.next_at):
+            # A record that was only looked at keeps its timer: somebody may have woken it.
+            if key not in self._decided or key in self._failed:
                 continue
             record = self._record(key, facts)
             changes.append((before, record))
@@ -294,12 +304,11 @@ class Turn:
         """Keep the worker going past one record that cannot be decided: audited, and looked at again later."""
         self._failed[record.key] = fault
         self._unit.records.save([(record, replace(record, due=self._now + RETRY_AFTER, why="failed"))])
-        item = record.facts.item
-        self._entries.append(
-            AuditEntry(
-                at=self._now, org=self._unit.org, object=item.object, id=item.id, event="failed", body={"error": fault}
-            )
-        )
+        self._entries.append(self._failed_entry(record.facts.item, fault))
+
+    def _failed_entry(self, item: WorkItem, fault: str) -> AuditEntry:
+        body = {"error": fault}
+        return AuditEntry(at=self._now, org=self._unit.org, object=item.object, id=item.id, event="failed", body=body)
 
     def _seen(self, facts: Facts) -> Facts:
         return replace(facts, agents=self._roster.agents())

@@ -9,9 +9,11 @@ import pytest
 from triage.delivery import Pace
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE, SECOND
-from triage.errors import SinkBusy, SinkLimit, SinkRefused
+from triage.engine import PureEngine
+from triage.errors import CalendarError, SinkBusy, SinkLimit, SinkRefused
 from triage.steering import stop
 from triage.testing import Sandbox
+from triage.worker import Worker
 
 
 def failing(*faults: Exception | None) -> Callable[[Action], None]:
@@ -187,3 +189,18 @@ def test_an_effect_on_a_record_that_is_gone_is_done_and_says_so() -> None:
     sandbox.happen("deleted", "1")
     outcome = sandbox.worker.act(sandbox.clock.now())
     assert outcome.cancelled == 1
+
+
+def test_an_effect_that_cannot_be_checked_is_dead_with_the_reason() -> None:
+    """Otherwise it would come back for ever, and everything behind it would wait."""
+
+    class Puzzled(PureEngine):
+        def still_holds(self, facts, policy, action, now):  # type: ignore[no-untyped-def]
+            raise CalendarError("beyond the years this calendar covers")
+
+    sandbox = due()
+    worker = Worker(sandbox.store, sandbox.sink, Puzzled(), sandbox.clock)
+    worker.act(sandbox.clock.now())
+    (dead,) = sandbox.effects("dead")
+    assert dead.error == "cannot be checked: beyond the years this calendar covers"
+    assert sandbox.sink.calls == []

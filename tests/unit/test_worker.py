@@ -313,3 +313,39 @@ def test_held_for_want_of_anybody_goes_when_a_shift_begins() -> None:
     assert sandbox.after(30 * MINUTE) == 0
     assert sandbox.after(30 * MINUTE) == 1
     assert sandbox.facts("1").item.fields["owner"] == "a"
+
+
+def test_a_record_that_was_woken_stays_woken_when_its_effect_goes_first() -> None:
+    """Carrying out reads the record; that must not put its timer back to where its last decision wanted it."""
+    sandbox = Sandbox()
+    sandbox.create("1")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    with sandbox.store.write() as unit:
+        unit.records.wake(["Case/1"], sandbox.clock.now() + 5, "policy")
+    sandbox.happen("updated", "1", changes={"Status": "Closed"})
+    with sandbox.store.write() as unit:
+        unit.records.wake(["Case/1"], sandbox.clock.now() + 5, "policy")
+    assert sandbox.worker.act(sandbox.clock.now()).cancelled == 1
+    assert sandbox.worker.next_due() == sandbox.clock.now() + 5
+    assert sandbox.worker.fire(sandbox.clock.move(5)).records == 1
+    assert sandbox.worker.fire(sandbox.clock.now()).records == 0
+
+
+def test_a_record_woken_at_the_instant_of_its_last_decision_is_looked_at_once() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    with sandbox.store.write() as unit:
+        unit.records.wake(["Case/1"], START, "policy")
+    assert [sandbox.worker.fire(START).records for _ in range(2)] == [1, 0]
+    assert sandbox.worker.next_due() == START + HOUR
+
+
+def test_a_related_event_reaches_the_others_when_one_record_cannot_be_decided() -> None:
+    sandbox = Sandbox()
+    sandbox.create("bad", "good", AccountId="001A")
+    worker = Worker(sandbox.store, sandbox.sink, Faulty(), sandbox.clock)
+    sandbox.clock.move(MINUTE)
+    event = sandbox.event("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    assert worker.ingest([event], sandbox.clock.now()).accepted == 1
+    assert sandbox.facts("good").item.fields["account.tier"] == "Gold"
+    assert [entry.id for entry in sandbox.audit("failed")] == ["bad"]
