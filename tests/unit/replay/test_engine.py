@@ -233,6 +233,32 @@ def test_events_at_the_edges_of_time_are_replayed_or_refused_and_counted() -> No
     assert summary.events.replayed + summary.events.refused + count.refused == 4
 
 
+ENDLESS = """
+  - id: nag
+    when: ["age >= 1h"]
+    hours: london
+    do: [{notify: {who: "queue:desk", template: news}}]
+    repeat: {every: 100h, at_most: 3}
+"""
+
+
+def test_a_record_that_cannot_be_decided_at_a_timer_is_named_and_the_rest_goes_on() -> None:
+    lines = [
+        created("2199-12-31T09:00:00Z", "500A"),
+        created("2199-12-31T10:00:00Z", "500B", Priority="High"),
+        updated("2199-12-31T11:30:00Z", "500A", Status="Open"),
+    ]
+    replayed = play(lines, policy_of(ENDLESS))
+    list(replayed)
+    summary = replayed.summary()
+    assert [(one.id, one.at) for one in summary.failed] == [
+        ("500A", "2199-12-31T10:00:00Z"),
+        ("500B", "2199-12-31T11:00:00Z"),
+    ]
+    assert "past 2199" in summary.failed[0].reason
+    assert (summary.events.replayed, summary.events.refused) == (2, 1)
+
+
 def test_counts_add_up_when_every_second_line_is_damaged() -> None:
     lines = []
     for number in range(60):
