@@ -49,7 +49,8 @@ class ObjectPolicy:
         self.uses_owner = any(
             isinstance(leaf, Leaf) and leaf.field.startswith("owner.")
             for compiled in self.book.rules
-            for leaf in leaves(compiled.condition)
+            for condition in (compiled.condition, *(boost.when for boost in compiled.rule.boosts))
+            for leaf in leaves(condition)
         )
 
     def counts_itself(self, name: str) -> bool:
