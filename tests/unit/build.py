@@ -101,7 +101,7 @@ def message(when: str, direction: str = "in", **more: Any) -> Event:
     return event("message", when, direction=direction, channel="email", **more)
 
 
-def agent(name: str, **more: Any) -> Agent:
+def agent(name: str, /, **more: Any) -> Agent:
     """Return somebody who is online, in team desk and pool senior."""
     return Agent(id=name, **({"presence": "online", "teams": ("desk",), "pools": ("senior",)} | more))
 
