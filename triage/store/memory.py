@@ -6,9 +6,8 @@ A write transaction works on a copy of all tables and puts it in place at the en
 
 from __future__ import annotations
 
-import copy
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,10 @@ from triage.domain.decision import AuditEntry
 from triage.domain.work import Agent, Event
 from triage.errors import StaleRecord, StoreBusy, StoreError
 from triage.ports import (
-    UNSENT,
     Audit,
     AuditFault,
     AuditRow,
     Control,
-    Effect,
-    EffectFilter,
-    Finish,
     Intake,
     Outbox,
     Policies,
@@ -35,43 +30,14 @@ from triage.ports import (
     Refusal,
     Related,
     SourceState,
-    State,
     Stop,
     StoredDecision,
     StoredPolicy,
     record_key,
 )  # fmt: skip
-from triage.safety import Bucket
 from triage.store.audit import GENESIS, chained, check_line
-from triage.store.outbox import LANES, replaces
-
-PENDING = ("ready", "leased")
-
-
-class Tables:
-    """All that is kept."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
-        self.related: dict[tuple[str, str], dict[str, Any]] = {}
-        self.agents: dict[str, Agent] = {}
-        self.events: dict[tuple[str, str], tuple[str, Event]] = {}
-        self.sources: dict[str, SourceState] = {}
-        self.refusals: dict[tuple[str, int, str], Refusal] = {}
-        self.effects: dict[str, Effect] = {}
-        self.usage: dict[Bucket, int] = {}
-        self.audit: list[AuditRow] = []
-        self.policies: dict[str, StoredPolicy] = {}
-        self.decisions: dict[str, StoredDecision] = {}
-        self.rosters: dict[str, tuple[Agent, ...]] = {}
-        self.stops: dict[str, Stop] = {}
-        self.paused = 0
-
-    def copied(self) -> Tables:
-        """Return a copy that can change by itself; the rows in it are frozen."""
-        other = Tables()
-        other.__dict__ = {name: copy.copy(value) for name, value in self.__dict__.items()}
-        return other
+from triage.store.memory_outbox import MemoryOutbox
+from triage.store.memory_tables import Tables
 
 
 class MemoryUnit:
@@ -244,116 +210,6 @@ class MemoryIntake:
         return found[:limit]
 
 
-class MemoryOutbox:
-    """See `triage.ports.Outbox`."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    def plan(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Store those whose key is new, or stands where `replaces` lets them take its place."""
-        stored = []
-        for effect in effects:
-            before = self._tables.effects.get(effect.action.key)
-            if before is None or replaces(before.state, effect.state):
-                seq = max((one.seq for one in self._tables.effects.values()), default=0) + 1
-                kept = Effect(action=effect.action, state=effect.state, seq=seq, run_at=effect.run_at)
-                self._tables.effects[effect.action.key] = kept
-                stored.append(kept)
-        return stored
-
-    def supersede(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Overtake older unsent owner and priority effects of the same records."""
-        newest: dict[tuple[str, str], int] = {}
-        for one in effects:
-            if one.action.kind in LANES and one.state == "ready":
-                place = (one.record, LANES[one.action.kind])
-                newest[place] = max(newest.get(place, 0), one.seq)
-        older = [
-            one
-            for one in self._ordered()
-            if one.state in UNSENT and one.seq < newest.get((one.record, LANES.get(one.action.kind, "")), 0)
-        ]
-        self.change([one.action.key for one in older], "superseded", run_at=0)
-        return older
-
-    def claim(
-        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
-    ) -> list[Effect]:
-        """Lease at most *limit* effects that are due."""
-        ordered = sorted(self._ordered(), key=lambda one: (-one.action.priority, one.run_at, one.seq))
-        due = [
-            one
-            for one in ordered
-            if one.state in PENDING and one.run_at <= now and one.action.rule not in stopped and not self._behind(one)
-        ]
-        taken = [replace(one, state="leased", run_at=until, owner=owner, lease=lease) for one in due[:limit]]
-        self._tables.effects.update({one.action.key: one for one in taken})
-        return taken
-
-    def finish(self, finishes: Sequence[Finish]) -> set[str]:
-        """Store how effects ended; return the keys whose lease still held."""
-        held = set()
-        for one in finishes:
-            effect = self._tables.effects.get(one.key)
-            if effect is None or effect.state != "leased" or effect.lease != one.lease:
-                continue
-            held.add(one.key)
-            self._tables.effects[one.key] = replace(
-                effect, state=one.state, run_at=one.run_at, attempt=one.attempt, error=one.error, owner="", lease="",
-                done_at=one.at if one.state == "done" else None,
-            )  # fmt: skip
-        return held
-
-    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store, by key, what each done effect changed."""
-        for key, values in before.items():
-            self._tables.effects[key] = replace(self._tables.effects[key], before=dict(values))
-
-    def next_run(self) -> int | None:
-        """Return the earliest instant at which something is to be sent."""
-        return min((one.run_at for one in self._tables.effects.values() if one.state in PENDING), default=None)
-
-    def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand."""
-        for key in keys:
-            held = self._tables.effects[key]
-            self._tables.effects[key] = replace(held, state=state, run_at=run_at, error=error, owner="", lease="")
-
-    def find(self, wanted: EffectFilter) -> list[Effect]:
-        """Return the effects that *wanted* asks for."""
-        found = [one for one in self._ordered() if _wanted(one, wanted)]
-        return (found[::-1] if wanted.newest_first else found)[: wanted.limit]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many effects stand in each state."""
-        states = sorted(one.state for one in self._tables.effects.values())
-        return {state: states.count(state) for state in states}
-
-    def usage(self, buckets: Collection[Bucket]) -> dict[Bucket, int]:
-        """Return those of *buckets* that count anything."""
-        return {bucket: self._tables.usage[bucket] for bucket in buckets if bucket in self._tables.usage}
-
-    def add_usage(self, added: Mapping[Bucket, int]) -> None:
-        """Let counters grow."""
-        for bucket, used in added.items():
-            self._tables.usage[bucket] = self._tables.usage.get(bucket, 0) + used
-
-    def _ordered(self) -> list[Effect]:
-        return sorted(self._tables.effects.values(), key=lambda one: one.seq)
-
-    def _behind(self, effect: Effect) -> bool:
-        """Tell whether an earlier effect of the same record and lane is still pending."""
-        lane = LANES.get(effect.action.kind, effect.action.kind)
-        return any(
-            one.record == effect.record
-            and one.seq < effect.seq
-            and one.state in PENDING
-            and LANES.get(one.action.kind, one.action.kind) == lane
-            for one in self._tables.effects.values()
-        )
-
-
 class MemoryAudit:
     """See `triage.ports.Audit`."""
 
@@ -478,15 +334,3 @@ class MemoryControl:
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
         self._tables.paused = until
-
-
-def _wanted(one: Effect, wanted: EffectFilter) -> bool:
-    return (
-        (not wanted.states or one.state in wanted.states)
-        and wanted.rule in ("", one.action.rule)
-        and wanted.record in ("", one.record)
-        and one.action.key.startswith(wanted.key)
-        and wanted.target in (None, one.action.target)
-        and (wanted.since is None or one.action.at >= wanted.since)
-        and (wanted.until is None or one.action.at <= wanted.until)
-    )
