@@ -96,7 +96,9 @@ def picture(state: Progress) -> RenderableType:
     head = Text.assemble(
         ("Virtual time ", "dim"), (_day(state.now), "bold"), ("   nothing outside is touched; Ctrl-C stops", "dim")
     )
-    return Group(head, ProgressBar(total=1.0, completed=state.share, width=76), _numbers(state), _columns(state))
+    bar = Table.grid()
+    bar.add_row(ProgressBar(total=1.0, completed=state.share, width=76))
+    return Group(head, bar, _numbers(state), _columns(state))
 
 
 def _numbers(state: Progress) -> Table:
