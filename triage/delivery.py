@@ -42,7 +42,11 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
-    """What became of the effects of one round; `lost` ones had passed to another worker meanwhile."""
+    """
+    What became of the effects of one round; `lost` ones had passed to another worker meanwhile.
+
+    `blocked`: some are due and none of them may go now.
+    """
 
     claimed: int = 0
     done: int = 0
@@ -51,6 +55,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     cancelled: int = 0
     returned: int = 0
     lost: int = 0
+    blocked: bool = False
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -109,6 +114,7 @@ class Delivery:
             cancelled=cancelled,
             returned=tally.count(""),
             lost=lost,
+            blocked=not effects and not cancelled,
         )
 
     def close(self) -> None:

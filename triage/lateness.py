@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 EDGES = (
-    *(1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 250, 350, 500, 750),
+    *(1, 2, 5, 10, 20, 35, 50, 75, 100, 125, 150, 175, 200, 225, 250, 300, 350, 500, 750),
     *(1_000, 2_000, 5_000, 15_000, 60_000, 300_000, 3_600_000),
 )
 """Upper edges of the buckets in ms; one more bucket holds the rest."""

@@ -448,6 +448,12 @@ class Control(Protocol):
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
 
+    def waking(self) -> tuple[int, str] | None:
+        """Return a waking of all open records that has not ended: to which instant, and the last key woken."""
+
+    def set_waking(self, due: int, after: str | None) -> None:
+        """Store how far a waking has come; None: it has ended."""
+
 
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""

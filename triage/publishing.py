@@ -111,18 +111,30 @@ def next_modes(live: StoredPolicy | None, outlines: Mapping[str, Outline], now: 
     return modes
 
 
-def wake_open(store: Store, now: int, progress: Callable[[int], None] | None = None) -> int:
-    """Move the timer of every open record to *now*, a batch a transaction; return how many there are."""
-    woken, after = 0, ""
+def wake_open(store: Store, now: int, progress: Callable[[int], None] | None = None, *, after: str = "") -> int:
+    """
+    Move the timer of every open record with a key above *after* to *now*; return how many there are.
+
+    A batch a transaction, and each says how far it came: a worker goes on where a publication was cut off.
+    """
+    woken = 0
     while True:
         with store.write() as unit:
             keys = unit.records.keys(after=after, limit=WAKE_BATCH, only_open=True)
             unit.records.wake(keys, now, "policy")
+            unit.control.set_waking(now, keys[-1] if keys else None)
         if not keys:
             return woken
         woken, after = woken + len(keys), keys[-1]
         if progress is not None:
             progress(woken)
+
+
+def resume_waking(store: Store) -> int:
+    """Go on with a waking that was cut off; return how many records it still woke."""
+    with store.read() as unit:
+        left = unit.control.waking()
+    return 0 if left is None else wake_open(store, left[0], after=left[1])
 
 
 def _in_force(unit: Unit) -> StoredPolicy:
@@ -161,6 +173,7 @@ def _make_live(
         virtual=virtual,
     )  # fmt: skip
     unit.policies.publish(stored)
+    unit.control.set_waking(now, "")
     known = {agent.id for agent in unit.related.agents()}
     unit.related.save_agents([agent for agent in engine.agents(compiled) if agent.id not in known])
     body = {"digest": published.digest, "previous": published.previous, "reason": reason, "virtual": virtual}

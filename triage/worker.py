@@ -22,6 +22,7 @@ from triage.domain.work import Event
 from triage.errors import IntakeError, StaleRecord, StoreError
 from triage.lateness import Lateness
 from triage.ports import Clock, Compiled, EffectFilter, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
+from triage.publishing import resume_waking
 from triage.store.codec import encode
 from triage.turn import Settled, Turn
 
@@ -190,6 +191,7 @@ class Worker:
         Effects have a thread of their own: a slow other side delays no timer.
         """
         with self.store.hold():
+            resume_waking(self.store)
             acting = ThreadPoolExecutor(1, thread_name_prefix="act")
             sent = acting.submit(self._loop, stop, self._act_round)
             try:
@@ -239,7 +241,11 @@ class Worker:
         return fired.records > 0
 
     def _act_round(self) -> bool:
-        return self.act(self.clock.now()).claimed > 0
+        delivered = self.act(self.clock.now())
+        if delivered.blocked:
+            # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
+            self.clock.wait(self.pace.poll * 10)
+        return delivered.claimed > 0
 
     def _ingest(
         self, batch: Sequence[tuple[int, Event | Refusal]], now: int, source: str, live_from: int | None

@@ -457,6 +457,17 @@ def test_stops_are_kept_until_taken_back(store: Store) -> None:
         assert list(unit.control.stops()) == ["*"]
 
 
+def test_a_waking_is_remembered_until_it_has_ended(store: Store) -> None:
+    with store.write() as unit:
+        assert unit.control.waking() is None
+        unit.control.set_waking(5, "")
+        unit.control.set_waking(5, "Case/1")
+        assert unit.control.waking() == (5, "Case/1")
+        unit.control.set_waking(5, None)
+        assert unit.control.waking() is None
+        assert unit.control.stops() == {}
+
+
 def test_a_reader_sees_nothing_of_a_transaction_under_way_and_does_not_wait_for_it(store: Store) -> None:
     seen: list[int] = []
 

@@ -204,3 +204,10 @@ def test_an_effect_that_cannot_be_checked_is_dead_with_the_reason() -> None:
     (dead,) = sandbox.effects("dead")
     assert dead.error == "cannot be checked: beyond the years this calendar covers"
     assert sandbox.sink.calls == []
+
+
+def test_a_round_is_blocked_when_all_that_is_due_is_halted() -> None:
+    sandbox = due()
+    stop(sandbox.store, sandbox.clock.now(), rule="age-1h", actor="me")
+    assert sandbox.worker.act(sandbox.clock.now()).blocked
+    assert not sandbox.worker.act(sandbox.clock.now() - 1).blocked

@@ -8,7 +8,7 @@ from triage.domain.instant import HOUR, MINUTE
 from triage.errors import ConfigError, StoreError
 from triage.policy import RuleMode
 from triage.ports import Outline, StoredPolicy
-from triage.publishing import next_modes, promote, publish, rollback, wake_open
+from triage.publishing import next_modes, promote, publish, resume_waking, rollback, wake_open
 from triage.store.memory import MemoryStore
 from triage.testing import SMALL_POLICY, START, Sandbox
 
@@ -136,3 +136,33 @@ def test_waking_goes_in_batches_and_tells_progress() -> None:
     assert wake_open(sandbox.store, START, told.append) == 2_500
     assert told == [1_000, 2_000, 2_500]
     assert sandbox.worker.next_due() == START
+
+
+class Cut(Exception):
+    """What ends a publication in the middle."""
+
+
+def test_a_publication_that_was_cut_off_is_finished_by_the_worker() -> None:
+    sandbox = Sandbox()
+    sandbox.create(*(f"{number:05}" for number in range(2_500)))
+    now = sandbox.clock.move(MINUTE)
+
+    def cut(_: int) -> None:
+        raise Cut
+
+    with pytest.raises(Cut):
+        publish(
+            sandbox.store,
+            sandbox.engine,
+            edited("age >= 1h", "age >= 30m"),
+            now,
+            actor="me",
+            virtual=True,
+            progress=cut,
+        )
+    with sandbox.store.read() as unit:
+        assert len(unit.records.due(now, 5_000)) == 1_000
+    assert resume_waking(sandbox.store) == 1_500
+    assert resume_waking(sandbox.store) == 0
+    with sandbox.store.read() as unit:
+        assert len(unit.records.due(now, 5_000)) == 2_500

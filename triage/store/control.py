@@ -10,6 +10,7 @@ from triage.store.upsert import upsert
 
 _STOP = "stop:"
 _PAUSE = "pause"
+_WAKING = "waking"
 
 
 class SqlControl:
@@ -45,6 +46,20 @@ class SqlControl:
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
         self._set(_PAUSE, until, "", "")
+
+    def waking(self) -> tuple[int, str] | None:
+        """Return a waking of all open records that has not ended: to which instant, and the last key woken."""
+        mine = (control.c.org_id == self._org) & (control.c.name == _WAKING)
+        query = select(control.c.at_ms, control.c.reason).where(mine)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else (row.at_ms, row.reason)
+
+    def set_waking(self, due: int, after: str | None) -> None:
+        """Store how far a waking has come; None: it has ended."""
+        if after is not None:
+            self._set(_WAKING, due, "", after)
+            return
+        self._connection.execute(delete(control).where(control.c.org_id == self._org, control.c.name == _WAKING))
 
     def _set(self, name: str, at: int, actor: str, reason: str) -> None:
         row = {"org_id": self._org, "name": name, "at_ms": at, "actor": actor, "reason": reason}

@@ -121,6 +121,12 @@ class SqlStore:
         """Write a complete copy to the new file *path*, while others read and write."""
         vacuum_into(self.engine, path)
 
+    def check(self) -> list[str]:
+        """Return what is wrong with the file itself, as SQLite finds it; nothing where it is intact."""
+        with named_errors(self.path), self.engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        return [str(line) for line in found if line != "ok"]
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -334,3 +334,11 @@ class MemoryControl:
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
         self._tables.paused = until
+
+    def waking(self) -> tuple[int, str] | None:
+        """Return a waking of all open records that has not ended."""
+        return self._tables.waking
+
+    def set_waking(self, due: int, after: str | None) -> None:
+        """Store how far a waking has come."""
+        self._tables.waking = None if after is None else (due, after)

@@ -28,6 +28,7 @@ class Tables:
         self.rosters: dict[str, tuple[Agent, ...]] = {}
         self.stops: dict[str, Stop] = {}
         self.paused = 0
+        self.waking: tuple[int, str] | None = None
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

@@ -253,3 +253,10 @@ def test_the_due_query_uses_its_partial_index(tmp_path: Path) -> None:
     assert "timer_due" in str(rows)
     assert "TEMP B-TREE" not in str(rows)
     store.close()
+
+
+def test_an_intact_file_has_nothing_wrong_with_it(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    write_two_lines(store)
+    assert store.check() == []
+    store.close()
