@@ -137,7 +137,7 @@ def _events(worker: Worker, total: int) -> list[Figure]:
 
 
 def _make_due(worker: Worker, total: int, skip: int, first_due: int, span: int) -> None:
-    """Let *total* records have been created so that their first step falls due evenly from *first_due* over *span* ms."""
+    """Let *total* records have been created so that they fall due evenly from *first_due* over *span* ms."""
     for number, records in enumerate(_batches(worker, total, 1_000, skip)):
         changes = []
         for place, one in enumerate(records):
