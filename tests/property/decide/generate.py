@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 from random import Random
@@ -594,10 +595,13 @@ def _smaller_conditions(condition: Condition) -> list[Condition]:
     return found
 
 
-def shrunk(case: Case, fails: Any) -> Case:
-    """Return the smallest case that is left of *case* while *fails* still says so."""
-    while True:
-        simpler = next((one for one in smaller(case) if fails(one)), None)
+def shrunk(case: Case, fails: Callable[[Case], bool], tries: int = 400) -> Case:
+    """Return the smallest case that *tries* attempts find in *case* while *fails* still says so."""
+    left = iter(smaller(case))
+    for _ in range(tries):
+        simpler = next(left, None)
         if simpler is None:
-            return case
-        case = simpler
+            break
+        if fails(simpler):
+            case, left = simpler, iter(smaller(simpler))
+    return case
