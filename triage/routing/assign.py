@@ -47,8 +47,8 @@ def assign(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignme
     if target.kind == "owner" or (target.kind == "role" and target.name == "owner"):
         return _owner(facts)
     if target.kind == "manager" or (target.kind == "role" and target.name == "manager"):
-        found = _manager(facts, policy)
-        return _no_return(found, facts, now) if spec.kind == "reassign" else found
+        manager = _manager(facts, policy)
+        return _no_return(manager, facts, now) if spec.kind == "reassign" else manager
     if target.kind == "customer":
         return _customer(facts)
     return Assignment(target=named(target))
