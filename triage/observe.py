@@ -6,14 +6,14 @@ Pure, and the only place that does it: the worker, the replay and the tests all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from triage.domain.facts import Facts, InForce, Memory, Ours, Override, OwnerChange
 from triage.domain.instant import DAY
-from triage.domain.work import Event, Value, WorkItem
+from triage.domain.work import Agent, Event, Value, WorkItem
 from triage.errors import IntakeError
 from triage.intake.text import show
 from triage.intake.values import coerce, read_value
@@ -217,9 +217,9 @@ def _settle(facts: Facts, item: WorkItem, event: Event, part: ObjectPolicy, poli
     item = replace(item, marks=item.marks | {"event": max(event.at, before.marks.get("event", event.at))})
     memory = facts.memory
     if memory.latched_by not in ("", policy.rules_digest):
-        memory = latch(memory, before, part, policy, before.marks["event"])
+        memory = latch(memory, before, policy, before.marks["event"], agents=facts.agents)
     memory = _remember_people(follow_milestones(memory, item, part, policy, event.at), before, item, event)
-    memory = latch(memory, item, part, policy, event.at, event)
+    memory = latch(memory, item, policy, event.at, saved=event.type in EVERY_SET, agents=facts.agents)
     old_values: dict[str, Any] = dict(before.fields)
     return replace(facts, item=item, memory=memory, fresh=(*facts.fresh, (event, old_values)))
 
@@ -290,20 +290,40 @@ def _overrides(memory: Memory, event: Event) -> tuple[Override, ...]:
     return (*memory.overrides, new)
 
 
+def values_of(item: WorkItem, policy: Policy, agents: Sequence[Agent]) -> Mapping[str, Any]:
+    """Return the record's values with its owner's state, as far as one of *agents* (else of the policy's) owns it."""
+    known = agents or policy.directory.agents
+    owner = next((agent for agent in known if agent.id == item.fields.get("owner")), None)
+    return item.fields if owner is None else item.fields | owner_values(owner)
+
+
+def owner_values(agent: Agent) -> dict[str, Any]:
+    """Return an owner's state as rules read it; `owner.load` is a share of capacity, absent where that is unlimited."""
+    values: dict[str, Any] = {"owner.tier": agent.tier, "owner.presence": agent.presence, "owner.team": agent.teams}
+    if agent.capacity:
+        values["owner.load"] = agent.load / agent.capacity
+    values["owner.overloaded"] = agent.capacity is not None and agent.load > agent.capacity
+    return values
+
+
 def latch(
-    memory: Memory, item: WorkItem, part: ObjectPolicy, policy: Policy, at: int, event: Event | None = None
+    memory: Memory, item: WorkItem, policy: Policy, at: int, *, saved: bool = True, agents: Sequence[Agent] = ()
 ) -> Memory:
     """
-    Return *memory* with each first-match set's entry chosen for the values of now.
+    Return *memory* with each first-match set's entry chosen for the values of now, in force since *at* where it is new.
 
-    Without an *event* (a policy was published) every set chooses again, as of the record's latest event *at*.
+    Args:
+        saved: Every set chooses again: the record itself was saved, or a policy published. Else only those that
+            re-evaluate on related changes, the state of an owner among *agents* included.
     """
+    part = policy.objects[item.object]
+    values = values_of(item, policy, agents) if part.entries_use_owner else item.fields
     in_force = dict(memory.in_force)
     closed = item.fields.get("is_closed") is True or item.deleted
     for rule_set in part.book.sets:
-        if event is not None and rule_set.reevaluate_on == "record" and event.type not in EVERY_SET:
+        if not saved and rule_set.reevaluate_on == "record":
             continue
-        rule = rule_set.select(item.fields, closed)
+        rule = rule_set.select(values, closed)
         held = in_force.get(rule_set.id)
         if rule is None:
             in_force.pop(rule_set.id, None)

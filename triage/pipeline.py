@@ -124,12 +124,20 @@ def _subject(action: Action) -> str:
 
 
 def _latched(facts: Facts, policy: Policy, now: int) -> Memory:
-    """Return the memory under *policy*: a new one chooses entries again, and its milestones act from *now* on."""
+    """
+    Return the memory under *policy*: a new one chooses entries again, and its milestones act from *now* on.
+
+    The state of owners is no event of the record: entries that look at it are chosen again at each decision.
+    """
+    item, agents, part = facts.item, facts.agents, policy.objects[facts.item.object]
     if facts.memory.latched_by == policy.rules_digest:
-        return facts.memory
-    part = policy.objects[facts.item.object]
-    memory = follow_milestones(facts.memory, facts.item, part, policy, now)
-    return latch(memory, facts.item, part, policy, facts.item.marks.get("event", facts.item.created_at))
+        return (
+            latch(facts.memory, item, policy, now, saved=False, agents=agents)
+            if part.entries_use_owner
+            else facts.memory
+        )
+    memory = follow_milestones(facts.memory, item, part, policy, now)
+    return latch(memory, item, policy, item.marks.get("event", item.created_at), agents=agents)
 
 
 def _deliver(view: View, ledger: Ledger) -> list[Action]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -46,11 +46,12 @@ class ObjectPolicy:
         self.closing_is_mapped = config.closed_when is not None
         self.milestones = tuple(_milestone(spec, self.specs) for spec in document.milestones if spec.object == name)
         self.book = RuleBook([rule_set for rule_set in document.rule_sets if rule_set.object == name], self.specs)
-        self.uses_owner = any(
-            isinstance(leaf, Leaf) and leaf.field.startswith("owner.")
+        entries = [rule.when for rule_set in self.book.sets for rule in rule_set.by_id.values()]
+        self.entries_use_owner = _uses_owner(entries)
+        self.uses_owner = self.entries_use_owner or _uses_owner(
+            condition
             for compiled in self.book.rules
             for condition in (compiled.condition, *(boost.when for boost in compiled.rule.boosts))
-            for leaf in leaves(condition)
         )
 
     def counts_itself(self, name: str) -> bool:
@@ -122,6 +123,14 @@ def _plain(value: object) -> object:
 
 def _digest(content: object) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic", enc_hook=_plain)).hexdigest()
+
+
+def _uses_owner(conditions: Iterable[Condition]) -> bool:
+    return any(
+        isinstance(leaf, Leaf) and leaf.field.startswith("owner.")
+        for condition in conditions
+        for leaf in leaves(condition)
+    )
 
 
 def _test(condition: Condition | None, specs: Mapping[str, FieldSpec]) -> Holds | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.unit.build import ORG, at, clock, created, event, known, make_policy, message, run, updated
+from tests.unit.build import ORG, agent, at, clock, created, event, known, make_policy, message, run, updated
 from triage.errors import ConfigError
 from triage.observe import observe
 from triage.pipeline import advance, decide
@@ -125,6 +125,15 @@ class TestReevaluation:
         policy = make_policy(self.RULES, match="first_match", reevaluate_on="record")
         other = event(kind, "11:00", **({"scores": {"urgency": {"score": 0.5}}} if kind == "scored" else {}))
         assert run(policy, [created(AccountId="A"), self.RELATED, other], "20:00").fired() == []
+
+    def test_the_state_of_an_owner_selects_again_too(self) -> None:
+        policy = make_policy(self.RULES.replace("account.tier == Gold", "owner.load >= 80%"), match="first_match")
+        calm, busy = (agent("ann", capacity=10, load=load) for load in (1, 9))
+        facts = run(policy, [created()], "09:30", agents=(calm,)).facts
+        assert advance(facts, policy, at("10:30"))[1] == ()
+        decision = decide(replace(facts, agents=(busy,)), policy, at("10:30"))
+        assert [(one.rule, one.step, one.due) for one in decision.actions] == [("gold", "s", at("10:00"))]
+        assert decision.memory.in_force["rules"].since == at("10:30")
 
     def test_a_fields_of_another_account_touch_nothing(self) -> None:
         outcome = run(make_policy(self.RULES, match="first_match"), [created(AccountId="B"), self.RELATED], "20:00")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from triage.domain.facts import Facts, Memory
-from triage.domain.work import Agent
+from triage.observe import values_of
 from triage.policy import ObjectPolicy, Policy
 from triage.rules.conditions import Moment
 from triage.sla.clocks import NEVER, Clocks
@@ -59,18 +60,7 @@ class View:
             self.wake = instant
             self.why = why
 
-    def _values(self) -> dict[str, Any]:
+    def _values(self) -> Mapping[str, Any]:
         if not self.part.uses_owner:
             return self.item.fields
-        agents = self.facts.agents or self.policy.directory.agents
-        owner = next((agent for agent in agents if agent.id == self.item.fields.get("owner")), None)
-        return self.item.fields if owner is None else self.item.fields | owner_values(owner)
-
-
-def owner_values(agent: Agent) -> dict[str, Any]:
-    """Return an owner's state as rules read it; `owner.load` is a share of capacity, absent where that is unlimited."""
-    values: dict[str, Any] = {"owner.tier": agent.tier, "owner.presence": agent.presence, "owner.team": agent.teams}
-    if agent.capacity:
-        values["owner.load"] = agent.load / agent.capacity
-    values["owner.overloaded"] = agent.capacity is not None and agent.load > agent.capacity
-    return values
+        return values_of(self.item, self.policy, self.facts.agents)

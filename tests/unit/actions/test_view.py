@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.unit.build import agent, at, created, event, known, make_policy
-from triage.actions.view import View, owner_values
+from triage.actions.view import View
+from triage.observe import owner_values
 from triage.sla.clocks import NEVER
 
 POLICY = make_policy("- {id: r, when: [owner.load >= 80%], do: [{notify: {who: owner, template: note}}]}")
