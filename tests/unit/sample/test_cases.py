@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_case_that_is_to_come_back_three_times_does(tale):
     """Closed four times, reopened three times, and each time the customer wrote first."""
     assert statuses(tale).count("Closed") == 4
     closed = [event.at for event in tale if event.changes.get("Status") == "Closed"]
-    for begun, ended in zip(closed, closed[1:], strict=False):
+    for begun, ended in itertools.pairwise(closed):
         kinds = [event.type for event in tale if begun < event.at < ended]
         assert kinds[:2] == ["message", "updated"]
 

@@ -93,7 +93,7 @@ def test_days_end_in_order_and_skip_the_weekend():
     """Each business day ends after the one before; between the third and the fourth lies the weekend."""
     ends = [end_of(day) for day in range(1, DAYS + 1)]
     assert ends == sorted(ends)
-    assert START < ends[0]
+    assert ends[0] > START
     assert ends[3] - ends[2] == 3 * (ends[1] - ends[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -76,6 +77,6 @@ def test_deals_move_through_the_stages_in_order_to_their_end():
 
 def test_some_deals_stand_still():
     """A stuck stage lasts longer than a whole working week of eight hours a day would need for two moves."""
-    longest = [max(b.at - a.at for a, b in zip(tale, tale[1:], strict=False)) for tale in DEALS]
+    longest = [max(b.at - a.at for a, b in itertools.pairwise(tale)) for tale in DEALS]
     assert max(longest) > 48 * HOUR
     assert min(longest) < 30 * HOUR
