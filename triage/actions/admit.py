@@ -70,7 +70,7 @@ def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     if _waits(found, view, ledger):
         return None
     if rule.repeat is not None:
-        run = ledger.runs[_run_slot(found, view)] = Run(1, found.due)
+        run = ledger.runs[_run_slot(found, view)] = Run(1, max(found.due, view.now))
         _wake_repeat(found, rule, run, view)
     return _fire(found, found.do, found.episode, found.due, found.step, view, ledger, mark)
 
@@ -114,7 +114,9 @@ def _again(found: Found, run: Run, view: View, ledger: Ledger, mark: str) -> Fir
     if _waits(found, view, ledger):
         return None
     last = run.count >= repeat.at_most
-    run = ledger.runs[_run_slot(found, view)] = Run(run.count if last else run.count + 1, due, ended=last)
+    # What a hold or a closed window kept back counts from now: its repeats would all come at once.
+    since = max(due, view.now)
+    run = ledger.runs[_run_slot(found, view)] = Run(run.count if last else run.count + 1, since, ended=last)
     if last and not repeat.then:
         return None
     _wake_repeat(found, rule, run, view)
