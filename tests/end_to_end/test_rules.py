@@ -411,6 +411,15 @@ directory:
         outcome = run(make_policy(rules), events, "20:00")
         assert [when for _, when in outcome.fired()] == ["09:30", "10:30", "13:00", "14:00"]
 
+    def test_what_was_held_or_waited_repeats_from_when_it_was_let_through(self) -> None:
+        rules = note("nag", "[age >= 1h]", repeat="{every: 30m, at_most: 3}")
+        hold = event("override", "09:30", action="hold", rules=("*",), until=at("12:00"))
+        fired = run(make_policy(rules), [created(), hold], "20:00").fired()
+        assert [when for _, when in fired] == ["12:00", "12:30", "13:00"]
+        rules = note("nag", "[age >= 10h]", repeat="{every: 30m, at_most: 3}", deliver="in_hours")
+        fired = run(make_policy(rules), [created()], "14 00:00").fired()
+        assert [when for _, when in fired] == ["13 09:00", "13 09:30", "13 10:00"]
+
     def test_repeats_append_their_due_instant_to_the_episode(self) -> None:
         rules = note("nag", "[age >= 1h]", repeat="{every: 1h, at_most: 3}")
         outcome = run(make_policy(rules), [created()], "20:00")
