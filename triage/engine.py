@@ -54,8 +54,8 @@ class PureEngine:
         return pipeline.advance(facts, policy, upto, at)
 
     def still_holds(self, facts: Facts, policy: Policy, action: Action, now: int) -> str:
-        """Return "" if *action* may go, else why it is cancelled."""
-        return pipeline.still_holds(facts, policy, action, now)
+        """Return "" if *action* may go, else why it is cancelled: its rule may have been taken back since, too."""
+        return pipeline.still_holds(facts, policy, action, now) or _taken_back(action, policy)
 
     def effect_event(self, action: Action, policy: Policy, at: int) -> Event | None:
         """Return what the done *action* did to its record."""
@@ -101,6 +101,15 @@ class PureEngine:
     def agents(self, policy: Policy) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
         return policy.directory.agents
+
+
+def _taken_back(action: Action, policy: Policy) -> str:
+    """Return why the mode of the action's rule does not allow it any more; what people ordered has no rule."""
+    if action.rule not in policy.rules:
+        return ""
+    mode = policy.mode_of(action.rule).mode
+    allowed = mode == "act" or (mode == "notify" and action.kind == "notify")
+    return "" if allowed else f"the rule is in mode {mode}"
 
 
 def _spec_of(action: Action, policy: Policy) -> ActionSpec | None:

@@ -154,7 +154,7 @@ class Sandbox:
     ) -> None:
         """Publish *texts* (`SMALL_POLICY`) at the start; *virtual*: every rule acts."""
         self.clock = ManualClock(START)
-        self.sink = RecordingSink(answer)
+        self.sink = RecordingSink(answer, live=not virtual)
         self.store = store or MemoryStore("acme")
         self.engine = PureEngine()
         self.worker = Worker(self.store, self.sink, self.engine, self.clock, name="w", pace=pace)

@@ -73,6 +73,7 @@ class Worker:
         self, store: Store, sink: Sink, engine: Engine, clock: Clock, *, name: str = "worker", pace: Pace | None = None
     ) -> None:
         self.store = store
+        self._sink = sink
         self.engine = engine
         self.clock = clock
         self.name = name
@@ -84,11 +85,22 @@ class Worker:
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
     def policy(self, unit: Unit) -> Compiled:
-        """Return the policy in force, compiled once; raise StoreError where none has been published."""
+        """
+        Return the policy in force, compiled once.
+
+        Raises:
+            StoreError: none has been published, or it was published for a sandbox and the sink is a live one.
+        """
         live = unit.policies.live_digest()
         if not live:
             raise StoreError("no policy is in force: publish one with `triage policy publish`")
         if self._compiled is None or self._compiled[0] != live:
+            stored = unit.policies.live()
+            if stored is not None and stored.virtual and self._sink.live:
+                raise StoreError(
+                    f"the policy in force lets every rule act, for a sandbox; {self._sink.name} reaches the outside: "
+                    "publish the policy again with `triage policy publish`"
+                )
             self._compiled = (live, compiled_policy(unit, self.engine, live))
         return self._compiled[1]
 

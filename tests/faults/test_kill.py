@@ -71,7 +71,7 @@ def killed_and_restarted(folder: Path, records: int, kills: int, seed: int) -> i
     points = early + sorted(chance.randrange(1, records) for _ in range(kills - len(early)))
     killed = 0
     for point in points:
-        pause = chance.uniform(0, 0.6 if not point else 0.03)
+        pause = chance.uniform(0, 0.6 if not point else 0.012)
         with start(folder) as process:
             killed += kill_when(process, folder / "out.jsonl", point, pause)
     with start(folder) as process:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from triage.domain.instant import HOUR
 from triage.engine import PureEngine
 from triage.policy import RuleMode
+from triage.rules.language import Mode
 from triage.testing import SMALL_POLICY, Sandbox
 
 ENGINE = PureEngine()
@@ -80,3 +81,19 @@ def test_a_closed_or_deleted_record_is_not_open() -> None:
     sandbox.happen("deleted", "2")
     policy = ENGINE.compile(SMALL_POLICY, {}, virtual=True)
     assert [ENGINE.is_open(sandbox.facts(name), policy) for name in "123"] == [False, False, True]
+
+
+def test_a_planned_action_is_cancelled_when_its_rule_is_taken_back() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.worker.fire(sandbox.clock.move(3 * HOUR))
+    facts = sandbox.facts("1")
+
+    def why(mode: Mode) -> dict[str, str]:
+        policy = ENGINE.compile(SMALL_POLICY, {"high-3h": RuleMode(mode, 0)}, virtual=False)
+        actions = [one.action for one in sandbox.effects(rule="high-3h")]
+        return {one.kind: ENGINE.still_holds(facts, policy, one, sandbox.clock.now()) for one in actions}
+
+    assert why("act") == {"reassign": "", "notify": ""}
+    assert why("notify") == {"reassign": "the rule is in mode notify", "notify": ""}
+    assert why("observe") == dict.fromkeys(["reassign", "notify"], "the rule is in mode observe")

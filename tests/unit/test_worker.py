@@ -349,3 +349,21 @@ def test_a_related_event_reaches_the_others_when_one_record_cannot_be_decided() 
     assert worker.ingest([event], sandbox.clock.now()).accepted == 1
     assert sandbox.facts("good").item.fields["account.tier"] == "Gold"
     assert [entry.id for entry in sandbox.audit("failed")] == ["bad"]
+
+
+def test_a_policy_of_a_sandbox_never_meets_a_live_sink() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    live = Worker(sandbox.store, RecordingSink(live=True), sandbox.engine, sandbox.clock)
+    with pytest.raises(StoreError, match="lets every rule act, for a sandbox; recording reaches the outside"):
+        live.fire(START + HOUR)
+
+
+def test_what_a_sandbox_left_ready_is_cancelled_when_the_store_goes_live() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    sandbox.publish(SMALL_POLICY, virtual=False)
+    live = Worker(sandbox.store, RecordingSink(live=True), sandbox.engine, sandbox.clock)
+    assert live.act(sandbox.clock.now()).cancelled == 1
+    assert [entry.body["why"] for entry in sandbox.audit("cancelled")] == ["the rule is in mode observe"]
