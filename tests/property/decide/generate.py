@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 from random import Random
@@ -11,19 +10,11 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from tests.property.calendars.oracle import zone_of
-from tests.property.decide.oracle import (
-    LOOK_BACK,
-    RECORD,
-    SLACK,
-    BeyondSightError,
-    Hours,
-    Paint,
-    Record,
-    on_event,
-    static,
-)
+from tests.property.decide.case import Case
+from tests.property.decide.oracle import RECORD, on_event
+from tests.property.decide.tuning import Tuning
 from triage.calendars import read_definition
-from triage.domain.instant import format_instant, parse_instant
+from triage.domain.instant import parse_instant
 from triage.domain.schema import FieldSpec, ObjectSpec, RelatedSpec
 from triage.domain.work import Event
 from triage.rules.document import MilestoneSpec, ObjectConfig, PolicyDocument, Safety, TargetTime
@@ -94,63 +85,6 @@ class Scene(NamedTuple):
     zone: str
     begin: int
     length: int
-
-
-class Case(NamedTuple):
-    """One policy and one history of one record, from the first event to `end` (seconds UTC)."""
-
-    seed: int
-    document: PolicyDocument
-    events: tuple[Event, ...]
-    end: int
-
-    def __str__(self) -> str:
-        lines = [f"seed {self.seed}, until {format_instant(self.end * 1000)}"]
-        for name, definition in self.document.calendars.items():
-            lines.append(f"calendar {name}: {definition}")
-        lines.append(f"object's calendar: {self.document.objects['Case'].calendar}")
-        lines += [f"milestone {spec}" for spec in self.document.milestones]
-        for rule_set in self.document.rule_sets:
-            lines.append(f"{rule_set.match} {rule_set.id} ({rule_set.reevaluate_on})")
-            lines += [f"  {said(rule)}" for rule in rule_set.rules]
-        for event in self.events:
-            rest = {name: value for name, value in _plain(event).items() if name not in ("at", "type", "event_id")}
-            lines.append(f"{format_instant(event.at)} {event.type} {rest}")
-        return "\n".join(lines)
-
-
-def _plain(event: Event) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in event.__struct_fields__ if getattr(event, name)}
-
-
-def said(rule: Rule) -> str:
-    """Return *rule* in a line: only what is not as usual."""
-    plain = {name: getattr(rule, name) for name in rule.__struct_fields__ if name not in ("when", "do", "steps")}
-    usual = {name: getattr(Rule(id="", when=AllOf(())), name) for name in plain}
-    other = {name: value for name, value in plain.items() if value != usual[name]}
-    steps = "; ".join(
-        f"{s.id}: {s.clock} {'-' if s.of_remaining else ''}{_amount(s.over)} in {s.hours}" for s in rule.steps
-    )
-    return f"{other} when {_worded(rule.when)} {steps} do {len(rule.do)}"
-
-
-def _worded(condition: Condition) -> str:
-    if isinstance(condition, Negation):
-        return f"not({_worded(condition.part)})"
-    if isinstance(condition, AllOf | AnyOf):
-        word = "all" if isinstance(condition, AllOf) else "any"
-        return f"{word}({', '.join(map(_worded, condition.parts))})"
-    if isinstance(condition, ClockLeaf):
-        side = "remaining" if condition.of_remaining else "used"
-        bound = f"{'until' if condition.until else 'from'} {_amount(condition.amount)} in {condition.hours!r}"
-        return f"{condition.clock} {side} {bound}"
-    if isinstance(condition, Change):
-        return f"became({_worded(condition.became)})" if condition.became is not None else f"raised {condition.raised}"
-    return f"{'NOT ' if condition.negate else ''}{condition.field} {condition.op} {condition.values}"
-
-
-def _amount(amount: Any) -> str:
-    return str(amount) if isinstance(amount, Fraction) else f"{amount // 1000}s"
 
 
 def some(rng: Random, chance: float) -> bool:
@@ -436,7 +370,7 @@ def random_cases(seed: int, count: int, long: bool = False) -> list[Case]:
     rng = Random(seed)
     scene = random_scene(rng, long)
     document, events, end = random_document(rng, scene), random_events(rng, scene), scene.begin + scene.length
-    document = Tuning(rng, document, events, end).document()
+    document = Tuning(rng, document, events, end, RELATED).document()
     histories = [events, *(_shaken(rng, events, end) for _ in range(count - 1))]
     return [Case(seed, document, history, end) for history in histories]
 
@@ -494,114 +428,3 @@ def _shaken(rng: Random, events: tuple[Event, ...], end: int) -> tuple[Event, ..
     first = events[0].at // 1000
     times = sorted(min(end - 1, max(first + 1, event.at // 1000 + rng.randrange(-200, 200))) for event in kept)
     return (events[0], *(replace(event, at=at * 1000) for event, at in zip(kept, times, strict=True)))
-
-
-class Tuning:
-    """A policy's amounts set to what its clocks show at some second of a history, so that they run out in it."""
-
-    def __init__(self, rng: Random, document: PolicyDocument, events: tuple[Event, ...], end: int) -> None:
-        self._rng = rng
-        self._document = document
-        hours = Hours(document, end - LOOK_BACK[end - events[0].at // 1000 > LOOK_BACK[0]], end + SLACK + 60)
-        self._paints = []
-        for place, event in enumerate(events):
-            record = Record(document, hours, RELATED)
-            try:
-                for earlier in events[: place + 1]:
-                    record.take(earlier)
-            except BeyondSightError:
-                break
-            until = events[place + 1].at // 1000 if place + 1 < len(events) else end
-            if until > event.at // 1000:
-                self._paints.append((Paint(record, event.at // 1000, 1), until))
-
-    def document(self) -> PolicyDocument:
-        """Return the policy, most of its amounts replaced."""
-        sets = tuple(
-            replace(rule_set, rules=tuple(map(self._rule, rule_set.rules))) for rule_set in self._document.rule_sets
-        )
-        return replace(self._document, rule_sets=sets)
-
-    def _rule(self, rule: Rule) -> Rule:
-        steps = tuple(replace(step, over=self._amount(step, step.over, step.hours)) for step in rule.steps)
-        return replace(rule, when=self._condition(rule.when, rule), steps=steps)
-
-    def _condition(self, condition: Condition, rule: Rule) -> Condition:
-        if isinstance(condition, AllOf | AnyOf):
-            return type(condition)(tuple(self._condition(part, rule) for part in condition.parts))
-        if isinstance(condition, Negation):
-            return Negation(self._condition(condition.part, rule))
-        if isinstance(condition, ClockLeaf):
-            return replace(condition, amount=self._amount(condition, condition.amount, condition.hours or rule.hours))
-        if isinstance(condition, Leaf) and some(self._rng, 0.6):
-            paint, _ = self._rng.choice(self._paints)
-            return replace(condition, negate=condition.negate ^ (static(condition, paint.record.fields) is False))
-        return condition
-
-    def _amount(self, asked: ClockLeaf | Step, amount: int | Fraction, hours: str) -> int | Fraction:
-        if some(self._rng, 0.2):
-            return amount
-        paint, until = self._rng.choice(self._paints)
-        runs = [run for run in paint.record.runs.values() if run.open]
-        clock = paint.running(asked.clock, hours, self._rng.choice(runs) if runs and asked.clock == "sla" else None)
-        if clock is None:
-            return amount
-        start, hours, pauses, target = clock
-        used = paint.record.hours.used(hours, start, self._rng.randrange(paint.begin, until), pauses)
-        if asked.of_remaining:
-            used = max(0, (target or 0) - used)
-        return Fraction(used, target) if isinstance(amount, Fraction) and target else used * 1000
-
-
-def smaller(case: Case) -> list[Case]:
-    """Return *case* with one thing less, every way there is: an event, a rule, a step, a milestone, a condition's part."""
-    found = [case._replace(events=(*case.events[:n], *case.events[n + 1 :])) for n in range(1, len(case.events))]
-    found += [case._replace(document=document) for document in _smaller_documents(case.document)]
-    return found
-
-
-def _smaller_documents(document: PolicyDocument) -> list[PolicyDocument]:
-    found = []
-    for place, rule_set in enumerate(document.rule_sets):
-        for number, rule in enumerate(rule_set.rules):
-            choices: list[tuple[Rule, ...]] = [()]
-            choices += [(replace(rule, steps=_less(rule.steps, n)),) for n in range(len(rule.steps))]
-            choices += [(replace(rule, when=when),) for when in _smaller_conditions(rule.when)]
-            for choice in choices:
-                rules = (*rule_set.rules[:number], *choice, *rule_set.rules[number + 1 :])
-                sets = (*document.rule_sets[:place], replace(rule_set, rules=rules), *document.rule_sets[place + 1 :])
-                found.append(replace(document, rule_sets=sets))
-    for number, spec in enumerate(document.milestones):
-        for key in ("start", "complete", "pause", "stop"):
-            if getattr(spec, key) is not None:
-                milestones = (*document.milestones[:number], replace(spec, **{key: None}))
-                found.append(replace(document, milestones=(*milestones, *document.milestones[number + 1 :])))
-    return found
-
-
-def _less(items: tuple[Any, ...], place: int) -> tuple[Any, ...]:
-    return (*items[:place], *items[place + 1 :])
-
-
-def _smaller_conditions(condition: Condition) -> list[Condition]:
-    if isinstance(condition, Negation):
-        return [condition.part, *(Negation(part) for part in _smaller_conditions(condition.part))]
-    if not isinstance(condition, AllOf | AnyOf):
-        return []
-    kind = type(condition)
-    found: list[Condition] = [kind(_less(condition.parts, n)) for n in range(len(condition.parts))]
-    for n, part in enumerate(condition.parts):
-        found += [kind((*condition.parts[:n], inner, *condition.parts[n + 1 :])) for inner in _smaller_conditions(part)]
-    return found
-
-
-def shrunk(case: Case, fails: Callable[[Case], bool], tries: int = 400) -> Case:
-    """Return the smallest case that *tries* attempts find in *case* while *fails* still says so."""
-    left = iter(smaller(case))
-    for _ in range(tries):
-        simpler = next(left, None)
-        if simpler is None:
-            break
-        if fails(simpler):
-            case, left = simpler, iter(smaller(simpler))
-    return case

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.property.decide.generate import some
-from tests.property.decide.oracle import FREE, LADDERS, static
+from tests.property.decide.record import FREE, LADDERS, static
 from triage.domain.schema import FieldSpec
 from triage.rules.conditions import normal, static_test
 from triage.rules.index import Index

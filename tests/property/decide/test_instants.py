@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.property.decide.generate import RELATED, Case, random_cases, shrunk
-from tests.property.decide.oracle import BeyondSightError, Fired, Held, Stretch, Timeline
+from tests.property.decide.case import Case, shrunk
+from tests.property.decide.generate import RELATED, random_cases
+from tests.property.decide.oracle import Fired, Held, Stretch, Timeline
+from tests.property.decide.record import BeyondSightError
 from tests.property.decide.walk import punctual
 from triage.domain.decision import Decision
 from triage.domain.facts import Facts

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from tests.property.decide.generate import Case, random_cases, shrunk, waiting
+from tests.property.decide.case import Case, shrunk
+from tests.property.decide.generate import random_cases, waiting
 from tests.property.decide.walk import late, punctual, restless
 from triage.domain.decision import Action
 from triage.policy import Policy, compile_policy

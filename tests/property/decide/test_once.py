@@ -8,7 +8,8 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from tests.property.decide.generate import Case, random_cases, shrunk, waiting
+from tests.property.decide.case import Case, shrunk
+from tests.property.decide.generate import random_cases, waiting
 from tests.property.decide.walk import taken
 from triage.domain.decision import Action
 from triage.domain.facts import Facts

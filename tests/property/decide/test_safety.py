@@ -8,17 +8,10 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from tests.property.decide.generate import (
-    RELATED,
-    SHORT,
-    Case,
-    override,
-    random_cases,
-    shrunk,
-    some,
-    waiting,
-)
-from tests.property.decide.oracle import BeyondSightError, Timeline, on_event
+from tests.property.decide.case import Case, shrunk
+from tests.property.decide.generate import RELATED, SHORT, override, random_cases, some, waiting
+from tests.property.decide.oracle import Timeline, on_event
+from tests.property.decide.record import BeyondSightError
 from tests.property.decide.test_instants import firings
 from tests.property.decide.walk import punctual, taken
 from triage.actions.effects import effect_event
@@ -77,7 +70,7 @@ def test_waits_end_to_the_second_over_many_histories(block: int) -> None:
 
 
 def _deferring(case: Case) -> Case:
-    """Return *case* with overrides, cool-downs and delivery windows, but no repeats, and only rules that look at time."""
+    """Return *case* with overrides, cool-downs and delivery windows, no repeats, and only rules that look at time."""
     case = waiting(overridden(case))
     sets = (
         replace(rule_set, rules=tuple(replace(rule, repeat=None) for rule in rule_set.rules if not on_event(rule)))
@@ -190,7 +183,7 @@ def test_backlog_is_what_held_before_a_rule_went_live() -> None:
 
 @pytest.mark.parametrize("block", range(2))
 def test_owner_changes_of_ours_stay_within_the_hop_limit(block: int) -> None:
-    """Effects fed back as events: no more automatic changes in any 24 h than the limit, then the terminal pool alone."""
+    """Effects fed back as events: no more automatic changes in any 24 h than the limit, then the terminal pool."""
     _prove(block, _hops)
 
 

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.property.decide.generate import Case, random_cases, waiting
+from tests.property.decide.case import Case
+from tests.property.decide.generate import random_cases, waiting
 from tests.property.decide.walk import taken
 from triage.domain.decision import Decision
 from triage.domain.facts import Facts

@@ -65,7 +65,7 @@ def late(events: Sequence[Event], policy: Policy, end: int, wakes: Iterable[int]
 
 
 def restless(events: Sequence[Event], policy: Policy, end: int, looks: Iterable[int]) -> list[Action]:
-    """Return every action of a punctual worker that decides once more at each of *looks*, at each event and the *end*."""
+    """Return every action of a punctual worker that decides once more at each of *looks*, each event and the *end*."""
     facts: Facts | None = None
     actions: list[Action] = []
     for instant, event in _agenda(events, looks, end):
