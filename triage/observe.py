@@ -103,14 +103,19 @@ def _updated(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, r
 
 def _contacted(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy) -> WorkItem:
     """Automatic replies and mail from our own addresses are no contact, in either direction."""
-    own = {address.casefold() for address in policy.safety.own_addresses}
-    if event.auto or event.sender.casefold() in own:
+    if is_automatic(event, policy):
         return item
     if event.direction == "in":
         found = {"inbound_count": _count(item, "inbound_count") + 1, "awaiting_reply": True}
         return _with(item, **found, latest_message=event.body) if event.body else _with(item, **found)
     after = _with(item, outbound_count=_count(item, "outbound_count") + 1, awaiting_reply=False, is_contacted=True)
     return replace(after, marks=after.marks | {"last_contact": event.at})
+
+
+def is_automatic(event: Event, policy: Policy) -> bool:
+    """Return whether *event* is an automatic reply, a bounce, or mail from one of our own addresses."""
+    own = {address.casefold() for address in policy.safety.own_addresses}
+    return event.auto or event.sender.casefold() in own
 
 
 def _related(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:

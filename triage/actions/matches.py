@@ -10,6 +10,7 @@ from msgspec import Struct
 from triage.actions.view import View
 from triage.domain.facts import MilestoneState, Pending
 from triage.domain.work import Event
+from triage.observe import is_automatic
 from triage.rules.compile import CompiledRule, rules_of
 from triage.rules.language import ActionSpec, Rule, Step
 from triage.sla.clocks import NEVER, Ask
@@ -81,6 +82,9 @@ def triggered(view: View) -> Iterator[Found]:
     for compiled in rules_of(mask, book.rules):
         for event, before in view.facts.fresh:
             if compiled.rule.on and event.type not in compiled.rule.on:
+                continue
+            # Two machines that acknowledge each other's mail never stop.
+            if is_automatic(event, view.policy) and any(spec.kind == "acknowledge" for spec in compiled.rule.do):
                 continue
             yield from _on_event(compiled, view, event, before)
 
