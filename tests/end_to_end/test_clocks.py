@@ -128,7 +128,8 @@ class TestContact:
 
     def test_an_outgoing_activity_is_contact_and_another_is_none(self) -> None:
         policy = make_policy("", milestone(complete="[is_contacted]"))
-        logged = [created(), event("activity", "10:00"), event("activity", "11:00", direction="out")]
+        logged = [created(), event("activity", "10:00"), event("activity", "10:30", direction="out", auto=True)]
+        logged.append(event("activity", "11:00", direction="out"))
         assert state(run(policy, logged, "12:00").facts).completed == at("11:00")
 
 

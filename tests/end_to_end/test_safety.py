@@ -200,6 +200,14 @@ class TestAcknowledgement:
             actions += run(policy, [replace(one, id=str(number))], "09:00").actions
         return [one.status for one in apply_caps(actions, {}, policy, at("09:00"), ORG).actions]
 
+    @pytest.mark.parametrize(("more", "told"), [({}, 1), ({"auto": True}, 0), ({"sender": "Us@acme.example"}, 0)])
+    def test_an_automatic_message_is_never_acknowledged(self, more: dict[str, object], told: int) -> None:
+        policy = make_policy(
+            "- {id: r, when: [], on: [message], do: [{acknowledge: {template: note}}]}",
+            "safety: {allow_customer_contact: true, own_addresses: [us@acme.example]}",
+        )
+        assert len(run(policy, [created(), message("10:00", **more)], "20:00").done()) == told
+
     def test_a_customer_gets_at_most_one_a_day(self) -> None:
         assert self.capped("a@x.example", "A@X.example", "b@x.example") == ["planned", "held", "planned"]
 
