@@ -100,13 +100,22 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
 
 def _ceased(view: View, action: Action) -> str:
     """A condition that the rule's own change of the record ended does not take back the rest of what it does."""
-    if any(ours.rule == action.rule and ours.at >= action.at for ours in view.memory.ours.values()):
+    by_itself = any(ours.rule == action.rule and ours.at >= action.at for ours in view.memory.ours.values())
+    if by_itself and not _completed(view, action):
         return ""
     compiled = view.part.book.by_id.get(action.rule)
     if compiled is not None and compiled.on_event:
         return "" if unchanged(compiled, view, _subject(action)) else "its condition no longer holds"
     found: list[Found] = [*holding(view), *due_steps(view)]
     return "" if any(_same(one, action) for one in found) else "its condition no longer holds"
+
+
+def _completed(view: View, action: Action) -> bool:
+    """Return whether the run of a milestone that *action* speaks of has been completed or stopped."""
+    run = {state.name: state for state in view.memory.milestones}.get(_subject(action))
+    if run is None:
+        return False
+    return run.completed is not None or run.stopped is not None or f":{run.start}" not in action.episode
 
 
 def _same(found: Found, action: Action) -> bool:
