@@ -366,6 +366,16 @@ milestones:
         taken = self.later(policy, facts, updated("10:03", OwnerId="cat"))
         assert still_holds(taken, policy, told, at("10:04")) != ""
 
+    def test_a_milestone_completed_after_our_own_change_cancels_the_rest(self) -> None:
+        both = "[{reassign: {to: {user: bob}}}, {notify: {who: owner, template: note}}]"
+        rule = f"- {{id: r, when: [sla.used >= 50%], do: {both}}}"
+        policy = make_policy(rule, self.MILESTONES)
+        outcome = run(policy, [created()], "10:00", apply=True)
+        notices = [one for one in outcome.actions if one.kind == "notify"]
+        assert [still_holds(outcome.facts, policy, one, at("10:05")) for one in notices] == ["", ""]
+        facts = self.later(policy, outcome.facts, message("10:10", "out"))
+        assert [still_holds(facts, policy, one, at("10:15")) != "" for one in notices] == [True, False]
+
     def test_a_displaced_entrys_step_is_cancelled(self) -> None:
         entry = f"- {{id: e, when: [priority == Low], steps: [{{after: {{clock: created, over: 1h}}, {NOTE}}}]}}"
         policy = make_policy(entry, match="first_match")
