@@ -202,7 +202,9 @@ class Player:
         with self.store.read() as unit:
             records, states = unit.records.count(), unit.outbox.counts()
         self.worker.close()
-        without = without_rules(self._document, self.organisation.events, ended, ORG)
+        without = self._without
+        if not finished:
+            without = without_rules(self._document, self.organisation.events, ended, ORG)
         return Played(
             seed=self.organisation.seed, began=START, ended=ended, finished=finished, given=tally.given,
             accepted=tally.accepted, repeated=tally.repeated, refused=tally.refused, reactions=tally.reactions,

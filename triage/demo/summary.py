@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.demo.breaches import Breach
 from triage.demo.play import TICK, Played
@@ -15,7 +17,7 @@ from triage.domain.instant import MINUTE, format_duration, format_instant
 from triage.ports import record_key
 from triage.wording import action_text, reason_text
 
-CASES_SHOWN = 5
+CASES_SHOWN = 4
 ACTIONS_SHOWN = 3
 _RULES_SHOWN = 12
 _LONGEST = 260
@@ -132,16 +134,36 @@ def _effect(played: Played) -> Iterator[str]:
 
 def _told(rescue: Rescue, facts: Facts | None) -> Iterator[str]:
     yield f"  {rescue.record}{_headline(facts)}"
+    said = ""
     for action in rescue.actions[:ACTIONS_SHOWN]:
         when = format_instant(action.due)[5:16].replace("T", " ")
         yield f"    {when}Z {action.rule}: {action_text(action)}"
-        yield f"      because {_cut(reason_text(action.reason))}"
+        why = _why(action)
+        if why != said:
+            yield f"      because {_cut(why)}"
+        said = why
     if len(rescue.actions) > ACTIONS_SHOWN:
         yield f"    and {len(rescue.actions) - ACTIONS_SHOWN} more"
-    for breach in rescue.kept:
-        yield f"    kept: {breach.milestone}, otherwise late by {_span(breach.late)} of open time"
-    for breach in rescue.missed:
-        yield f"    missed all the same: {breach.milestone}, by {_span(breach.late)}"
+    for name, count, late in _runs(rescue.kept):
+        yield f"    kept: {name}{count}, otherwise late by {late} of open time"
+    for name, count, late in _runs(rescue.missed):
+        yield f"    missed all the same: {name}{count}, by {late}"
+
+
+def _runs(breaches: tuple[Breach, ...]) -> Iterator[tuple[str, str, str]]:
+    """Yield each milestone once: its name, how often where more than once, and how late at most."""
+    for name in dict.fromkeys(breach.milestone for breach in breaches):
+        late = [breach.late for breach in breaches if breach.milestone == name]
+        yield (
+            name,
+            f" ({len(late)} times)" if len(late) > 1 else "",
+            f"{'up to ' if len(late) > 1 else ''}{_span(max(late))}",
+        )
+
+
+def _why(action: Action) -> str:
+    """Return why the rule held; who was chosen and passed over stands in `triage explain`."""
+    return reason_text(replace(action.reason, note="", passed_over=()))
 
 
 def _headline(facts: Facts | None) -> str:
@@ -156,9 +178,10 @@ def _headline(facts: Facts | None) -> str:
 def _next_steps(played: Played, told: tuple[Rescue, ...], files: Files) -> Iterator[str]:
     record = told[0].record if told else "Case/50000001"
     yield "Try next:"
-    yield f"  triage explain {record} --db {files.database} --at {format_instant(played.ended)}"
-    yield f"  triage audit --record {record} --db {files.database}"
-    yield f"  triage replay {files.log} --policy {files.policy}"
+    database, log, policy = map(quote, (files.database, files.log, files.policy))
+    yield f"  triage explain {record} --db {database} --at {format_instant(played.ended)}"
+    yield f"  triage audit --record {record} --db {database}"
+    yield f"  triage replay {log} --policy {policy}"
 
 
 def _span(millis: int) -> str:

@@ -69,7 +69,25 @@ def test_what_people_ordered_is_no_escalation():
     assert top_rescues(played(actions=(action("override"),)), 5) == ()
 
 
-def test_at_most_five_records_are_told():
+def test_runs_of_one_milestone_are_told_once():
+    """Three replies kept are one line, with the latest of them."""
+    found = played(missed_without=tuple(breach(milestone="reply", late=n * HOUR, due=n) for n in (1, 3, 2)))
+    assert "kept: reply (3 times), otherwise late by up to 3h of open time" in text(found)
+
+
+def test_a_reason_is_not_said_twice_in_a_row():
+    """Two actions of one rule have one reason."""
+    found = played(actions=(action(number=1), action(number=2)))
+    assert text(found).count("because") == 1
+
+
+def test_paths_with_blanks_are_quoted():
+    """A command that is shown can be typed."""
+    lines = list(summarise(played(), {}, Files("my data/demo.db", "my data/demo.jsonl", "configs/example")))
+    assert lines[-1] == "  triage replay 'my data/demo.jsonl' --policy configs/example"
+
+
+def test_at_most_four_records_are_told():
     """However many there were."""
     found = played(actions=tuple(action(record=f"5{n:04}") for n in range(20)))
     assert len(top_rescues(found, CASES_SHOWN)) == CASES_SHOWN
