@@ -31,7 +31,7 @@ def test_zero_differences_near_two_thousand_crossings(block: int) -> None:
 
 def test_zero_differences_over_days() -> None:
     """Histories of four days, over nights, holidays and changes of the clocks."""
-    _prove(900_000, 60, long=True)
+    _prove(900_000, 40, long=True)
 
 
 @pytest.mark.laws

@@ -18,7 +18,7 @@ from triage.policy import Policy, compile_policy
 from triage.rules.document import PolicyDocument
 from triage.rules.language import AllOf, AnyOf, ClockLeaf, Condition, Negation, Rule
 
-CASES = 60
+CASES = 35
 
 
 @pytest.mark.parametrize("block", range(4))

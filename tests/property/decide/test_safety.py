@@ -24,7 +24,7 @@ from triage.policy import Policy, RuleMode, compile_policy
 from triage.rules.document import Directory, PolicyDocument, Safety
 from triage.rules.language import ActionSpec, Repeat, Rule, Target
 
-CASES = 60
+CASES = 40
 OWNERSHIP = ("reassign", "move")
 LOST = "pool:lost"
 
