@@ -41,7 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"
-    policy: str = "configs"
+    policy: str = "configs/example"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -6,7 +6,9 @@ from triage.domain.decision import Action, Evidence, Reason
 from triage.domain.instant import format_duration, format_instant
 from triage.domain.work import Value
 
-_CLOCK_TERMS = ("age", "since_", "sla.", "milestone.")
+NEVER = 1 << 60
+"""Beyond any instant: a clock that an open pause holds."""
+
 CLOCK_NAMES = {
     "created": "creation",
     "created_until_modified": "creation (never modified since)",
@@ -38,9 +40,8 @@ def evidence_text(evidence: Evidence) -> str:
 
 def _found(evidence: Evidence) -> str:
     found = evidence.found
-    clock = any(term in evidence.leaf for term in _CLOCK_TERMS)
-    if clock and isinstance(found, int) and not isinstance(found, bool) and found > 10**11:
-        return f"since {format_instant(found)}" if found < 1 << 60 else "not while paused"
+    if evidence.instant and isinstance(found, int):
+        return f"at {format_instant(found)}" if found < NEVER else "not while paused"
     return f"is {value_text(found)}"
 
 

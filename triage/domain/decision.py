@@ -18,11 +18,16 @@ suppressed: an override. held: a cap, or nobody eligible. cancelled, superseded:
 """
 
 
-class Evidence(Struct, frozen=True):
-    """One leaf of a rule that held: what it asks, and what it found (missing is None)."""
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """
+    One leaf of a rule that held: what it asks, and what it found (missing is None).
+
+    `instant` says that *found* is an instant, ms UTC: the value of a date field, or when a clock ran out.
+    """
 
     leaf: str
     found: Value | None = None
+    instant: bool = False
 
 
 class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -144,18 +144,24 @@ def _change_judge(change: Change, specs: Specs) -> Judge:
 
 
 class Witness(NamedTuple):
-    """One leaf of a rule as evidence: its text, whether it holds (None: it must), and the value it looks at."""
+    """One leaf of a rule as evidence: its text, whether it holds (None: it must), what it looks at, as an instant?"""
 
     text: str
     holds: Judge | None
     read: Callable[[Moment], Value | None]
+    instant: bool
 
 
 def witnesses(condition: Condition, terms: Terms) -> tuple[Witness, ...]:
     """Return the leaves of a normal *condition* in the order written, ready to give evidence."""
     certain = {id(part) for part in conjuncts(condition)}
     return tuple(
-        Witness(leaf.text or str(leaf), None if id(leaf) in certain else judge(leaf, terms), _reader(leaf, terms))
+        Witness(
+            leaf.text or str(leaf),
+            None if id(leaf) in certain else judge(leaf, terms),
+            _reader(leaf, terms),
+            _finds_instant(leaf, terms),
+        )
         for leaf in leaves(condition)
     )
 
@@ -163,10 +169,17 @@ def witnesses(condition: Condition, terms: Terms) -> tuple[Witness, ...]:
 def evidence(found: Sequence[Witness], moment: Moment) -> tuple[Evidence, ...]:
     """Return what each leaf that is TRUE found, of a condition that holds at *moment*; a clock found its deadline."""
     return tuple(
-        Evidence(witness.text, witness.read(moment))
+        Evidence(witness.text, witness.read(moment), witness.instant)
         for witness in found
         if witness.holds is None or witness.holds(moment)
     )
+
+
+def _finds_instant(leaf: Leaf | ClockLeaf | Change, terms: Terms) -> bool:
+    if isinstance(leaf, Leaf):
+        spec = terms.specs.get(leaf.field)
+        return spec is not None and spec.type in ("datetime", "date")
+    return isinstance(leaf, ClockLeaf)
 
 
 def _reader(leaf: Leaf | ClockLeaf | Change, terms: Terms) -> Callable[[Moment], Value | None]:

@@ -28,7 +28,7 @@ def test_action_line_has_exactly_the_keys_of_the_contract_when_planned() -> None
         "step": "",
         "action": "notify",
         "target": "queue:desk",
-        "reason": f"sla.used >= 75% (since {at('12:00')})",
+        "reason": f"sla.used >= 75% (at {at('12:00')})",
         "key": "",
     }
     assert len(str(first["key"])) == 64
