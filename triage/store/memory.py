@@ -218,6 +218,7 @@ class MemoryAudit:
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
         """Write *entries* in order."""
+        heads = {record_key(line.entry.object, line.entry.id): line.hash for line in self._tables.audit}
         for entry in entries:
             record = record_key(entry.object, entry.id)
             before = [

@@ -24,10 +24,11 @@ class MemoryOutbox:
     def plan(self, effects: Sequence[Effect]) -> list[Effect]:
         """Store those whose key is new, or stands where `replaces` lets them take its place."""
         stored = []
+        seq = max((one.seq for one in self._tables.effects.values()), default=0)
         for effect in effects:
             before = self._tables.effects.get(effect.action.key)
             if before is None or replaces(before.state, effect.state):
-                seq = max((one.seq for one in self._tables.effects.values()), default=0) + 1
+                seq += 1
                 kept = Effect(action=effect.action, state=effect.state, seq=seq, run_at=effect.run_at)
                 self._tables.effects[effect.action.key] = kept
                 stored.append(kept)
