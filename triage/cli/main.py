@@ -28,11 +28,12 @@ def cli() -> None:
 for command in (history.rules_preview, operate.rules_promote, operate.rules_rollback):
     offline.rules.add_command(command)
 for command in (
-    offline.deadline, offline.calendar, offline.decide, offline.rules, history.init_policy, history.replay,
-    work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override,
-    operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule, operate.db,
-    operate.doctor,
-):  # fmt: skip
+    *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
+    *(history.init_policy, history.replay),
+    *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
+    *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
+    *(operate.db, operate.doctor),
+):
     cli.add_command(command)
 
 
