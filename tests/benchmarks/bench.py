@@ -1,4 +1,4 @@
-"""All benchmarks in one run (`make bench`): one line a figure, the machine named, a target beside it where there is one."""
+"""All benchmarks in one run (`make bench`): the machine named, then a line a figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole policy as data: objects, calendars, milestones, word lists, rule sets, templates, people and safety limits."""
+"""A whole policy as data: objects, calendars, milestones, words, rule sets, templates, people and safety limits."""
 
 from __future__ import annotations
 

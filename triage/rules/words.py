@@ -7,16 +7,17 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 _TOKEN = re.compile(r"\w+(?:['’]\w+)?")
-_SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)|\n\s*\n")
+_CLAUSE_END = re.compile(r"[.!?;:,]+(?=\s|$)|\n\s*\n")
 _NEGATIONS = frozenset(
     [
         "no", "not", "never", "without", "none", "isn't", "wasn't", "aren't", "don't", "doesn't", "didn't", "cannot",
-        "can't", "won't", "hasn't", "haven't", "hadn't", "couldn't", "wouldn't", "kein", "keine", "keinen", "nicht", "nie", "ohne", "pas", "jamais", "sans", "aucun", "aucune",
-        "sin", "nunca", "ningun", "ninguna", "non", "senza", "mai", "nao", "sem",
+        "can't", "won't", "hasn't", "haven't", "hadn't", "couldn't", "wouldn't", "kein", "keine", "keinen", "nicht",
+        "nie", "ohne", "pas", "jamais", "sans", "aucun", "aucune", "sin", "nunca", "ningun", "ninguna", "non", "senza",
+        "mai", "nao", "sem",
     ]
 )  # fmt: skip
 _REACH = 3
-"""A negation this many words or fewer before a word, in one sentence, takes it back: `not a real outage`."""
+"""A negation this many words or fewer before a word, in one clause, takes it back: `not a real outage`."""
 _LONGEST = 100_000
 
 
@@ -36,9 +37,9 @@ def words_in(entries: Sequence[str]) -> Callable[[str], str]:
             by_first.setdefault(tokens[0], []).append((entry, tokens))
 
     def search(text: str) -> str:
-        return next((entry for part in _SENTENCE_END.split(text[:_LONGEST]) if (entry := in_sentence(part))), "")
+        return next((entry for part in _CLAUSE_END.split(text[:_LONGEST]) if (entry := in_clause(part))), "")
 
-    def in_sentence(text: str) -> str:
+    def in_clause(text: str) -> str:
         tokens = fold(text)
         for position, token in enumerate(tokens):
             for entry, phrase in by_first.get(token, ()):
