@@ -221,10 +221,8 @@ class MemoryAudit:
         heads = {record_key(line.entry.object, line.entry.id): line.hash for line in self._tables.audit}
         for entry in entries:
             record = record_key(entry.object, entry.id)
-            before = [
-                line.hash for line in self._tables.audit if record_key(line.entry.object, line.entry.id) == record
-            ]
-            row = chained(entry, before[-1] if before else GENESIS)
+            row = chained(entry, heads.get(record, GENESIS))
+            heads[record] = row["hash"]
             seq = len(self._tables.audit) + 1
             line = AuditRow(
                 seq=seq, entry=entry, hash=row["hash"], previous=row["prev_hash"], digest=row["digest"]
