@@ -36,7 +36,7 @@ calendars:
 milestones:
   first_response: {object: Case, target: {default: 8h}, complete: [is_contacted]}
   resolution: {object: Case, target: {default: 40h}, complete: [is_closed]}
-directory: {queues: [Tier2]}
+templates: {look: {subject: "look at it", body: "please"}}
 """
 
 
@@ -48,18 +48,18 @@ def rules_text(rng: random.Random, *, with_equality: bool) -> str:
         if number % 4 == 0:
             leaves[2] = rng.choice(["sla.used >= 80%", "age >= 6h", "milestone.resolution.remaining <= 20%"])
         when = "".join(f"      - {leaf}\n" for leaf in leaves)
-        lines.append(f"  - id: rule-{number}\n    when:\n{when}    do: [{{move: {{to: {{queue: Tier2}}}}}}]")
+        lines.append(f"  - id: rule-{number}\n    when:\n{when}    do: [{{notify: {{who: owner, template: look}}}}]")
     return "\n".join(lines) + "\n"
 
 
 def _equality_leaves(rng: random.Random) -> list[str]:
     regions = rng.sample(["EMEA", "AMER", "APAC", "LATAM", "ANZ"], 3)
     products = rng.sample([f"P{n}" for n in range(10)], 5)
-    return [f"region in [{', '.join(regions)}]", f"product in [{', '.join(products)}]", _range(rng, "seats", 0.35)]
+    return [f"region in [{', '.join(regions)}]", f"product in [{', '.join(products)}]", _range(rng, "seats", 0.46)]
 
 
 def _range_leaves(rng: random.Random) -> list[str]:
-    return [_range(rng, name, 0.46) for name in ("seats", "amount", "health")]
+    return [_range(rng, name, 0.56) for name in ("seats", "amount", "health")]
 
 
 def _range(rng: random.Random, name: str, share: float) -> str:
@@ -186,7 +186,7 @@ def others() -> list[tuple[str, float, str]]:
 
 def _static_rule(number: int, leaves: list[str]) -> str:
     when = "".join(f"      - {leaf}\n" for leaf in leaves)
-    return f"  - id: rule-{number}\n    when:\n{when}    do: [{{move: {{to: {{queue: Tier2}}}}}}]\n"
+    return f"  - id: rule-{number}\n    when:\n{when}    do: [{{notify: {{who: owner, template: look}}}}]\n"
 
 
 def _as_cel(leaf: str) -> str:

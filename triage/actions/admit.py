@@ -59,7 +59,7 @@ def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     rule = found.rule
     mark, told = found.mark, _TOLD[view.policy.mode_of(rule.id).mode]
     run = ledger.runs.get(_run_slot(found, view)) if rule.repeat is not None else None
-    if run is None and any(mark + how in ledger.fired for how in told):
+    if run is None and (mark in ledger.fired or any(mark + how in ledger.fired for how in told)):
         return None
     mark += told[-1]
     override = held_by(view, rule.id)

@@ -56,19 +56,24 @@ def holding(view: View) -> Iterator[Found]:
     mask = book.index.candidates(view.moment.values) & book.open_mask
     if view.closed:
         mask &= book.closed_mask
-    moment = view.moment
     known = view.memory.true_since
     for compiled in rules_of(mask, book.rules):
-        rule = compiled.rule
-        for milestone in _subjects(compiled, view):
-            moment.clocks.subject = milestone
-            truth = compiled.truth(moment, view.lower)
-            if truth.flips_at < NEVER:
-                view.wake_at(truth.flips_at, rule.id)
-            if truth.holds:
-                subject = "" if milestone is None else milestone.name
-                since = known.get(f"{rule.id}/{subject}", truth.since)
-                yield _found(compiled, view, milestone, since)
+        if compiled.constant:
+            yield _found(compiled, view, None, known.get(compiled.alone, view.lower))
+        else:
+            yield from _holding(compiled, view)
+
+
+def _holding(compiled: CompiledRule, view: View) -> Iterator[Found]:
+    moment, rule = view.moment, compiled.rule
+    for milestone in _subjects(compiled, view):
+        moment.clocks.subject = milestone
+        truth = compiled.truth(moment, view.lower)
+        if truth.flips_at < NEVER:
+            view.wake_at(truth.flips_at, rule.id)
+        if truth.holds:
+            key = compiled.alone if milestone is None else f"{rule.id}/{milestone.name}"
+            yield _found(compiled, view, milestone, view.memory.true_since.get(key, truth.since))
 
 
 def triggered(view: View) -> Iterator[Found]:

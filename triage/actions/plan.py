@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from triage.actions.admit import Firing
+from triage.actions.matches import Found
 from triage.actions.view import View
 from triage.domain.decision import Action, ActionKind, Reason, Status
 from triage.domain.facts import OwnerChange
@@ -16,7 +17,7 @@ from triage.domain.instant import DAY
 from triage.domain.work import Event
 from triage.observe import ORDERED
 from triage.routing.assign import Assignment, assign
-from triage.rules.conditions import evidence
+from triage.rules.conditions import Witness, evidence
 from triage.rules.language import ActionSpec
 from triage.sla.milestones import due as milestone_due
 
@@ -216,7 +217,7 @@ def _terminal(position: int, firing: Firing, view: View, reason: Reason, priorit
 
 def _priority(firing: Firing, view: View) -> int:
     compiled = firing.found.compiled
-    if compiled is None:
+    if compiled is None or not compiled.boosts:
         return 0
     return sum(add for holds, add in compiled.boosts if holds(view.moment))
 
@@ -226,14 +227,16 @@ def _reason(firing: Firing, view: View) -> Reason:
     moment = view.moment
     moment.clocks.subject = moment.clocks.milestones.get(found.subject)
     moment.before = found.before
-    rule_set = next((one for one in view.part.book.sets if found.rule.id in one.by_id), None)
-    if found.compiled is not None:
-        witnesses = found.compiled.witnesses
-    else:
-        witnesses = () if rule_set is None else rule_set.witnesses[found.rule.id]
-    leaves = evidence(witnesses, moment)
+    leaves = evidence(_witnesses(found, view), moment)
     moment.before = None
     return Reason(evidence=leaves, clock=found.clock, clock_start=found.clock_start, over=found.over)
+
+
+def _witnesses(found: Found, view: View) -> tuple[Witness, ...]:
+    if found.compiled is not None:
+        return found.compiled.witnesses
+    rule_set = next((one for one in view.part.book.sets if found.rule.id in one.by_id), None)
+    return () if rule_set is None else rule_set.witnesses[found.rule.id]
 
 
 def ordered_by_people(event: Event, view: View) -> tuple[Action, ...]:

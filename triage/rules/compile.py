@@ -41,7 +41,11 @@ class Truth:
 
 
 class CompiledRule:
-    """One all-matches rule. `by_milestone` says that it is judged once for each open milestone."""
+    """
+    One all-matches rule. `by_milestone` says that it is judged once for each open milestone.
+
+    A `constant` one holds whenever its guards do; `alone` is its key in memory where no milestone is looked at.
+    """
 
     def __init__(self, rule: Rule, terms: Terms) -> None:
         self.rule = rule
@@ -60,6 +64,7 @@ class CompiledRule:
         self.tests: tuple[Judge, ...] = tuple(judge(part, terms) for part in nested)
         self.witnesses = witnesses(self.condition, terms)
         self.constant = not self.clocks and not nested
+        self.alone = f"{rule.id}/"
         self.boosts: tuple[tuple[Judge, int], ...] = tuple(
             (judge(normal(boost.when), terms), boost.add) for boost in rule.boosts
         )

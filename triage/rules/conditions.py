@@ -168,11 +168,11 @@ def witnesses(condition: Condition, terms: Terms) -> tuple[Witness, ...]:
 
 def evidence(found: Sequence[Witness], moment: Moment) -> tuple[Evidence, ...]:
     """Return what each leaf that is TRUE found, of a condition that holds at *moment*; a clock found its deadline."""
-    return tuple(
-        Evidence(witness.text, witness.read(moment), witness.instant)
-        for witness in found
-        if witness.holds is None or witness.holds(moment)
-    )
+    seen = []
+    for text, holds, read, instant in found:
+        if holds is None or holds(moment):
+            seen.append(Evidence(text, read(moment), instant))
+    return tuple(seen)
 
 
 def _finds_instant(leaf: Leaf | ClockLeaf | Change, terms: Terms) -> bool:
