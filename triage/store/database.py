@@ -28,10 +28,10 @@ from triage.store.related import SqlRelated
 BUSY_TIMEOUT = 10_000
 """How long a write waits for another process's write, in ms."""
 
-CHECKPOINT_EVERY = 1_000
+CHECKPOINT_EVERY = 10_000
 """How often a running worker moves the write-ahead log into the file, in ms."""
 
-CHECKPOINT_PAGES = 16_000
+CHECKPOINT_PAGES = 32_000
 """The length of the log at which a commit does it by itself, where no worker runs."""
 
 CACHE_KIB = 64 * 1024
