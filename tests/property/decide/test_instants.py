@@ -45,7 +45,7 @@ def test_zero_differences_near_twenty_thousand_crossings(block: int) -> None:
 @pytest.mark.parametrize("block", range(10))
 def test_zero_differences_over_many_days(block: int) -> None:
     """The same over histories of four days."""
-    _prove(9_000_000 + block * 10_000, 100, long=True)
+    _prove(9_000_000 + block * 10_000, 50, long=True)
 
 
 def _prove(seed: int, states: int, long: bool = False) -> None:
