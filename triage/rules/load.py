@@ -81,14 +81,15 @@ def _rule(entry: Entry, place: _Place) -> Rule | None:
     allowed = _IN_FIRST_MATCH if first else ANYTHING
     when = read_condition(entry.nodes["when"], known, page, allowed) if "when" in entry.nodes else None
     otherwise = read_actions(entry.get("else", ()), known, page)
+    hours = _hours(entry, place)
     rule = Rule(
         id=entry.get("id", ""),
         when=when or AllOf(()),
         do=read_actions(entry.get("do", ()), known, page, otherwise),
-        steps=_steps(entry.get("steps", ()), place, otherwise),
+        steps=_steps(entry.get("steps", ()), place, otherwise, hours),
         boosts=_boosts(entry.get("boost", ()), place),
         repeat=_repeat(entry.get("repeat"), place, otherwise),
-        hours=_hours(entry, place),
+        hours=hours,
         digest=_digest(entry.node),
         at=page.at(entry.nodes.get("id", entry.node), entry.get("id", "")),
     )
@@ -126,11 +127,13 @@ def _hours(entry: Entry, place: _Place) -> str:
         return "none"
 
 
-def _steps(entries: tuple[Entry, ...], place: _Place, otherwise: tuple[ActionSpec, ...]) -> tuple[Step, ...]:
-    """Return the steps of an entry; an id that stands twice is a fault."""
+def _steps(
+    entries: tuple[Entry, ...], place: _Place, otherwise: tuple[ActionSpec, ...], hours: str
+) -> tuple[Step, ...]:
+    """Return the steps of an entry, in the entry's *hours* unless they name their own; an id twice is a fault."""
     steps: list[Step] = []
     for position, entry in enumerate(entries, start=1):
-        step = _step(entry, str(position), place, otherwise)
+        step = _step(entry, str(position), place, otherwise, hours)
         if step is not None and any(step.id == other.id for other in steps):
             place.page.fault(entry.nodes.get("id", entry.node), f"the step id {step.id!r} stands twice in this rule")
         elif step is not None:
@@ -138,7 +141,7 @@ def _steps(entries: tuple[Entry, ...], place: _Place, otherwise: tuple[ActionSpe
     return tuple(steps)
 
 
-def _step(entry: Entry, position: str, place: _Place, otherwise: tuple[ActionSpec, ...]) -> Step | None:
+def _step(entry: Entry, position: str, place: _Place, otherwise: tuple[ActionSpec, ...], default: str) -> Step | None:
     """Return one step, called by its *position* unless it has an id; None after a fault of its clock."""
     known, page = place.known, place.page
     do = read_actions(entry.get("do", ()), known, page, otherwise)
@@ -148,7 +151,7 @@ def _step(entry: Entry, position: str, place: _Place, otherwise: tuple[ActionSpe
     if after is None:
         return None
     clock = checked_clock(after, known, page)
-    hours = checked_hours(after, clock, known, page, default="none")
+    hours = checked_hours(after, clock, known, page, default=default)
     over = _over(after, clock, page)
     if not clock or over is None:
         return None

@@ -208,3 +208,18 @@ def test_fifteen_thousand_wrong_rules_are_given_up_on_quickly(document: PolicyDo
     _, faults = load_rules("a.yaml", text, document)
     assert len(faults) == 1001
     assert "the rest of this file is not listed" in faults[-1].text or any("more than 1000" in f.text for f in faults)
+
+
+def test_a_step_counts_in_its_entrys_hours_unless_it_names_its_own(document: PolicyDocument) -> None:
+    text = """
+match: first_match
+rules:
+  - id: ageing
+    hours: record
+    when:
+      - priority == High
+    steps:
+      - {after: {clock: created, over: 3h}, do: [{notify: {who: owner}}]}
+      - {after: {clock: created, over: 5h, hours: none}, do: [{notify: {who: owner}}]}
+"""
+    assert [step.hours for step in load(text, document).rules[0].steps] == ["record", "none"]
