@@ -219,7 +219,7 @@ rules:
     when:
       - priority == High
     steps:
-      - {after: {clock: created, over: 3h}, do: [{notify: {who: owner}}]}
-      - {after: {clock: created, over: 5h, hours: none}, do: [{notify: {who: owner}}]}
+      - {after: {clock: created, over: 3h}, do: [{move: {to: {queue: Tier2}}}]}
+      - {after: {clock: created, over: 5h, hours: none}, do: [{move: {to: {queue: Tier2}}}]}
 """
     assert [step.hours for step in load(text, document).rules[0].steps] == ["record", "none"]
