@@ -74,11 +74,13 @@ class Turn:
         for key in missing:
             self._hold(key, stored.get(key))
 
-    def fold(self, event: Event, live_from: int = 0) -> None:
+    def fold(self, event: Event, live_from: int = 0, *, more: bool = False) -> None:
         """
         Let *event* happen: to its record, or to every record that reads the object or agent it is about.
 
-        Timers before it are decided first. *live_from* is kept on a record that begins here.
+        Timers before it are decided first, under a policy published meanwhile too, so that what was true by then is
+        backlog. *live_from* is kept on a record that begins here. *more*: the next event is of the same record and
+        instant, and the record is decided once after both.
 
         Raises:
             IntakeError: the event cannot be; nothing of it stays.
@@ -88,7 +90,7 @@ class Turn:
         elif event.type == "related":
             self._fold_related(event)
         else:
-            self._apply(record_key(event.object, event.id), event, live_from)
+            self._apply(record_key(event.object, event.id), event, live_from, more)
 
     def wake(self, record: Record) -> None:
         """Decide *record* at every crossing up to now, at least once."""
@@ -134,24 +136,27 @@ class Turn:
         if record is not None:
             self._facts[key] = record.facts
 
-    def _apply(self, key: str, event: Event, live_from: int = 0) -> None:
+    def _apply(self, key: str, event: Event, live_from: int = 0, more: bool = False) -> None:
         self.load([key])
         try:
-            self._happen(key, event, live_from)
+            self._happen(key, event, live_from, more)
         except IntakeError:
             raise
         except TriageError as fault:
             raise IntakeError(str(fault), event.id) from fault
 
-    def _happen(self, key: str, event: Event, live_from: int) -> None:
+    def _happen(self, key: str, event: Event, live_from: int, more: bool) -> None:
         facts = self._facts.get(key)
-        if facts is not None and facts.next_at is not None and facts.next_at < event.at:
-            facts = self._advance(key, facts, event.at - 1)
+        if facts is not None and not _same_instant(facts, event):
+            facts = self._advance(key, facts, max(event.at - 1, facts.last_decided_at or 0))
         seen = None if facts is None else self._seen(facts)
         folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
         if facts is None and live_from:
             folded = replace(folded, live_from=live_from)
-        self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
+        if more:
+            self._facts[key] = replace(folded, agents=())
+        else:
+            self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
 
     def _fold_agent(self, event: Event) -> None:
         held = self._roster.get(event.id)
@@ -288,7 +293,7 @@ class Turn:
             version=self._version(key),
             open=self._engine.is_open(facts, self.policy),
             owner=owner,
-            due=facts.next_at,
+            due=self._now if facts.fresh else facts.next_at,
             why=self._why.get(key, ""),
             references=self._references(facts),
         )
@@ -312,6 +317,11 @@ class Turn:
 
     def _seen(self, facts: Facts) -> Facts:
         return replace(facts, agents=self._roster.agents())
+
+
+def _same_instant(facts: Facts, event: Event) -> bool:
+    """Tell whether *facts* hold events of the same instant that are still to be decided."""
+    return bool(facts.fresh) and facts.fresh[-1][0].at == event.at
 
 
 class Roster:

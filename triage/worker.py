@@ -326,12 +326,14 @@ def _fold(
 ) -> tuple[list[Event], list[Refusal]]:
     taken: list[Event] = []
     refused: list[Refusal] = []
-    for line, one in batch:
+    following = [one for _, one in batch[1:]] + [None]
+    for (line, one), after in zip(batch, following, strict=True):
         if isinstance(one, Refusal):
             refused.append(one)
         elif one.event_id not in seen:
+            more = isinstance(after, Event) and after.event_id not in seen and _together(one, after)
             try:
-                turn.fold(one, state.live_from)
+                turn.fold(one, state.live_from, more=more)
             except IntakeError as fault:
                 text = encode(one)
                 refused.append(
@@ -341,6 +343,11 @@ def _fold(
             seen.add(one.event_id)
             taken.append(one)
     return taken, refused
+
+
+def _together(one: Event, after: Event) -> bool:
+    """Tell whether two events are of one record and instant: its rules are judged once, after both."""
+    return (one.object, one.id, one.at) == (after.object, after.id, after.at) and one.event_id != after.event_id
 
 
 def _parsed(

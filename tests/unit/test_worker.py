@@ -12,6 +12,7 @@ from triage.engine import PureEngine
 from triage.errors import CalendarError, StoreBusy, StoreError
 from triage.intake.event import parse_event
 from triage.ports import Refusal
+from triage.publishing import promote
 from triage.store.memory import MemoryStore
 from triage.testing import SMALL_POLICY, START, ManualClock, RecordingSink, Sandbox
 from triage.worker import Worker
@@ -367,3 +368,38 @@ def test_what_a_sandbox_left_ready_is_cancelled_when_the_store_goes_live() -> No
     live = Worker(sandbox.store, RecordingSink(live=True), sandbox.engine, sandbox.clock)
     assert live.act(sandbox.clock.now()).cancelled == 1
     assert [entry.body["why"] for entry in sandbox.audit("cancelled")] == ["the rule is in mode observe"]
+
+
+def test_events_of_one_record_and_instant_are_decided_together() -> None:
+    """A case that is raised and closed in one save was never open at its new priority."""
+    sandbox = Sandbox()
+    line = '{{"at":"2026-03-02T13:00:00Z","type":"updated","object":"Case","id":"1","changes":{{{}}}}}'.format
+    sandbox.worker.ingest_lines([CREATED(at="2026-03-02T09:00:00Z", id="1")], parse_event, START)
+    both = [line('"Priority":"High"'), line('"Status":"Closed"')]
+    report = sandbox.worker.ingest_lines(both, parse_event, START + 5 * HOUR)
+    assert report.accepted == 2
+    assert sorted({one.action.rule for one in sandbox.effects()}) == ["age-1h"]
+
+
+def test_an_event_refused_among_those_of_its_instant_leaves_the_others_to_be_decided() -> None:
+    sandbox = Sandbox()
+    line = '{{"at":"2026-03-02T13:00:00Z","type":"{}","object":"Case","id":"1","changes":{{"Priority":"High"}}}}'.format
+    sandbox.worker.ingest_lines([CREATED(at="2026-03-02T09:00:00Z", id="1")], parse_event, START)
+    report = sandbox.worker.ingest_lines([line("updated"), line("created")], parse_event, START + 4 * HOUR)
+    assert (report.accepted, report.refused) == (1, 1)
+    sandbox.after(4 * HOUR)
+    assert "high-3h" in {one.action.rule for one in sandbox.effects()}
+
+
+def test_what_was_true_when_a_policy_was_published_is_backlog_though_an_event_comes_before_the_wake_up() -> None:
+    sandbox = Sandbox(virtual=False)
+    sandbox.create("1", Priority="High")
+    now = sandbox.clock.now()
+    promote(sandbox.store, sandbox.engine, "high-3h", "act", now, actor="me", reason="seen")
+    sandbox.clock.move(2 * HOUR)
+    earlier = SMALL_POLICY | {"rules.yaml": SMALL_POLICY["rules.yaml"].replace("age >= 3h", "age >= 1h")}
+    sandbox.publish(earlier, virtual=False)
+    sandbox.happen("updated", "1", changes={"Subject": "again"})
+    assert [(one.action.rule, one.state) for one in sandbox.effects() if one.action.rule == "high-3h"] == [
+        ("high-3h", "backlog"), ("high-3h", "backlog"),
+    ]  # fmt: skip
