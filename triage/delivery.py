@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from triage.domain.decision import AuditEntry
+from triage.domain.decision import Action, AuditEntry
 from triage.domain.work import Event, WorkItem
-from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit, TriageError
+from triage.errors import SinkBusy, SinkError, SinkLimit, TriageError
 from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
 from triage.turn import Turn, entry_of
 
@@ -215,17 +215,19 @@ class Delivery:
             held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             turn = Turn(unit, self._engine, policy, at)
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
-            events: list[Event] = []
-            before: dict[str, dict[str, object]] = {}
+            done: list[tuple[Action, Event]] = []
             for outcome in outcomes:
-                if outcome.effect.action.key not in held:
+                action = outcome.effect.action
+                if action.key not in held:
                     continue
                 if outcome.event:
                     turn.note(self._entry(outcome, unit.org, at))
                 if outcome.state in ("done", "dead"):
                     turn.free(outcome.effect)
-                if outcome.state == "done":
-                    before[outcome.effect.action.key] = self._returned(turn, policy, outcome, at, events)
+                event = self._engine.effect_event(action, policy, at) if outcome.state == "done" else None
+                if event is not None and turn.known(outcome.effect.record) is not None:
+                    done.append((action, event))
+            events, before = _returned(turn, done, unit.org, at)
             turn.settle()
             unit.intake.add(EFFECTS, events)
             unit.outbox.remember({key: values for key, values in before.items() if values})
@@ -233,24 +235,6 @@ class Delivery:
             if pause:
                 unit.control.pause(pause)
         return len(outcomes) - len(held)
-
-    def _returned(
-        self, turn: Turn, policy: Compiled, outcome: Outcome, at: int, events: list[Event]
-    ) -> dict[str, object]:
-        """Let a done effect happen to our own record, add its event to *events*, and return what it changed."""
-        action = outcome.effect.action
-        event = self._engine.effect_event(action, policy, at)
-        facts = turn.known(outcome.effect.record)
-        if event is None or facts is None:
-            return {}
-        try:
-            turn.fold(event)
-        except IntakeError as fault:
-            turn.note(entry_of(action, facts.org, "not_applied", at, error=str(fault)))
-            return {}
-        events.append(event)
-        after = turn.known(outcome.effect.record)
-        return {} if after is None else changes(facts.item, after.item)
 
     def _entry(self, outcome: Outcome, org: str, at: int) -> AuditEntry:
         body: dict[str, Any] = {"attempt": outcome.attempt, "sink": self._sink.name}
@@ -260,6 +244,23 @@ class Delivery:
         if outcome.state == "ready":
             body["again_at"] = outcome.run_at
         return entry_of(outcome.effect.action, org, outcome.event, at, **body)
+
+
+def _returned(
+    turn: Turn, done: Sequence[tuple[Action, Event]], org: str, at: int
+) -> tuple[list[Event], dict[str, dict[str, object]]]:
+    """Let done effects happen to our own records, all at once; return the events, and by key what each one changed."""
+    events: list[Event] = []
+    before: dict[str, dict[str, object]] = {}
+    came = turn.fold_instant([event for _, event in done]) if done else []
+    for (action, event), happened in zip(done, came, strict=True):
+        if happened.fault is not None:
+            turn.note(entry_of(action, org, "not_applied", at, error=str(happened.fault)))
+            continue
+        events.append(event)
+        if happened.before is not None and happened.after is not None:
+            before[action.key] = changes(happened.before, happened.after)
+    return events, before
 
 
 def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:

@@ -391,6 +391,36 @@ def test_an_event_refused_among_those_of_its_instant_leaves_the_others_to_be_dec
     assert "high-3h" in {one.action.rule for one in sandbox.effects()}
 
 
+def test_a_record_stays_when_the_last_event_of_its_instant_is_refused() -> None:
+    sandbox = Sandbox()
+    events = [sandbox.event("created", "1", changes={"Priority": "Low"}) for _ in range(2)]
+    report = sandbox.worker.ingest(events, START, source="log", live_from=0)
+    assert (report.accepted, [one.reason for one in report.refusals]) == (1, ["created a second time"])
+    assert sandbox.facts("1").item.fields["priority"] == "Low"
+    assert sandbox.worker.next_due() == START + HOUR
+
+
+def test_events_of_one_instant_are_decided_together_though_others_stand_between_them() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", "2")
+    now = sandbox.clock.move(4 * HOUR)
+    changes = [("1", {"Priority": "High"}), ("2", {"Priority": "High"}), ("1", {"Status": "Closed"})]
+    sandbox.worker.ingest([sandbox.event("updated", name, changes=new) for name, new in changes], now, live_from=0)
+    assert {one.action.id for one in sandbox.effects(rule="high-3h")} == {"2"}
+
+
+def test_all_events_of_an_instant_are_refused_when_it_cannot_be_decided() -> None:
+    sandbox = Sandbox()
+    sandbox.create("bad")
+    before = sandbox.facts("bad")
+    worker = Worker(sandbox.store, sandbox.sink, Faulty(), sandbox.clock)
+    now = sandbox.clock.move(MINUTE)
+    both = [sandbox.event("updated", "bad", changes={"Status": "Working"}) for _ in range(2)]
+    report = worker.ingest(both, now)
+    assert (report.accepted, report.refused) == (0, 2)
+    assert sandbox.facts("bad") == before
+
+
 def test_what_was_true_when_a_policy_was_published_is_backlog_though_an_event_comes_before_the_wake_up() -> None:
     sandbox = Sandbox(virtual=False)
     sandbox.create("1", Priority="High")
