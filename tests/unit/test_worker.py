@@ -316,6 +316,46 @@ def test_held_for_want_of_anybody_goes_when_a_shift_begins() -> None:
     assert sandbox.facts("1").item.fields["owner"] == "a"
 
 
+TO_MANAGERS = SMALL_POLICY | {
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: tell
+    when: [age >= 1h]
+    do:
+      - notify: {who: manager, template: late}
+"""
+}
+
+
+def test_a_manager_who_is_found_later_is_held_against_the_allow_list_all_the_same() -> None:
+    sandbox = Sandbox(TO_MANAGERS)
+    sandbox.agent("005A", presence="online")
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    assert [one.state for one in sandbox.effects()] == ["held"]
+    sandbox.agent("005A", manager="boss@elsewhere.example")
+    sandbox.after(MINUTE)
+    (effect,) = sandbox.effects()
+    assert (effect.state, effect.error) == ("cancelled", "elsewhere.example is not among safety.recipient_domains")
+    assert sandbox.sink.calls == []
+
+
+def test_a_released_reassignment_is_no_hop_too_many() -> None:
+    """A backlog that is let go may not be the fifth automatic change of owner within a day."""
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.worker.fire(sandbox.clock.move(3 * HOUR))
+    for number in range(4):
+        change = {"OwnerId": f"005{number}"}
+        sandbox.happen("updated", "1", changes=change, origin="triage", rule="other", key=str(number))
+    sandbox.worker.act(sandbox.clock.now())
+    assert [one.error for one in sandbox.effects("cancelled") if one.action.kind == "reassign"] == [
+        "4 automatic changes of owner within 24 h"
+    ]
+
+
 def test_a_record_that_was_woken_stays_woken_when_its_effect_goes_first() -> None:
     """Carrying out reads the record; that must not put its timer back to where its last decision wanted it."""
     sandbox = Sandbox()
