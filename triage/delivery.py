@@ -9,11 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.work import Event, WorkItem
 from triage.errors import SinkBusy, SinkError, SinkLimit, TriageError
-from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
+from triage.ports import (
+    Clock,
+    Compiled,
+    Effect,
+    EffectFilter,
+    Engine,
+    Finish,
+    Receipt,
+    Sink,
+    State,
+    Store,
+    Unit,
+    record_key,
+)
 from triage.turn import Turn, entry_of
 
 EVERYTHING = "*"
@@ -142,10 +156,12 @@ class Delivery:
                 stopped=sorted(self._stops),
             )
             turn = Turn(unit, self._engine, self._policy(unit), now)
-            turn.load(sorted({effect.record for effect in claimed}))
+            turn.load(sorted({name for effect in claimed for name in (effect.record, *_told_of(effect))}))
             kept = []
             for effect in claimed:
                 state, why = self._checked(effect, turn, now)
+                if "digest" in effect.action.params:
+                    effect, why = self._gathered(effect, why, turn, unit, now)
                 if not why:
                     kept.append(effect)
                     continue
@@ -165,6 +181,34 @@ class Delivery:
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
 
+    def _gathered(self, effect: Effect, why: str, turn: Turn, unit: Unit, now: int) -> tuple[Effect, str]:
+        """
+        Return a digest with what may still be told, and why nothing may, if so; *why* speaks against its own line.
+
+        A line of a halted rule leaves the digest and waits as a message of its own; one that ceased is cancelled.
+        """
+        kept = []
+        for line in effect.action.params["digest"]:
+            key = str(line.get("key", effect.action.key))
+            if key == effect.action.key:
+                kept += [] if why else [line]
+                continue
+            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",)))), None)
+            if one is None:
+                continue
+            if one.action.rule in self._stops:
+                unit.outbox.change([key], "ready", run_at=now)
+                turn.note(entry_of(one.action, unit.org, "planned", now, why="its rule is halted: out of the digest"))
+                continue
+            state, ceased = self._checked(one, turn, now)
+            if ceased:
+                unit.outbox.change([key], state, run_at=0, error=ceased)
+                turn.note(entry_of(one.action, unit.org, state, now, why=ceased))
+            else:
+                kept.append(line)
+        told = replace(effect.action, params=effect.action.params | {"digest": kept})
+        return replace(effect, action=told), "" if kept else why or "nothing in it holds any longer"
+
     def _send(self, effect: Effect) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
         now = self._clock.now()
@@ -183,7 +227,8 @@ class Delivery:
             with self._store.read() as unit:
                 self._stops = frozenset(unit.control.stops())
             self._stops_read = now
-        return EVERYTHING in self._stops or effect.action.rule in self._stops
+        rules = {effect.action.rule, *(line["rule"] for line in effect.action.params.get("digest", ()))}
+        return EVERYTHING in self._stops or not self._stops.isdisjoint(rules)
 
     def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
         if isinstance(fault, SinkLimit):
@@ -261,6 +306,11 @@ def _returned(
         if happened.before is not None and happened.after is not None:
             before[action.key] = changes(happened.before, happened.after)
     return events, before
+
+
+def _told_of(effect: Effect) -> list[str]:
+    """Return the records that a digest tells of."""
+    return [record_key(line["object"], line["id"]) for line in effect.action.params.get("digest", ())]
 
 
 def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:

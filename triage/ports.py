@@ -366,7 +366,7 @@ class Outbox(Protocol):
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand; a lease on them ends."""
+        """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
