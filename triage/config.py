@@ -62,7 +62,7 @@ def read_folder(path: str | Path) -> dict[str, str]:
     Return the text of every *.yaml file below *path* by its relative posix name, sorted.
 
     Raises:
-        ConfigError: no such folder, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
+        ConfigError: no such folder, none in it, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
     """
     root = Path(path)
     if not root.is_dir():
@@ -78,6 +78,8 @@ def read_folder(path: str | Path) -> dict[str, str]:
             faults.append(Fault(name, *place, str(cause)))
     if faults:
         raise ConfigError(faults)
+    if not texts:
+        raise ConfigError(f"{root} holds no *.yaml file: name the folder that holds the policy's files")
     return texts
 
 

@@ -81,10 +81,26 @@ def release(
     reason: str = "",
     state: State = "backlog",
 ) -> Released:
-    """Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, oldest first; cancel what has ceased."""
+    """
+    Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, the longest due first; cancel what ceased.
+
+    What one firing planned goes together, unless it alone is more than *limit*.
+    """
     with store.write() as unit:
-        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, limit=limit))
-        return _release(unit, engine, found, now, actor, reason)
+        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule))
+        return _release(unit, engine, _longest_due(found, limit), now, actor, reason)
+
+
+def _longest_due(found: Sequence[Effect], limit: int) -> list[Effect]:
+    firings: dict[tuple[str, str, str], list[Effect]] = {}
+    for effect in sorted(found, key=lambda one: (one.action.due, one.seq)):
+        firings.setdefault((effect.record, effect.action.step, effect.action.episode), []).append(effect)
+    chosen: list[Effect] = []
+    for effects in firings.values():
+        if len(chosen) + len(effects) > limit and chosen:
+            break
+        chosen += effects
+    return chosen[:limit]
 
 
 def release_keys(

@@ -69,10 +69,10 @@ def test_everything_unreadable_in_a_folder_is_reported_at_once(tmp_path: Path) -
     assert [fault.file for fault in caught.value.faults] == ["a.yaml", "b.yaml", "c.yaml"]
 
 
-def test_an_empty_folder_is_an_empty_policy(tmp_path: Path) -> None:
-    document = load_policy(read_folder(tmp_path))
-    assert document.objects == {}
-    assert document.rule_sets == ()
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """Published, it would take every rule out of force."""
+    with pytest.raises(ConfigError, match=r"holds no \*\.yaml file"):
+        read_folder(tmp_path)
 
 
 def test_the_sample_policy_loads_with_all_its_sections() -> None:

@@ -207,3 +207,29 @@ def test_what_a_changed_calendar_of_an_object_makes_due_is_backlog() -> None:
     sandbox.publish({**texts, "fields.yaml": SMALL_POLICY["fields.yaml"]}, virtual=False)
     sandbox.after(1)
     assert {one.state for one in sandbox.effects(rule="high-3h")} == {"backlog"}
+
+
+def test_a_rule_that_comes_back_by_rollback_has_the_mode_it_had() -> None:
+    sandbox = Sandbox(virtual=False)
+    promote(sandbox.store, sandbox.engine, "age-1h", "act", sandbox.clock.move(1), actor="me", reason="seen")
+    rules = SMALL_POLICY["rules.yaml"]
+    without = rules[: rules.index("  - id: age-1h")] + rules[rules.index("  - id: high-3h") :]
+    sandbox.clock.move(1)
+    sandbox.publish({**SMALL_POLICY, "rules.yaml": without}, virtual=False)
+    back = rollback(sandbox.store, sandbox.engine, "", sandbox.clock.move(MINUTE), actor="me")
+    assert back.added == ("age-1h",)
+    assert back.modes["age-1h"] == RuleMode("act", sandbox.clock.now())
+
+
+def test_an_agent_whose_declaration_changed_has_the_new_one_and_keeps_presence_and_load() -> None:
+    people = SMALL_POLICY["people.yaml"].replace(
+        "  pools: [seniors]", "  pools: [seniors]\n  agents:\n    a: {capacity: 5, pools: [seniors]}"
+    )
+    sandbox = Sandbox({**SMALL_POLICY, "people.yaml": people})
+    sandbox.agent("a", presence="online")
+    sandbox.create("1", OwnerId="a")
+    more = {**SMALL_POLICY, "people.yaml": people.replace("capacity: 5", "capacity: 9")}
+    publish(sandbox.store, sandbox.engine, more, START + 1, actor="me", virtual=True)
+    with sandbox.store.read() as unit:
+        (agent,) = unit.related.agents()
+    assert (agent.capacity, agent.presence, agent.load) == (9, "online", 1)

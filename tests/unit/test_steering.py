@@ -10,6 +10,7 @@ import pytest
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR
 from triage.errors import SinkRefused, StoreError
+from triage.publishing import promote
 from triage.steering import cancel, rederive, release, release_keys, retry, start, stop, stops, waiting
 from triage.store.database import SqlStore
 from triage.testing import SMALL_POLICY, START, Sandbox
@@ -171,3 +172,19 @@ def test_an_unknown_decision_is_refused() -> None:
     sandbox = Sandbox()
     with pytest.raises(StoreError, match="no decision x"):
         rederive(sandbox.store, sandbox.engine, "x")
+
+
+def test_the_longest_due_go_first_and_one_firing_goes_together() -> None:
+    """High cases both move and tell the boss: a release of three takes one whole case, not half of the next."""
+    sandbox = Sandbox(virtual=False)
+    sandbox.create("1", Priority="High")
+    sandbox.clock.move(HOUR)
+    sandbox.create("2", Priority="High")
+    sandbox.after(4 * HOUR)
+    promote(sandbox.store, sandbox.engine, "high-3h", "act", sandbox.clock.now(), actor="me", reason="seen")
+    sandbox.after(1)
+    assert len(sandbox.effects("backlog")) == 4
+    now = sandbox.clock.now()
+    done = release(sandbox.store, sandbox.engine, now, rule="high-3h", limit=3, actor="me")
+    assert len(done.released) == 2
+    assert {one.record for one in sandbox.effects("ready")} == {"Case/1"}
