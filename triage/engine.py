@@ -110,6 +110,10 @@ class PureEngine:
         found = ((spec.object, facts.item.fields.get(f"{spec.alias}.id")) for spec in part.spec.related)
         return tuple((object_name, str(identity)) for object_name, identity in found if identity)
 
+    def watches_owners(self, policy: Policy) -> bool:
+        """Tell whether any rule of any object looks at a record's owner."""
+        return any(part.uses_owner for part in policy.objects.values())
+
     def agents(self, policy: Policy) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
         return policy.directory.agents

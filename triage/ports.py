@@ -123,6 +123,9 @@ class Engine(Protocol):
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 
+    def watches_owners(self, policy: Compiled) -> bool:
+        """Tell whether any rule looks at a record's owner: then what one of them holds concerns all of theirs."""
+
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
 

@@ -149,6 +149,50 @@ def test_a_related_change_reaches_the_open_records_that_read_it() -> None:
     assert sandbox.facts("3").item.fields.get("account.tier") is None
 
 
+def test_a_reopened_record_reads_what_became_of_its_account_meanwhile() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", AccountId="001A")
+    sandbox.happen("updated", "1", changes={"Status": "Closed"})
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.happen("updated", "1", changes={"Status": "New"})
+    assert sandbox.facts("1").item.fields["account.tier"] == "Gold"
+
+
+FULL = SMALL_POLICY | {
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: full
+    when: [owner.overloaded]
+    do:
+      - notify: {who: owner, template: late}
+"""
+}
+
+
+def test_what_an_owner_holds_concerns_all_of_their_records() -> None:
+    sandbox = Sandbox(FULL)
+    sandbox.agent("005A", presence="online", capacity=1)
+    sandbox.create("1")
+    sandbox.after(MINUTE)
+    assert sandbox.effects() == []
+    sandbox.create("2")
+    sandbox.after(MINUTE)
+    assert sorted(one.action.id for one in sandbox.effects()) == ["1", "2"]
+
+
+def test_an_agent_who_comes_with_their_records_in_one_batch_holds_them() -> None:
+    sandbox = Sandbox()
+    events = [
+        sandbox.event("created", "1", changes={"Status": "New", "OwnerId": "005A"}),
+        sandbox.event("agent", "005A", changes={"capacity": 3}),
+        sandbox.event("created", "2", changes={"Status": "New", "OwnerId": "005A"}),
+    ]
+    sandbox.worker.ingest(events, START, live_from=0)
+    assert sandbox.load("005A") == 2
+
+
 def test_a_new_record_reads_what_was_known_of_its_account() -> None:
     sandbox = Sandbox()
     sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
