@@ -11,7 +11,7 @@ import msgspec
 
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant
-from triage.errors import SinkBusy
+from triage.errors import ConfigError, SinkBusy
 from triage.ports import Receipt
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -42,14 +42,25 @@ class JsonlSink:
     name = "jsonl"
 
     def __init__(self, path: Path, *, live: bool = True) -> None:
-        """Open *path*, made where it is missing. *live*: somebody acts on the lines, so rules start in observe."""
+        """
+        Open *path*, made where it is missing.
+
+        Args:
+            live: Somebody acts on the lines, so rules start in observe.
+
+        Raises:
+            ConfigError: *path* is no file that can be written.
+        """
         self.live = live
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._keys, whole = _scan(path)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._file, whole)
-        os.lseek(self._file, whole, os.SEEK_SET)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._keys, whole = _scan(path)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.ftruncate(self._file, whole)
+            os.lseek(self._file, whole, os.SEEK_SET)
+        except OSError as cause:
+            raise ConfigError(f"{path}: {cause.strerror}: the sink jsonl:PATH needs a file it can write") from cause
         self._writing = threading.Lock()
         self._flushing = threading.Lock()
         self._written = self._end = whole
@@ -63,13 +74,14 @@ class JsonlSink:
             SinkBusy: the disk refused the line; nothing of it stays.
         """
         with self._writing:
-            if action.key in self._keys:
-                return Receipt(already=True)
-            self._append(_line(action))
-            self._keys.add(action.key)
+            already = action.key in self._keys
+            if not already:
+                self._append(_line(action))
+                self._keys.add(action.key)
             mine = self._end
+        # What is there already may be another thread's, or one whose flush failed: it is not on disk before this.
         self._flush(mine)
-        return Receipt()
+        return Receipt(already=already)
 
     def close(self) -> None:
         """Close the file."""
@@ -92,7 +104,10 @@ class JsonlSink:
             if self._flushed >= mine:
                 return
             end = self._end
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as cause:
+                raise SinkBusy(f"{self._path}: {cause.strerror}") from cause
             self._flushed = end
 
 
