@@ -35,8 +35,9 @@ class JsonlSink:
     """
     One line a key in a file that only grows. Each line is on disk before `send` returns.
 
-    The keys are read once, at the start; a last line that a crash tore off is cut away, because its effect was never
-    reported as done. Many threads may send at once: they share one flush to disk.
+    The keys are read once, before the first line; a last line that a crash tore off is cut away then, as its effect
+    was never reported as done. Nothing is cut before: a worker that is to be refused its store must not touch what
+    the one that holds it is just writing. Many threads may send at once: they share one flush to disk.
     """
 
     name = "jsonl"
@@ -55,16 +56,14 @@ class JsonlSink:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._keys, whole = _scan(path)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(self._file, whole)
-            os.lseek(self._file, whole, os.SEEK_SET)
         except OSError as cause:
             raise ConfigError(f"{path}: {cause.strerror}: the sink jsonl:PATH needs a file it can write") from cause
         self._writing = threading.Lock()
         self._flushing = threading.Lock()
-        self._written = self._end = whole
-        self._flushed = whole
+        self._begun = False
+        self._keys: set[str] = set()
+        self._end = self._flushed = 0
 
     def send(self, action: Action) -> Receipt:
         """
@@ -74,6 +73,8 @@ class JsonlSink:
             SinkBusy: the disk refused the line; nothing of it stays.
         """
         with self._writing:
+            if not self._begun:
+                self._begin()
             already = action.key in self._keys
             if not already:
                 self._append(_line(action))
@@ -86,6 +87,16 @@ class JsonlSink:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    def _begin(self) -> None:
+        try:
+            self._keys, whole = _scan(self._path)
+            os.ftruncate(self._file, whole)
+            os.lseek(self._file, whole, os.SEEK_SET)
+        except OSError as cause:
+            raise SinkBusy(f"{self._path}: {cause.strerror}") from cause
+        self._end = self._flushed = whole
+        self._begun = True
 
     def _append(self, line: bytes) -> None:
         try:
