@@ -198,12 +198,8 @@ def _date_order(given: Answers, column: Column) -> str:
 def _created(object_name: str, mapped: list[Mapped], given: Answers) -> str:
     """Return the column of the creation instant, "" where it has to be asked for."""
     headers = [one.column.header for one in mapped]
-    answer = given.find("created", object_name)
+    answer = given.find_column("created", object_name, headers)
     if answer:
-        if answer not in headers:
-            raise IntakeError(
-                f"created: there is no column {show(answer)}: the file has {', '.join(map(show, headers))}"
-            )
         return answer
     sure = [one.column.header for one in mapped if one.name == "opened_at" and one.confidence >= SURE]
     rivals = [header for header in headers if meaning_of(header, "datetime") == Meaning("opened_at", 0.95)]
@@ -227,9 +223,7 @@ def _as_created(one: Mapped, created: str, given: Answers) -> Mapped:
 
 def _with_id(part: Part, given: Answers) -> Part:
     headers = [one.column.header for one in part.columns]
-    answer = given.find("id", part.object)
-    if answer and answer not in headers:
-        raise IntakeError(f"id: there is no column {show(answer)}: the file has {', '.join(map(show, headers))}")
+    answer = given.find_column("id", part.object, headers)
     if "Id" in headers and not answer:
         return structs.replace(part, id="Id")
     found = answer or next((one.column.header for one in part.columns if one.name == "id"), "")
