@@ -485,7 +485,8 @@ def test_a_disk_that_refuses_says_how_much_was_taken(run: Run, folder: Path, tmp
 
 @pytest.mark.parametrize("after", [0.1, 0.3, 0.7, 1.2])
 def test_an_interrupt_is_one_word_however_early_it_comes(after: float) -> None:
-    code = "import sys; from triage.cli.main import main; print('up', flush=True); main(['ingest', '-'])"
+    usual = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{usual}; from triage.cli.main import main; print('up', flush=True); main(['ingest', '-'])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
