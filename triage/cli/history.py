@@ -85,8 +85,8 @@ def replay(
         by_rule = _played(replayed, milestones, as_json)
         summary = replayed.summary()
     found = foresight(replayed)
-    noticed = Noticed(by_rule, doubts_of(history, policy), blind_closings(history, _closed(replayed)), history.notes)
     speed = round(summary.events.read / max(0.001, (clock.now() - begin) / SECOND))
+    noticed = Noticed(by_rule, doubts_of(history, policy), blind_closings(history, _closed(replayed)), history.notes)
     if refused_file is not None:
         Path(refused_file).write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in replayed.refused))
     if as_json:
