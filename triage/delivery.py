@@ -10,7 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from triage.domain.decision import AuditEntry
+from triage.domain.decision import Action, AuditEntry
+from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event, WorkItem
 from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit, TriageError
 from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
@@ -58,6 +59,18 @@ class Delivered(Struct, frozen=True, kw_only=True):
     blocked: bool = False
 
 
+class Parcel(Struct, frozen=True):
+    """An effect ready to go, with its words."""
+
+    effect: Effect
+    message: Message = UNWRITTEN
+
+    @property
+    def action(self) -> Action:
+        """What is to be done."""
+        return self.effect.action
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """How one effect ended, or why it goes back; *event* is the word for it in the audit, empty for no line."""
 
@@ -102,20 +115,35 @@ class Delivery:
         """Carry out at most *limit* effects that are due at *now*; nothing where all is stopped or paused."""
         if not self._anything(now):
             return Delivered()
-        effects, cancelled = self._claim(now, limit)
-        outcomes = list(self._pool.map(self._send, effects))
-        lost = self._finish(outcomes, max(now, self._clock.now())) if outcomes else 0
+        parcels, cancelled = self._claim(now, limit)
+        outcomes, lost = self._carry_out(parcels, now)
         tally = [outcome.event for outcome in outcomes]
         return Delivered(
-            claimed=len(effects) + cancelled,
+            claimed=len(parcels) + cancelled,
             done=tally.count("done") - lost,
             retried=tally.count("retry"),
             dead=tally.count("dead"),
             cancelled=cancelled,
             returned=tally.count(""),
             lost=lost,
-            blocked=not effects and not cancelled,
+            blocked=not parcels and not cancelled,
         )
+
+    def _carry_out(self, parcels: Sequence[Parcel], now: int) -> tuple[list[Outcome], int]:
+        """
+        Send *parcels* and store how each ended; return that, and how many were lost.
+
+        Those whose other side knows no keys are finished one by one, so that a crash repeats one of them at most.
+        """
+        forgetful = [parcel for parcel in parcels if not self._sink.remembers(parcel.action)]
+        sent = [self._pool.submit(self._send, parcel) for parcel in parcels if self._sink.remembers(parcel.action)]
+        outcomes, lost = [], 0
+        for parcel in forgetful:
+            outcomes.append(self._send(parcel))
+            lost += self._finish(outcomes[-1:], max(now, self._clock.now()))
+        together = [future.result() for future in sent]
+        lost += self._finish(together, max(now, self._clock.now())) if together else 0
+        return [*outcomes, *together], lost
 
     def close(self) -> None:
         """Let the threads end."""
@@ -128,7 +156,7 @@ class Delivery:
                 return False
             return EVERYTHING not in unit.control.stops()
 
-    def _claim(self, now: int, limit: int) -> tuple[list[Effect], int]:
+    def _claim(self, now: int, limit: int) -> tuple[list[Parcel], int]:
         """Lease what is due, and cancel at once what no longer holds."""
         lease = f"{self._name}/{next(self._tickets)}"
         with self._store.write() as unit:
@@ -147,7 +175,7 @@ class Delivery:
             for effect in claimed:
                 state, why = self._checked(effect, turn, now)
                 if not why:
-                    kept.append(effect)
+                    kept.append(self._worded(effect, turn, now))
                     continue
                 unit.outbox.change([effect.action.key], state, run_at=0, error=why)
                 turn.free(effect)
@@ -165,13 +193,21 @@ class Delivery:
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
 
-    def _send(self, effect: Effect) -> Outcome:
+    def _worded(self, effect: Effect, turn: Turn, now: int) -> Parcel:
+        """Return *effect* with its words; a record that is gone has none."""
+        facts = turn.known(effect.record)
+        if facts is None:
+            return Parcel(effect)
+        return Parcel(effect, self._engine.message(effect.action, facts, turn.policy, now))
+
+    def _send(self, parcel: Parcel) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
+        effect = parcel.effect
         now = self._clock.now()
         if self._halted(effect, now) or now > effect.run_at - self._pace.lease // 2:
             return Outcome(effect=effect, state="ready", attempt=effect.attempt, run_at=now)
         try:
-            receipt = self._sink.send(effect.action)
+            receipt = self._sink.send(effect.action, parcel.message)
         except SinkError as fault:
             return self._failed(effect, fault, now)
         except Exception as fault:  # a sink's own bug must not take the worker with it
@@ -200,7 +236,7 @@ class Delivery:
         attempt = effect.attempt + 1
         if not isinstance(fault, SinkBusy) or attempt >= self._pace.attempts:
             return _dead(effect, str(fault))
-        run_at = now + self._backoff(effect.action.key, attempt)
+        run_at = now + max(fault.after, self._backoff(effect.action.key, attempt))
         return Outcome(effect=effect, state="ready", event="retry", attempt=attempt, run_at=run_at, error=str(fault))
 
     def _backoff(self, key: str, attempt: int) -> int:

@@ -100,7 +100,11 @@ class SinkError(TriageError):
 
 
 class SinkBusy(SinkError):
-    """The other side cannot take the effect now; the same key is sent again later."""
+    """The other side cannot take the effect now; the same key is sent again later, in *after* ms at the earliest."""
+
+    def __init__(self, reason: str, after: int = 0) -> None:
+        self.after = after
+        super().__init__(reason)
 
 
 class SinkLimit(SinkError):
