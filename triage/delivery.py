@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from collections.abc import Callable, Sequence
@@ -194,11 +195,12 @@ class Delivery:
             return "dead", f"cannot be checked: {fault}"
 
     def _worded(self, effect: Effect, turn: Turn, now: int) -> Parcel:
-        """Return *effect* with its words; a record that is gone has none."""
+        """Return *effect* with its words; where there can be none, no sink lets it outside."""
         facts = turn.known(effect.record)
-        if facts is None:
-            return Parcel(effect)
-        return Parcel(effect, self._engine.message(effect.action, facts, turn.policy, now))
+        if facts is not None:
+            with contextlib.suppress(TriageError):
+                return Parcel(effect, self._engine.message(effect.action, facts, turn.policy, now))
+        return Parcel(effect)
 
     def _send(self, parcel: Parcel) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
