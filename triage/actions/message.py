@@ -14,7 +14,7 @@ from triage.domain.message import Limits, Message
 from triage.domain.schema import BUILTIN_FIELDS, FieldSpec
 from triage.observe import values_of
 from triage.policy import Policy
-from triage.rules.document import Template
+from triage.rules.document import Safety, Template
 from triage.sla.clocks import NEVER
 from triage.sla.milestones import due as milestone_due
 from triage.wording import reason_text, value_text
@@ -54,13 +54,12 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
         customer=customer,
         values=facts.item.fields,
         webhooks=policy.directory.webhooks,
-        limits=limits(policy),
+        limits=limits(policy.safety),
     )
 
 
-def limits(policy: Policy) -> Limits:
-    """Return whom *policy* lets us reach."""
-    safety = policy.safety
+def limits(safety: Safety) -> Limits:
+    """Return whom a policy with these *safety* limits lets us reach."""
     return Limits(
         recipient_domains=safety.recipient_domains,
         webhook_hosts=safety.webhook_hosts,

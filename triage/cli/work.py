@@ -17,9 +17,11 @@ from triage.cli.common import (
     progress,
     record_named,
     signed,
+    sink_option,
     store_option,
 )
 from triage.cli.offline import instant_option, print_explanation
+from triage.config import Settings
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.work import Event
@@ -87,20 +89,19 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 
 
 @click.command()
-@click.option(
-    "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
-)
+@sink_option
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
 @store_option
 @as_json
-def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
+def run(sink: str | None, drain: bool, url: str | None, as_json: bool) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
     Every rule starts in mode observe: nothing is sent until `triage rules promote`.
     """
+    target = sink or Settings.from_environment().sink
     with opened_store(url) as store:
-        worker = open_worker(store, open_sink(sink))
+        worker = open_worker(store, open_sink(target))
         with store.read() as unit:
             worker.policy(unit)
         if drain:
@@ -108,7 +109,7 @@ def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
                 done = worker.drain(worker.clock.now())
             click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{done} actions done")
         else:
-            click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
+            click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
             with stop_on_signals(worker) as stop:
                 worker.run(stop)
             report = worker.lateness.report()

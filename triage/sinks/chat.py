@@ -10,10 +10,10 @@ import msgspec
 from triage.domain.decision import Action
 from triage.domain.instant import SECOND
 from triage.domain.message import UNWRITTEN, Limits, Message
-from triage.errors import SinkRefused
+from triage.errors import SinkError, SinkRefused
 from triage.ports import Receipt
-from triage.sinks.guard import Place, Resolve, place_of, resolve
-from triage.sinks.post import judged, post
+from triage.sinks.guard import Resolve, place_of, resolve
+from triage.sinks.post import judged, knock, post
 
 TEXT_MOST = 3_000
 """The longest text in characters; the rest is cut, and the link leads to all of it."""
@@ -61,9 +61,12 @@ class ChatSink:
         headers = {"Content-Type": "application/json", "User-Agent": "triage"}
         return judged(post(place, body, headers, self._timeout, self._tls), self.name)
 
-    def places(self, limits: Limits) -> list[Place]:
-        """Return where this sink would connect to; raise SinkBusy or SinkRefused where it may not."""
-        return [place_of(self._url, limits, self._look_up)]
+    def probe(self, limits: Limits) -> str:
+        """Return "" where the channel may be reached and is there, else what is wrong. Nothing is written."""
+        try:
+            return knock(place_of(self._url, limits, self._look_up), self._timeout, self._tls)
+        except SinkError as cause:
+            return str(cause)
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""

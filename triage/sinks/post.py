@@ -83,6 +83,19 @@ def reach(addresses: tuple[str, ...], port: int, timeout: int) -> socket.socket:
     raise fault
 
 
+def knock(place: Place, timeout: int, tls: ssl.SSLContext) -> str:
+    """Return "" where *place* takes a connection (and TLS), else why not. Nothing is asked of it."""
+    connection = HTTPConnection(place.host, place.port)
+    try:
+        with contextlib.closing(reach(place.addresses, place.port, timeout)) as raw:
+            _secure(connection, raw, place, tls)
+    except OSError as cause:
+        return f"{place}: {_fault(cause, timeout)}"
+    finally:
+        connection.close()
+    return ""
+
+
 def judged(answer: Answer, who: str) -> Receipt:
     """
     Return the receipt of a 2xx answer, or of 208 and 409, which say that the key is known; *who* heads the words.

@@ -12,10 +12,10 @@ from standardwebhooks import Webhook
 from triage.domain.decision import Action
 from triage.domain.instant import SECOND, format_instant, to_datetime
 from triage.domain.message import UNWRITTEN, Limits, Message
-from triage.errors import SinkRefused
+from triage.errors import SinkError, SinkRefused
 from triage.ports import Receipt
 from triage.sinks.guard import Place, Resolve, check_customer, place_of, resolve
-from triage.sinks.post import judged, post
+from triage.sinks.post import judged, knock, post
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -80,12 +80,22 @@ class WebhookSink:
         }
         return judged(post(place, body, headers, self._timeout, self._tls), f"{self.name}/{webhook}")
 
-    def places(self, webhooks: Mapping[str, str], limits: Limits) -> list[Place]:
-        """Return where this sink would connect to; raise SinkBusy or SinkRefused for the first that it may not."""
-        return [place_of(webhooks.get(name, ""), limits, self._look_up) for name in sorted(self._keys)]
+    def probe(self, webhooks: Mapping[str, str], limits: Limits) -> str:
+        """Return "" where every one of *webhooks* may be reached, is there and has a secret, else what is wrong."""
+        return "; ".join(
+            f"{name}: {wrong}" for name, url in sorted(webhooks.items()) if (wrong := self._wrong(name, url, limits))
+        )
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
+
+    def _wrong(self, name: str, url: str, limits: Limits) -> str:
+        if name not in self._keys:
+            return "no secret: name it under secrets"
+        try:
+            return knock(place_of(url, limits, self._look_up), self._timeout, self._tls)
+        except SinkError as cause:
+            return str(cause)
 
     def _webhook(self, action: Action) -> str:
         kind, _, name = action.target.partition(":")
