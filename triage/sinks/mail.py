@@ -214,11 +214,20 @@ def letter(action: Action, message: Message, sender: str, to: tuple[str, ...], n
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = ", ".join(to)
-    mail["Subject"] = message.subject
+    mail["Subject"] = _line(message.subject)
     mail["Date"] = format_datetime(to_datetime(now))
     mail["Message-ID"] = f"<{action.key}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     text = message.text if not message.footer else f"{message.text}\n\n-- \n{message.footer}"
-    mail.set_content(text + "\n", cte="quoted-printable")
+    mail.set_content("".join(f"{_printable(line)}\n" for line in text.splitlines()), cte="quoted-printable")
     return mail
+
+
+def _line(text: str) -> str:
+    """Return *text* as a header can hold it: an encoded word in it would be decoded, line ends and all."""
+    return _printable(text).replace("=?", "= ?")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -13,6 +13,8 @@ from triage.domain.message import UNWRITTEN, Limits
 from triage.errors import SinkBusy, SinkError, SinkRefused
 from triage.sinks.chat import ChatSink, chat_text
 
+LISTED = Limits(webhook_hosts=("localhost",))
+
 
 def sink(one: Receiver) -> ChatSink:
     return ChatSink("chat", one.url + "/T000/B000/verysecret", timeout=500)
@@ -72,9 +74,7 @@ def test_failures_are_typed_and_never_show_the_secret_address(behave, kind, word
         assert found.value.after == 3 * SECOND
 
 
-@pytest.mark.parametrize(
-    "said", [UNWRITTEN, message(limits=Limits(webhook_hosts=("localhost",))), message(customer=True)]
-)
+@pytest.mark.parametrize("said", [UNWRITTEN, message(limits=LISTED), message(customer=True)])
 def test_what_the_policy_does_not_allow_is_refused(said) -> None:
     with receiver() as one:
         with pytest.raises(SinkRefused) as found:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 import time
+from email.message import EmailMessage
 
 import pytest
 
 from tests.unit.sinks.letters import NOW, action, hook, message
-from tests.unit.sinks.receivers import CERTIFICATE, PostOffice, free_port, mail_server, silent
+from tests.unit.sinks.receivers import CERTIFICATE, free_port, mail_server, silent
 from triage.domain.message import UNWRITTEN, Limits
 from triage.errors import SinkBusy, SinkRefused
 from triage.sinks.mail import MailSink, Server
@@ -19,6 +20,10 @@ TRUST = ssl.create_default_context(cafile=CERTIFICATE)
 def sink(port: int, *, host: str = "localhost", **given: object) -> MailSink:
     server = Server(**({"host": host, "port": port, "security": "none", "timeout": 1_000} | given))  # type: ignore[arg-type]
     return MailSink("mail", server, "triage@example.com", lambda: NOW, recipients=MAP, tls=TRUST)
+
+
+def body(mail: EmailMessage) -> str:
+    return str(mail.get_content()).replace("\r\n", "\n")
 
 
 MAP = {"role:duty-manager": ("duty@example.com", "deputy@example.com")}
@@ -34,14 +39,14 @@ def test_a_mail_is_marked_as_automatic_and_named_by_its_key() -> None:
     assert mail["Date"] == "Mon, 02 Mar 2026 09:00:00 +0000"
     assert (mail["From"], mail["To"], mail["Subject"]) == ("triage@example.com", "ann@example.com", "Case 500A is late")
     assert mail.get_content_type() == "text/plain"
-    assert mail.get_content() == "It is late.\n\n-- \nWhy: age >= 1h\n"
+    assert body(mail) == "It is late.\n\n-- \nWhy: age >= 1h\n"
 
 
 def test_a_mail_to_a_customer_has_no_footer_and_may_go_to_any_domain() -> None:
     with mail_server() as (office, port):
         said = message(customer=True, to=("kim@customer.net",), footer="")
         sink(port).send(action(kind="acknowledge", target="customer:kim@customer.net"), said)
-    assert office.mails[0].get_content() == "It is late.\n"
+    assert body(office.mails[0]) == "It is late.\n"
     assert office.envelopes[0][1] == ["kim@customer.net"]
 
 
@@ -86,22 +91,19 @@ def test_what_the_policy_does_not_allow_is_refused(said) -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "late\r\nBcc: victim@example.com", "late\nContent-Type: text/html\n\n<b>", "late\u2028X: y", "=?utf-8?q?=0D=0ABcc:_v?=",
-        "\x00\x1b[31m", "ü" * 300, "\ud800",
+        "late\r\nBcc: victim@example.com", "late\nContent-Type: text/html\n\n<b>", "late\u2028X: y",
+        "=?utf-8?q?=0D=0ABcc:_v?=", "ü =?utf-8?b?DQpCY2M6IHY=?=", "\x00\x1b[31m", "ü" * 300, "\ud800",
     ],
 )  # fmt: skip
 def test_no_text_adds_a_header_or_ends_the_mail(hostile: str) -> None:
     """Even where it comes past the core, which takes such characters out."""
     with mail_server() as (office, port):
-        try:
-            sink(port).send(action(), message(subject=hostile, text=f"{hostile}\r\n.\r\nRCPT TO:<victim@example.com>"))
-        except SinkRefused as cause:
-            assert "cannot be written" in str(cause)
-            return
+        sink(port).send(action(), message(subject=hostile, text=f"{hostile}\r\n.\r\nRCPT TO:<victim@example.com>"))
     (mail,) = office.mails
     known = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress"}
     known |= {"Content-Type", "Content-Transfer-Encoding", "MIME-Version", "X-Peer", "X-MailFrom", "X-RcptTo"}
     assert set(mail.keys()) <= known
+    assert "\n" not in mail["Subject"]
     assert office.envelopes == [("triage@example.com", ["ann@example.com"])]
     assert mail.get_content_type() == "text/plain"
 
@@ -183,7 +185,7 @@ def test_a_server_that_hangs_is_busy_in_bounded_time(greeting: bytes, pause: flo
     with silent(greeting, pause) as port:
         begun = time.monotonic()
         with pytest.raises(SinkBusy, match="mail: localhost: "):
-            sink(port, host="127.0.0.1" if False else "localhost").send(action(), message())
+            sink(port).send(action(), message())
         assert time.monotonic() - begun < 3
 
 
@@ -202,4 +204,3 @@ def test_a_repeat_has_the_same_message_id() -> None:
         for _ in range(2):
             assert not sink(port).send(action(), message()).already
     assert len({mail["Message-ID"] for mail in office.mails}) == 1
-    assert isinstance(office, PostOffice)
