@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
+from triage.actions.plan import MESSAGES
 from triage.domain.decision import Action
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import format_duration, format_instant
@@ -40,14 +43,8 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
     customer = action.target.partition(":")[0] == "customer"
     reason = "" if customer else _short(reason_text(action.reason), VALUE_MOST)
     link = _link(action, policy)
-    names = _names(action, facts, policy, now) | {"reason": reason, "link": link}
-    template = policy.document.templates.get(str(action.params.get("template", "")), _PLAIN)
-    subject, text = _filled(template, names, action)
-    return Message(
+    message = Message(
         org=facts.org,
-        subject=_short(value_text(subject), SUBJECT_MOST),
-        text=_short(text, TEXT_MOST),
-        footer="" if customer else _footer(action, names),
         reason=reason,
         link=link,
         to=_addresses(action, facts, policy),
@@ -56,6 +53,11 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
         webhooks=policy.directory.webhooks,
         limits=limits(policy.safety),
     )
+    if action.kind not in MESSAGES:
+        return message
+    subject, text = _filled(action, facts, policy, now, {"reason": reason, "link": link})
+    footer = "" if customer else _footer(action, reason, link)
+    return replace(message, subject=_short(value_text(subject), SUBJECT_MOST), text=text, footer=footer)
 
 
 def limits(safety: Safety) -> Limits:
@@ -68,13 +70,15 @@ def limits(safety: Safety) -> Limits:
     )
 
 
-def _filled(template: Template, names: Mapping[str, str], action: Action) -> tuple[str, str]:
+def _filled(action: Action, facts: Facts, policy: Policy, now: int, said: Mapping[str, str]) -> tuple[str, str]:
     """Return the subject and text of one message; a digest has its own, whose lines are the records."""
     gathered = action.params.get("digest")
     if gathered:
         return f"{len(gathered)} records need you", _digest(gathered)
-    fill = [_PLACEHOLDER.sub(lambda found: names.get(found[1]) or MISSING, part) for part in _parts(template)]
-    return fill[0], fill[1]
+    template = policy.document.templates.get(str(action.params.get("template", "")), _PLAIN)
+    names = {**said, **names_of(action, facts, policy, now)}
+    subject, text = (_PLACEHOLDER.sub(lambda found: names.get(found[1]) or MISSING, part) for part in _parts(template))
+    return subject, _short(text, TEXT_MOST)
 
 
 def _parts(template: Template) -> tuple[str, str]:
@@ -91,8 +95,12 @@ def _digest(gathered: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _names(action: Action, facts: Facts, policy: Policy, now: int) -> dict[str, str]:
-    """Return what each placeholder stands for; a field of the team's own goes before a name of ours."""
+def names_of(action: Action, facts: Facts, policy: Policy, now: int) -> dict[str, str]:
+    """
+    Return what placeholders stand for, but for `reason` and `link`.
+
+    A field of the team's own goes before a name of ours.
+    """
     names = {
         "id": action.id, "object": action.object, "rule": action.rule, "step": action.step, "org": facts.org,
         "at": format_instant(action.at), "due": format_instant(action.due), "target": action.target,
@@ -144,11 +152,11 @@ def _left(state: MilestoneState, facts: Facts, policy: Policy, now: int, deadlin
     return left - left % 1000
 
 
-def _footer(action: Action, names: Mapping[str, str]) -> str:
+def _footer(action: Action, reason: str, link: str) -> str:
     """Return why it was sent, for our own people."""
-    lines = [f"Why: {names['reason']}", f"Rule {action.rule}, due {format_instant(action.due)}"]
+    lines = [f"Why: {reason}", f"Rule {action.rule}, due {format_instant(action.due)}"]
     if not action.params.get("digest"):
-        lines.append(names["link"] or f"{action.object} {action.id}")
+        lines.append(link or f"{action.object} {action.id}")
     return "\n".join(map(value_text, lines))
 
 

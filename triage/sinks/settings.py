@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from triage.domain.decision import ActionKind
 from triage.domain.instant import SECOND
-from triage.errors import ConfigError
+from triage.errors import ConfigError, Fault
 from triage.rules.positions import Mapping as MappingNode
 from triage.rules.positions import Page, Scalar, read_tree
 from triage.rules.shapes import Choice, Entry, ListOf, MapOf, Named, Record, Shape, Span, Text, Whole, read, unknown
@@ -126,8 +126,15 @@ def read_sinks(file: str, text: str) -> SinksFile:
         page.fault_at(1, 1, "the file is empty: write organisations, sinks and routes")
     found = _file(entry, page) if entry is not None else None
     if found is None or page.faults:
-        raise ConfigError(page.faults)
+        raise ConfigError([_hidden(fault) for fault in page.faults])
     return found
+
+
+def _hidden(fault: Fault) -> Fault:
+    """Return *fault* without the words of its line where they may be a secret written there by mistake."""
+    if not fault.text.startswith(_REFERENCE.wanted):
+        return fault
+    return fault._replace(text=f"{_REFERENCE.wanted} (what stands here is not shown)", source="", length=0)
 
 
 def _file(entry: Entry, page: Page) -> SinksFile:
