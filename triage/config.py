@@ -32,6 +32,7 @@ from triage.rules.sections import (
     read_words,
 )  # fmt: skip
 from triage.rules.shapes import Entry, read, unknown
+from triage.rules.standard import STANDARD
 
 DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
@@ -64,7 +65,7 @@ def read_folder(path: str | Path) -> dict[str, str]:
     Return the text of every *.yaml file below *path* by its relative posix name, sorted.
 
     Raises:
-        ConfigError: no such folder, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
+        ConfigError: no such folder, none in it, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
     """
     root = Path(path)
     if not root.is_dir():
@@ -80,6 +81,8 @@ def read_folder(path: str | Path) -> dict[str, str]:
             faults.append(Fault(name, *place, str(cause)))
     if faults:
         raise ConfigError(faults)
+    if not texts:
+        raise ConfigError(f"{root} holds no *.yaml file: name the folder that holds the policy's files")
     return texts
 
 
@@ -241,7 +244,8 @@ def _base(files: _Files) -> PolicyDocument:
     calendars = files.section("calendars")
     templates = files.section("templates")
     document = PolicyDocument(
-        objects={name: read_object(name, found.value, found.page) for name, found in objects.items()},
+        objects=_standard(files, objects)
+        | {name: read_object(name, found.value, found.page) for name, found in objects.items()},
         calendars={
             name: read_calendar(name, found.value, found.page) or CalendarDefinition(tz="UTC", name=name)
             for name, found in calendars.items()
@@ -256,6 +260,13 @@ def _base(files: _Files) -> PolicyDocument:
         _check_calendar(found, document.calendars)
     directory = _directory(files, Known.of(document, ""))
     return structs.replace(document, directory=directory, safety=_safety(files, directory))
+
+
+def _standard(files: _Files, declared: Collection[str]) -> dict[str, ObjectConfig]:
+    """Return the standard objects that rules or milestones are for and no file declares."""
+    named = {entry.get("object", "Case") for entry, _ in files.entries if "rules" in entry.keys}
+    named |= {found.value.get("object") for found in files.section("milestones").values()}
+    return {name: config for name, config in STANDARD.items() if name in named and name not in declared}
 
 
 def _check_calendar(found: _Named, calendars: Collection[str]) -> None:
@@ -309,7 +320,7 @@ def _with_milestones(document: PolicyDocument, files: _Files) -> PolicyDocument:
             found.page.fault(place, unknown("object", owner, document.objects), len(owner))
         spec = read_milestone(name, found.value, Known.of(document, owner), found.page)
         milestones += [spec] if spec else []
-    objects: dict[str, ObjectConfig] = {}
+    objects = dict(document.objects)
     for name, found in files.section("objects").items():
         closing = read_closing(found.value, Known.of(document, name), found.page)
         objects[name] = structs.replace(document.objects[name], closed_when=closing)

@@ -74,7 +74,8 @@ def _filled(action: Action, facts: Facts, policy: Policy, now: int, said: Mappin
     """Return the subject and text of one message; a digest has its own, whose lines are the records."""
     gathered = action.params.get("digest")
     if gathered:
-        return f"{len(gathered)} records need you", _digest(gathered)
+        many = f"{len(gathered)} records need you" if len(gathered) > 1 else "1 record needs you"
+        return many, _digest(gathered)
     template = policy.document.templates.get(str(action.params.get("template", "")), _PLAIN)
     names = {**said, **names_of(action, facts, policy, now)}
     subject, text = (_PLACEHOLDER.sub(lambda found: names.get(found[1]) or MISSING, part) for part in _parts(template))
