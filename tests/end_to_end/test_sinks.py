@@ -231,7 +231,7 @@ def test_many_notices_to_one_person_are_one_mail_that_lists_them(house: House) -
     house.sandbox.create(*"12345", Subject="x")
     house.after(2 * HOUR)
     late = [mail for mail in house.office.mails if mail["To"] == "ann@example.com"]
-    assert [mail["Subject"] for mail in late] == ["5 records need you"]
+    assert [mail["Subject"] for mail in late] == ["5 records to look at"]
     assert [line.split(",")[0] for line in late[0].get_content().splitlines()[:5]] == [
         f"Case {number}: tell" for number in "12345"
     ]

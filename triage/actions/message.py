@@ -74,8 +74,7 @@ def _filled(action: Action, facts: Facts, policy: Policy, now: int, said: Mappin
     """Return the subject and text of one message; a digest has its own, whose lines are the records."""
     gathered = action.params.get("digest")
     if gathered:
-        many = f"{len(gathered)} records need you" if len(gathered) > 1 else "1 record needs you"
-        return many, _digest(gathered)
+        return _digest(gathered, customer=action.target.partition(":")[0] == "customer")
     template = policy.document.templates.get(str(action.params.get("template", "")), _PLAIN)
     names = {**said, **names_of(action, facts, policy, now)}
     subject, text = (_PLACEHOLDER.sub(lambda found: names.get(found[1]) or MISSING, part) for part in _parts(template))
@@ -86,14 +85,17 @@ def _parts(template: Template) -> tuple[str, str]:
     return template.subject, "\n".join(map(value_text, template.body.splitlines()))
 
 
-def _digest(gathered: list[dict[str, Any]]) -> str:
-    lines = [
-        value_text(f"{one['object']} {one['id']}: {one['rule']}, due {format_instant(one['due'])}")
-        for one in gathered[:DIGEST_MOST]
-    ]
+def _digest(gathered: list[dict[str, Any]], customer: bool) -> tuple[str, str]:
+    """Return the subject and text of many notices in one; customers read no rules."""
+    many = "1 record" if len(gathered) == 1 else f"{len(gathered)} records"
+    lines = []
+    for one in gathered[:DIGEST_MOST]:
+        why = "" if customer else f": {one['rule']}, due {format_instant(one['due'])}"
+        lines.append(value_text(f"{one['object']} {one['id']}{why}"))
     if len(gathered) > DIGEST_MOST:
-        lines.append(f"and {len(gathered) - DIGEST_MOST} more: see triage actions list --state superseded")
-    return "\n".join(lines)
+        rest = len(gathered) - DIGEST_MOST
+        lines.append(f"and {rest} more" + ("" if customer else ": see triage actions list --state superseded"))
+    return f"News of {many}" if customer else f"{many} to look at", "\n".join(lines)
 
 
 def names_of(action: Action, facts: Facts, policy: Policy, now: int) -> dict[str, str]:

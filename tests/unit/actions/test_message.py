@@ -115,15 +115,21 @@ def test_the_link_holds_an_id_as_part_of_a_path() -> None:
 def test_a_digest_lists_every_record_with_its_rule_and_due() -> None:
     lines = [{"object": "Case", "id": str(n), "rule": "late\n", "due": at("12:00")} for n in range(3)]
     found = said(notice(params={"template": "note", "digest": lines}))
-    assert found.subject == "3 records need you"
+    assert found.subject == "3 records to look at"
     assert found.text.splitlines() == [f"Case {n}: late , due 2026-01-12T12:00:00Z" for n in range(3)]
     assert "https://" not in found.footer
+
+
+def test_a_digest_for_a_customer_names_no_rule() -> None:
+    lines = [{"object": "Case", "id": "1", "rule": "late", "due": 0}]
+    found = said(notice(target="customer:kim@customer.net", params={"template": "note", "digest": lines}))
+    assert (found.subject, found.text, found.footer) == ("News of 1 record", "Case 1", "")
 
 
 def test_a_digest_that_is_too_long_says_how_many_more_there_are() -> None:
     lines = [{"object": "Case", "id": str(n), "rule": "late", "due": 0} for n in range(DIGEST_MOST + 7)]
     found = said(notice(params={"digest": lines}))
-    assert found.subject == "507 records need you"
+    assert found.subject == "507 records to look at"
     assert found.text.splitlines()[-1].startswith("and 7 more: ")
     assert len(found.text.splitlines()) == DIGEST_MOST + 1
 
