@@ -30,6 +30,7 @@ VALUE_MOST, SUBJECT_MOST, TEXT_MOST, DIGEST_MOST = 1_000, 200, 10_000, 500
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _PLAIN = Template(name="", subject="{object} {id}: {rule}", body="{object} {id} needs somebody.")
+_PLAIN_TO_CUSTOMER = Template(name="", subject="About {object} {id}", body="There is news about {object} {id}.")
 _BUILTIN = {spec.name: spec for spec in BUILTIN_FIELDS}
 
 
@@ -40,7 +41,7 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
     A value that is missing reads `-`. Values stand on one line without control characters, so that no customer's text
     can pass for ours; a placeholder inside a value stays as it is.
     """
-    customer = action.target.partition(":")[0] == "customer"
+    customer = _is_customer(action)
     reason = "" if customer else _short(reason_text(action.reason), VALUE_MOST)
     link = _link(action, policy)
     message = Message(
@@ -70,12 +71,17 @@ def limits(safety: Safety) -> Limits:
     )
 
 
+def _is_customer(action: Action) -> bool:
+    return action.target.partition(":")[0] == "customer"
+
+
 def _filled(action: Action, facts: Facts, policy: Policy, now: int, said: Mapping[str, str]) -> tuple[str, str]:
     """Return the subject and text of one message; a digest has its own, whose lines are the records."""
     gathered = action.params.get("digest")
     if gathered:
-        return _digest(gathered, customer=action.target.partition(":")[0] == "customer")
-    template = policy.document.templates.get(str(action.params.get("template", "")), _PLAIN)
+        return _digest(gathered, customer=_is_customer(action))
+    plain = _PLAIN_TO_CUSTOMER if _is_customer(action) else _PLAIN
+    template = policy.document.templates.get(str(action.params.get("template", "")), plain)
     names = {**said, **names_of(action, facts, policy, now)}
     subject, text = (_PLACEHOLDER.sub(lambda found: names.get(found[1]) or MISSING, part) for part in _parts(template))
     return subject, _short(text, TEXT_MOST)

@@ -137,6 +137,8 @@ class MailSink:
     def _check(self, address: str, domains: Collection[str], anywhere: bool) -> None:
         if len(address) > ADDRESS_MOST or not ADDRESS.fullmatch(address):
             raise SinkRefused(f"{self.name}: {plain_words(address.encode())[:80]!r} is not one plain mail address")
+        if address.casefold() == self.sender.casefold():
+            raise SinkRefused(f"{self.name}: {address} is our own address: it would write to itself")
         domain = address.rpartition("@")[2].casefold()
         if not anywhere and domain not in domains:
             raise SinkRefused(f"{self.name}: {domain} is not among safety.recipient_domains")

@@ -181,6 +181,8 @@ def test_a_notice_without_a_template_says_the_least() -> None:
     """The notice of a record that has used up its hops has none."""
     found = said(notice(params={}))
     assert (found.subject, found.text) == ("Case 1: late", "Case 1 needs somebody.")
+    theirs = said(notice(target="customer:kim@customer.net", params={}))
+    assert (theirs.subject, theirs.text) == ("About Case 1", "There is news about Case 1.")
 
 
 def test_a_milestone_without_an_end_has_no_deadline() -> None:

@@ -61,6 +61,7 @@ def test_the_sinks_file_names_those_whom_the_policy_does_not_know() -> None:
     ("to", "words"),
     [
         ((), "has no e-mail address"),
+        (("Triage@example.com",), "our own address"),
         (("ann@evil.net",), "evil.net is not among safety.recipient_domains"),
         (("ann@example.com", "bob@evil.net"), "evil.net is not among"),
         (("ann@evil.net,boss@example.com",), "not one plain mail address"),
