@@ -117,7 +117,7 @@ def chat(folder: Path) -> Iterator[Side]:
         def arrived() -> list[str]:
             return [json.loads(request.body)["text"].splitlines()[0] for request in one.requests]
 
-        yield Side(ChatSink("chat", one.url), _spoken, message(), arrived, fail)
+        yield Side(ChatSink("chat", one.url, now), _spoken, message(), arrived, fail)
 
 
 @contextlib.contextmanager

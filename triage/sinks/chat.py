@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,6 +15,7 @@ from triage.errors import SinkError, SinkRefused
 from triage.ports import Receipt
 from triage.sinks.guard import Resolve, place_of, resolve
 from triage.sinks.post import judged, knock, post
+from triage.sinks.rests import Rests
 
 TEXT_MOST = 3_000
 """The longest text in characters; the rest is cut, and the link leads to all of it."""
@@ -34,6 +36,7 @@ class ChatSink:
         self,
         name: str,
         url: str,
+        now: Callable[[], int],
         *,
         timeout: int = 10 * SECOND,
         look_up: Resolve = resolve,
@@ -43,6 +46,7 @@ class ChatSink:
         self.name = name
         self._url = url
         self._timeout = timeout
+        self._rests = Rests(now)
         self._look_up = look_up
         self._tls = tls or ssl.create_default_context()
 
@@ -59,7 +63,9 @@ class ChatSink:
             {"text": chat_text(message), "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
         )
         headers = {"Content-Type": "application/json", "User-Agent": "triage"}
-        return judged(post(place, body, headers, self._timeout, self._tls), self.name)
+        with self._rests.unless(place.host):
+            answer = post(place, body, headers, self._timeout, self._tls)
+        return judged(answer, self.name)
 
     def probe(self, limits: Limits) -> str:
         """Return "" where the channel may be reached and is there, else what is wrong. Nothing is written."""

@@ -54,7 +54,9 @@ def open_one(
                 tls=_trust(settings.ca),
             )  # fmt: skip
         case "chat":
-            return ChatSink(settings.name, secrets(settings.url), timeout=settings.timeout, tls=_trust(settings.ca))
+            return ChatSink(
+                settings.name, secrets(settings.url), now, timeout=settings.timeout, tls=_trust(settings.ca)
+            )
         case "jsonl":
             return JsonlSink(Path(settings.path))
     return StoreSink()

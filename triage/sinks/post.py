@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from msgspec import Struct
 
 from triage.domain.instant import DAY, SECOND, from_datetime
-from triage.errors import NaiveTimeError, SinkBusy, SinkRefused
+from triage.errors import NaiveTimeError, SinkBusy, SinkRefused, SinkSilent
 from triage.ports import Receipt
 from triage.sinks.guard import Place
 from triage.sinks.within import within
@@ -48,12 +48,13 @@ def post(place: Place, body: bytes, headers: Mapping[str, str], timeout: int, tl
         timeout: ms for the whole conversation, name look-up apart.
 
     Raises:
-        SinkBusy: no connection, no certificate that holds, no answer in time, or one that is not HTTP.
+        SinkSilent: no connection or answer in time.
+        SinkBusy: no connection at all, no certificate that holds, or an answer that is not HTTP.
     """
     try:
         raw = reach(place.addresses, place.port, timeout)
     except OSError as cause:
-        raise SinkBusy(f"{place}: {_fault(cause, timeout)}") from cause
+        raise _kind(cause)(f"{place}: {_fault(cause, timeout)}") from cause
     connection = (HTTPSConnection if place.secure else HTTPConnection)(place.host, place.port)
     try:
         with within(timeout, lambda: connection.sock or raw) as late:
@@ -62,8 +63,8 @@ def post(place: Place, body: bytes, headers: Mapping[str, str], timeout: int, tl
                 connection.request("POST", place.path, body, dict(headers))
                 return _read(connection.getresponse())
             except (OSError, HTTPException, ValueError) as cause:
-                why = _fault(TimeoutError() if late.is_set() else cause, timeout)
-                raise SinkBusy(f"{place}: {why}") from cause
+                fault = TimeoutError() if late.is_set() else cause
+                raise _kind(fault)(f"{place}: {_fault(fault, timeout)}") from cause
     finally:
         connection.close()
         raw.close()
@@ -159,6 +160,10 @@ def _after(response: HTTPResponse) -> int:
         return max(0, min(from_datetime(until) - from_datetime(now), WAIT_MOST))
     except (ValueError, TypeError, NaiveTimeError):
         return 0
+
+
+def _kind(cause: Exception) -> type[SinkBusy]:
+    return SinkSilent if isinstance(cause, TimeoutError) else SinkBusy
 
 
 def _fault(cause: Exception, timeout: int) -> str:

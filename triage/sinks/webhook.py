@@ -16,6 +16,7 @@ from triage.errors import SinkError, SinkRefused
 from triage.ports import Receipt
 from triage.sinks.guard import Place, Resolve, check_customer, place_of, resolve
 from triage.sinks.post import judged, knock, post
+from triage.sinks.rests import Rests
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -54,6 +55,7 @@ class WebhookSink:
         self._default = default
         self._fields = fields
         self._timeout = timeout
+        self._rests = Rests(now)
         self._look_up = look_up
         self._tls = tls or ssl.create_default_context()
 
@@ -78,7 +80,9 @@ class WebhookSink:
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": key.sign(action.key, at, body.decode()),
         }
-        return judged(post(place, body, headers, self._timeout, self._tls), f"{self.name}/{webhook}")
+        with self._rests.unless(place.host):
+            answer = post(place, body, headers, self._timeout, self._tls)
+        return judged(answer, f"{self.name}/{webhook}")
 
     def probe(self, webhooks: Mapping[str, str], limits: Limits) -> str:
         """Return "" where every one of *webhooks* may be reached, is there and has a secret, else what is wrong."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.sinks.letters import action, hook, message
+from tests.unit.sinks.letters import NOW, action, hook, message
 from tests.unit.sinks.receivers import Receiver, answer, hang, receiver, reset
 from triage.domain.instant import SECOND
 from triage.domain.message import UNWRITTEN, Limits
@@ -17,7 +17,7 @@ LISTED = Limits(webhook_hosts=("localhost",))
 
 
 def sink(one: Receiver) -> ChatSink:
-    return ChatSink("chat", one.url + "/T000/B000/verysecret", timeout=500)
+    return ChatSink("chat", one.url + "/T000/B000/verysecret", lambda: NOW, timeout=500)
 
 
 def test_a_notice_is_posted_with_its_reason() -> None:
@@ -97,5 +97,5 @@ def test_a_probe_posts_nothing() -> None:
 
 def test_a_secret_address_that_is_none_is_refused_without_showing_it() -> None:
     with pytest.raises(SinkError) as found:
-        ChatSink("chat", "verysecret\r\n").send(action(), message())
+        ChatSink("chat", "verysecret\r\n", lambda: NOW).send(action(), message())
     assert "verysecret" not in str(found.value)
