@@ -154,17 +154,24 @@ def load_policy(texts: Mapping[str, str]) -> PolicyDocument:
     """
     Return the policy that *texts* (file name to text) state together, typed and checked.
 
-    Sections may stand in any file; a name declared twice is refused, naming both places.
+    Sections may stand in any file; a name declared twice is refused, naming both places. Where one file cannot be read
+    at all, names are not looked up: what it declares would be missing everywhere else.
 
     Raises:
         ConfigError: with every fault of every file, by file and line.
     """
     files = _Files(texts)
+    if files.unread:
+        raise _faults_of(files)
     document = _with_rules(_with_milestones(_base(files), files), files)
-    faults = [fault for page in files.pages for fault in page.faults]
-    if faults:
-        raise ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
+    if any(page.faults for page in files.pages):
+        raise _faults_of(files)
     return structs.replace(document, texts=dict(sorted(texts.items())))
+
+
+def _faults_of(files: _Files) -> ConfigError:
+    faults = (fault for page in files.pages for fault in page.faults)
+    return ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
 
 
 class _Named(Struct, frozen=True):
@@ -177,15 +184,17 @@ class _Named(Struct, frozen=True):
 
 
 class _Files:
-    """All files as read by shape, and their sections merged by name."""
+    """All files as read by shape, and their sections merged by name; `unread` where one of them is no YAML."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
+        self.unread = False
         self.pages: list[Page] = []
         self.entries: list[tuple[Entry, Page]] = []
         self._sections: dict[tuple[str, ...], dict[str, _Named]] = {}
         for name in sorted(texts):
             node, page = read_tree(name, texts[name])
             self.pages.append(page)
+            self.unread = self.unread or (node is None and bool(page.faults))
             entry = read(FILE, node, page) if node is not None else None
             if entry is not None:
                 self.entries.append((entry, page))

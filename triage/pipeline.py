@@ -89,6 +89,8 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
     rule = policy.rules.get(action.rule)
     if rule is None:
         return "the rule is no longer in the policy"
+    # A source whose clock is ahead of ours has moved the record's own time ahead.
+    now = max(now, facts.item.marks.get("event", now))
     view = View(replace(facts, fresh=()), _latched(facts, policy, now), policy, now)
     if view.closed and not rule.while_closed:
         return "the record is closed"

@@ -316,7 +316,10 @@ class Turn:
         actions = self._engine.catch_up(self._actions, self._now, self.policy)
         usage = outbox.usage(self._engine.buckets(actions, self.policy, self._now, self._unit.org))
         capped = self._engine.apply_caps(actions, usage, self.policy, self._now, self._unit.org)
-        effects = [Effect(action=one, state=STATES[one.status], run_at=self._now) for one in capped.actions]
+        # A source whose clock is ahead moves a record's own time ahead: what that makes due still waits for ours.
+        effects = [
+            Effect(action=one, state=STATES[one.status], run_at=max(self._now, one.due)) for one in capped.actions
+        ]
         stored = outbox.plan(effects)
         outbox.add_usage(capped.added)
         going = {one.action.key for one in stored if one.state == "ready"}

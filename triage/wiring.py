@@ -14,7 +14,7 @@ from pathlib import Path
 from triage.config import read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
-from triage.errors import ConfigError
+from triage.errors import ConfigError, StoreError
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
@@ -47,11 +47,20 @@ class SystemClock:
             self._woken.notify_all()
 
 
-def open_store(url: str, org: str) -> Store:
-    """Return the store at *url*: `sqlite:///path`, or a plain path. Raise ConfigError for anything else."""
+def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
+    """
+    Return the store at *url*: `sqlite:///path`, or a plain path. It is made where it is missing.
+
+    Raises:
+        ConfigError: *url* names another kind of database.
+        StoreError: *must_exist*, and there is none; nothing is made then.
+    """
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
-    return SqlStore(Path(url.removeprefix(SQLITE)), org)
+    path = Path(url.removeprefix(SQLITE))
+    if must_exist and not path.exists():
+        raise StoreError(f"no store at {path}: `triage policy publish` makes one, --db or TRIAGE_DATABASE_URL names it")
+    return SqlStore(path, org)
 
 
 def open_sink(spec: str) -> Sink:

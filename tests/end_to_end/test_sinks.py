@@ -26,7 +26,8 @@ from tests.unit.sinks.receivers import (
     receiver,
     reset,
 )  # fmt: skip
-from triage.cli.main import cli, main
+from triage.cli.commands import cli
+from triage.cli.main import main
 from triage.config import read_secret
 from triage.delivery import Pace
 from triage.domain.instant import HOUR, MINUTE, SECOND

@@ -132,6 +132,21 @@ def test_faults_of_all_files_come_in_one_error_by_file_and_line() -> None:
     assert "did you mean 'status'" in found[2]
 
 
+def test_a_file_that_is_no_yaml_is_the_only_fault_where_others_name_what_it_declares() -> None:
+    found = faults(
+        fields=CASE + "\nwords: {a: [b", rules="object: Case\nrules: [{id: x, when: [status == New], do: []}]"
+    )
+    assert len(found) == 1
+    assert found[0].startswith("fields.yaml:3:")
+    assert "not YAML" in found[0]
+
+
+def test_a_key_that_is_none_is_still_told_beside_a_file_that_is_no_yaml() -> None:
+    found = faults(fields="objects: {", rules="object: Case\nrulez: []")
+    assert [one.partition(":")[0] for one in found] == ["fields.yaml", "rules.yaml"]
+    assert "unknown key 'rulez'" in found[1]
+
+
 def test_a_broken_calendar_or_template_gives_no_second_fault_where_it_is_named() -> None:
     found = faults(
         a=f"{CASE}\ncalendars: {{c: {{tz: Nowhere}}}}\ntemplates: {{t: {{subject: a, body: '{{'}}}}\n"

@@ -400,6 +400,19 @@ def test_a_released_reassignment_is_no_hop_too_many() -> None:
     ]
 
 
+def test_what_an_event_of_the_future_makes_due_is_sent_when_it_is_due() -> None:
+    """A source whose clock is five hours ahead neither hastens an escalation nor loses it."""
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.happen("comment", "1", at=START + 5 * HOUR)
+    sandbox.worker.drain(sandbox.clock.now())
+    assert sandbox.sink.calls == []
+    sandbox.after(2 * HOUR)
+    assert sandbox.sink.calls == []
+    sandbox.after(HOUR)
+    assert [one.rule for one in sandbox.sink.calls] == ["high-3h", "high-3h"]
+
+
 def test_a_record_that_was_woken_stays_woken_when_its_effect_goes_first() -> None:
     """Carrying out reads the record; that must not put its timer back to where its last decision wanted it."""
     sandbox = Sandbox()

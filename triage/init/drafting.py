@@ -10,13 +10,14 @@ from msgspec import Struct, structs
 
 from triage.domain.schema import BUILTIN_FIELDS
 from triage.errors import IntakeError
-from triage.init.columns import Column, look_at, read_any, with_past_values
+from triage.init.columns import Column, look_at, with_past_values
 from triage.init.pages import fields_page, rules_page
 from triage.init.parts import Answers, Mapped, Part, Question, Relation
 from triage.init.vocabulary import LIKELY, SURE, Meaning, ladder_of, meaning_of, object_of, our_name
 from triage.intake.instants import load_zone
 from triage.intake.text import show
 from triage.replay.folder import RELATED, find_sources, table_name
+from triage.replay.table import read_table
 from triage.rules.language import CLOCK_LEAVES
 
 _FORCED = {
@@ -84,14 +85,14 @@ def _tables(path: Path) -> tuple[list[tuple[str, Path]], dict[str, Path], dict[s
 
 
 def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path], history: Path | None) -> Part:
-    table = read_any(file)
+    table = read_table(file)
     if not table.columns:
         raise IntakeError(f"{file.name}: {table.damage or 'no header line'}")
     if table.name_twice():
         raise IntakeError(f"{file.name}: the header names column {show(table.name_twice())} twice")
     columns = tuple(column for column in look_at(table) if column.header)
     if history is not None:
-        columns = with_past_values(columns, read_any(history))
+        columns = with_past_values(columns, read_table(history))
     if not columns:
         raise IntakeError(f"{file.name}: its header names no column")
     object_name = _object(file, name, table.columns, given)
@@ -246,7 +247,7 @@ def _relations(mapped: list[Mapped], others: Mapping[str, Path], given: Answers)
     relations = []
     for object_name, file in others.items():
         if by.get(object_name) in names:
-            columns = [column for column in look_at(read_any(file)) if column.header != "Id"]
+            columns = [column for column in look_at(read_table(file)) if column.header != "Id"]
             alias = object_name.casefold()
             named = {f"{alias}.{our_name(column.header)}": column for column in columns}
             fields = (_mapped(column, Meaning(name, SURE), given) for name, column in named.items())
