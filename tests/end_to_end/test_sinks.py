@@ -331,6 +331,7 @@ def test_a_test_message_is_not_sent_without_asking_nor_past_the_allow_list(files
 def test_the_doctor_names_a_sink_that_lacks_something(files, capsys, tmp_path) -> None:
     folder, file, office, hooks = files
     db = ("--db", tmp_path / "t.db")
+    assert said(capsys, "policy", "publish", "--policy", folder, *db)[0] == 0
     lines = {line["name"]: line for line in doctored(capsys, folder, file, db)}
     assert {lines[f"sink {name}"]["mark"] for name in ("mail", "hooks", "ops")} == {"ok"}
     assert (office.mails, hooks.requests) == ([], [])
