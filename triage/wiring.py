@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from triage.config import read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
+from triage.sinks.opening import open_sinks
+from triage.sinks.settings import read_sinks
 from triage.store.database import SqlStore
 from triage.worker import Worker
 
 SQLITE = "sqlite:///"
+SINKS_FILE = (".yaml", ".yml")
 
 
 class SystemClock:
@@ -60,13 +64,20 @@ def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
 
 
 def open_sink(spec: str) -> Sink:
-    """Return the sink that *spec* names: `store` (nothing leaves), or `jsonl:PATH`. Raise ConfigError otherwise."""
+    """
+    Return the sink that *spec* names: `store` (nothing leaves), `jsonl:PATH`, or a sinks file `*.yaml`.
+
+    Raises:
+        ConfigError: it is none of these, or the file has faults, or a secret is missing.
+    """
+    if spec.endswith(SINKS_FILE):
+        return open_sinks(read_sinks(spec, read_file(spec)), read_secret, SystemClock().now, spec)
     kind, _, path = spec.partition(":")
     if kind == "store":
         return StoreSink()
     if kind == "jsonl" and path:
         return JsonlSink(Path(path))
-    raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH")
+    raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH, or name a sinks file *.yaml")
 
 
 def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None) -> Worker:

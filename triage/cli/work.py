@@ -23,11 +23,13 @@ from triage.cli.common import (
     record_named,
     record_of_option,
     signed,
+    sink_option,
     store_option,
     time_to_come,
 )
 from triage.cli.offline import instant_option, print_explanation
 from triage.cli.watch import Watch, troubles, watching
+from triage.config import Settings
 from triage.doctor import retrying
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant, parse_instant
@@ -104,22 +106,21 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 
 
 @click.command()
-@click.option(
-    "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
-)
+@sink_option
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
 @store_option
 @as_json
-def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
+def run(sink: str | None, drain: bool, url: str | None, as_json: bool) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
     Every rule starts in mode observe: nothing is sent until `triage rules promote`.
     """
+    target = sink or Settings.from_environment().sink
     with opened_store(url) as store:
         with store.hold():
             # Only the one worker of a store opens the sink: a second one leaves nothing behind.
-            worker = open_worker(store, open_sink(sink))
+            worker = open_worker(store, open_sink(target))
             with store.read() as unit:
                 worker.policy(unit)
             done = worker.drain(worker.clock.now()) if drain else 0
@@ -127,7 +128,7 @@ def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
             click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{counted(done, 'action')} done")
             _tell_troubles(store)
         else:
-            click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
+            click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
             with stop_on_signals(worker) as stop, watching(Watch(store, worker)):
                 worker.run(stop)
             report = worker.lateness.report()
