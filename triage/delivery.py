@@ -56,6 +56,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     returned: int = 0
     lost: int = 0
     blocked: bool = False
+    died: tuple[Effect, ...] = ()
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -115,6 +116,7 @@ class Delivery:
             returned=tally.count(""),
             lost=lost,
             blocked=not effects and not cancelled,
+            died=tuple(outcome.effect for outcome in outcomes if outcome.event == "dead"),
         )
 
     def close(self) -> None:
