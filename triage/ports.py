@@ -498,6 +498,9 @@ class Upkeep(Protocol):
     def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
         """Return the last audit seq, and how many lines above *after* there are by (rule, event); None: count none."""
 
+    def oldest_event(self) -> int | None:
+        """Return the instant of the event taken in first of those that are kept."""
+
     def refused_since(self, instant: int) -> int:
         """Return how many lines were refused at or after *instant*, counted no further than `MOST_COUNTED`."""
 

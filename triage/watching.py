@@ -116,6 +116,14 @@ class Watcher:
                 self._tell_once(str(self._folder), str(fault))
             self._clock.wait(POLL)
 
+    def run_once(self, stop: threading.Event) -> None:
+        """Take in all files that are there, then end; one that is still being written is waited for."""
+        while not stop.is_set():
+            self.round(self._clock.now())
+            if not self.waiting():
+                return
+            self._clock.wait(min(POLL, max(1, self._settle)))
+
     def round(self, now: int) -> list[FileTaken]:
         """Take in every file that is complete at *now*, in the order of names, and return them."""
         taken: list[FileTaken] = []

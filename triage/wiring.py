@@ -20,6 +20,7 @@ from triage.metrics import serve_metrics
 from triage.ports import Journal, Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.store.database import SqlStore
+from triage.store.restoring import restore_file
 from triage.watching import Watcher
 from triage.worker import Worker
 
@@ -67,6 +68,14 @@ def open_sink(spec: str) -> Sink:
 def store_file(url: str) -> Path | None:
     """Return the file of the store at *url*, None where a server keeps it."""
     return None if "://" in url and not url.startswith(SQLITE) else Path(url.removeprefix(SQLITE))
+
+
+def restore_store(url: str, backup: Path) -> Path | None:
+    """Put *backup* in the place of the store at *url*; return where the old file is kept. See `restore_file`."""
+    file = store_file(url)
+    if file is None:
+        raise ConfigError("a server's database is restored with its own tools (pg_restore), not with this command")
+    return restore_file(backup, file)
 
 
 def address_of(text: str) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from triage.config import Settings, load_policy, read_folder
 from triage.domain.instant import format_instant
 from triage.errors import ConfigError, Fault, IntakeError, StoreError, TriageError
+from triage.logs import LEVELS
 from triage.policy import Policy, compile_policy
 from triage.ports import Record, Store, Unit, record_key
 from triage.rules.document import PolicyDocument
@@ -119,6 +120,39 @@ def store_option(command: F) -> F:
     """Add `--db` to *command*: the store, TRIAGE_DATABASE_URL where it is not given."""
     return click.option(
         "--db", "url", default=None, help="Store, sqlite:///PATH or a path [default: TRIAGE_DATABASE_URL]."
+    )(command)
+
+
+def watch_options(command: F) -> F:
+    """Add `--watch`, `--settle` and `--keep` to *command*: a folder of files, and how they are treated."""
+    for option in (
+        click.option("--keep", is_flag=True, help="Leave files where they are [default: they are moved to DIR/done]."),
+        click.option(
+            "--settle",
+            default="2s",
+            show_default=True,
+            help="A file is complete when it has not changed for so long; 0s where files are only renamed into place.",
+        ),
+        click.option(
+            "--watch",
+            default=None,
+            type=click.Path(file_okay=False),
+            help="Take in *.jsonl and *.jsonl.gz files of DIR as they come, in the order of their names.",
+            metavar="DIR",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def log_option(command: F) -> F:
+    """Add `--log-level` to *command*: how much of its journal, JSON lines on standard error, is written."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default="info",
+        show_default=True,
+        help="Write JSON lines from this level up to standard error.",
     )(command)
 
 

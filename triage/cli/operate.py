@@ -21,14 +21,14 @@ from triage.cli.common import (
     signed,
     store_option,
 )
-from triage.config import read_folder
+from triage.config import Settings, read_folder
 from triage.doctor import examine
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
-from triage.wiring import SystemClock
+from triage.wiring import SystemClock, store_file
 
 
 @click.group()
@@ -228,7 +228,7 @@ def undo_rule(rule: str, since: str, yes: bool, url: str | None, actor: str, rea
 
 @click.group()
 def db() -> None:
-    """The store's file: bring it up to date, check it, copy it."""
+    """The store: bring it up to date, check it, back it up and restore it, forget what is old."""
 
 
 @db.command("upgrade")
@@ -262,7 +262,10 @@ def db_check(url: str | None, as_json: bool) -> None:
 def db_backup(path: str, url: str | None) -> None:
     """Write a complete copy of the store to the new file PATH, while workers go on."""
     with opened_store(url) as store:
+        now = SystemClock().now()
         store.backup(Path(path))
+        with store.write() as unit:
+            unit.upkeep.mark("backup", now)
     click.echo(f"copied to {path}")
 
 
@@ -271,9 +274,14 @@ def db_backup(path: str, url: str | None) -> None:
 @store_option
 @as_json
 def doctor(folder: str | None, url: str | None, as_json: bool) -> None:
-    """Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops. Exit code 1 if any."""
+    """
+    Look for trouble: policy, timers, dead and held actions, stops, audit, workers, refusals, backup, growth, disk.
+
+    Exit code 1 if there is any.
+    """
+    file = store_file(url or Settings.from_environment().database_url)
     with opened_store(url) as store:
-        checks = examine(store, policy_folder(folder), SystemClock().now())
+        checks = examine(store, policy_folder(folder), SystemClock().now(), file=file)
     if as_json:
         for check in checks:
             print_json(check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from triage.cli.common import (
     FINDINGS,
     as_json,
     instant_cell,
+    log_option,
     opened_store,
     print_json,
     print_table,
@@ -18,26 +20,37 @@ from triage.cli.common import (
     record_named,
     signed,
     store_option,
+    watch_options,
 )
 from triage.cli.offline import instant_option, print_explanation
 from triage.domain.decision import Action
-from triage.domain.instant import format_instant, parse_instant
+from triage.domain.instant import format_instant, parse_duration, parse_instant
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.errors import IntakeError, StoreError
 from triage.explain import customer_text, explain
-from triage.intake.event import parse_event
+from triage.intaking import Door
 from triage.policy import Policy
-from triage.ports import AuditRow, Effect, EffectFilter, State, Store
+from triage.ports import AuditRow, Effect, EffectFilter, Journal, State, Store
 from triage.steering import cancel, release_keys, retry
-from triage.wiring import SystemClock, open_sink, open_worker, stop_on_signals
+from triage.watching import Watcher
+from triage.wiring import (
+    SystemClock,
+    open_journal,
+    open_sink,
+    open_worker,
+    serving_metrics,
+    stop_on_signals,
+    watching,
+)  # fmt: skip
 from triage.wording import action_text, reason_text
+from triage.worker import Worker
 
 STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed")
 
 
 @click.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.File("rb"), required=False)
 @click.option(
     "--source",
     default=None,
@@ -48,14 +61,33 @@ STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_h
     default=None,
     help="What was true before this instant is backlog [default: when the source was first read].",
 )
+@watch_options
+@click.option("--once", is_flag=True, help="With --watch: take in what is there, then end.")
+@log_option
 @store_option
 @as_json
-def ingest(file: Any, source: str | None, live_from: str | None, url: str | None, as_json: bool) -> None:
+def ingest(
+    file: Any,
+    source: str | None,
+    live_from: str | None,
+    watch: str | None,
+    settle: str,
+    keep: bool,
+    once: bool,
+    log_level: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """
-    Take in events, one JSON object a line; FILE - reads standard input.
+    Take in events, one JSON object a line; FILE - reads standard input, --watch DIR the files that come into a folder.
 
     Reading the same file again changes nothing. Exit code 1 where lines were refused; each is kept with its reason.
     """
+    if (file is None) == (watch is None):
+        raise click.UsageError("name a FILE, - for standard input, or --watch DIR")
+    if watch is not None:
+        _ingest_folder(watch, source, settle, keep, once, log_level, url)
+        return
     clock = SystemClock()
     with opened_store(url) as store:
         worker = open_worker(store, open_sink("store"))
@@ -69,8 +101,8 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 
             name = source or str(getattr(file, "name", "stdin"))
             since = None if live_from is None else parse_instant(live_from)
-            found = worker.ingest_lines(
-                file, parse_event, clock.now(), source=name, live_from=since, progress=read_so_far
+            found = Door(worker).take_lines(
+                enumerate(file, start=1), name, clock.now(), live_from=since, progress=read_so_far
             )
         worker.close()
     if as_json:
@@ -91,16 +123,30 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
     "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
 )
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+@watch_options
+@click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
+@log_option
 @store_option
 @as_json
-def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
+def run(
+    sink: str,
+    drain: bool,
+    watch: str | None,
+    settle: str,
+    keep: bool,
+    metrics: str,
+    log_level: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
     Every rule starts in mode observe: nothing is sent until `triage rules promote`.
     """
+    journal = open_journal(log_level)
     with opened_store(url) as store:
-        worker = open_worker(store, open_sink(sink))
+        worker = open_worker(store, open_sink(sink), journal=journal)
         with store.read() as unit:
             worker.policy(unit)
         if drain:
@@ -109,10 +155,40 @@ def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
             click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{done} actions done")
         else:
             click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
-            with stop_on_signals(worker) as stop:
+            watcher = _watcher(worker, journal, watch, None, settle, keep)
+            with stop_on_signals(worker) as stop, serving_metrics(worker, metrics), watching(watcher, stop):
                 worker.run(stop)
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; lateness in ms: {report}")
+        worker.close()
+
+
+def _watcher(
+    worker: Worker, journal: Journal, folder: str | None, source: str | None, settle: str, keep: bool
+) -> Watcher | None:
+    if folder is None:
+        return None
+    return Watcher(
+        Door(worker), worker.clock, Path(folder), source=source or "", settle=parse_duration(settle), keep=keep,
+        journal=journal,
+    )  # fmt: skip
+
+
+def _ingest_folder(
+    folder: str, source: str | None, settle: str, keep: bool, once: bool, log_level: str, url: str | None
+) -> None:
+    journal = open_journal(log_level)
+    with opened_store(url) as store:
+        worker = open_worker(store, open_sink("store"), journal=journal)
+        watcher = _watcher(worker, journal, folder, source, settle, keep)
+        assert watcher is not None
+        with store.read() as unit:
+            worker.policy(unit)
+        with stop_on_signals(worker) as stop:
+            if once:
+                watcher.run_once(stop)
+            else:
+                watcher.run(stop)
         worker.close()
 
 

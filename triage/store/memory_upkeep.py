@@ -59,6 +59,10 @@ class MemoryUpkeep:
                 found[name] = found.get(name, 0) + 1
         return len(self._tables.audit), found
 
+    def oldest_event(self) -> int | None:
+        """Return the instant of the event taken in first of those that are kept."""
+        return next((event.at for _, event in self._tables.events.values()), None)
+
     def refused_since(self, instant: int) -> int:
         """Return how many lines were refused at or after *instant*."""
         return sum(one.at >= instant for one in self._tables.refusals.values())

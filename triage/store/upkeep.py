@@ -93,6 +93,11 @@ class SqlUpkeep:
         rows = self._connection.execute(query.group_by(audit.c.rule, audit.c.event))
         return last, {(row.rule, row.event): row.lines for row in rows}
 
+    def oldest_event(self) -> int | None:
+        """Return the instant of the event taken in first of those that are kept."""
+        query = select(event.c.at_ms).where(event.c.org_id == self._org).order_by(event.c.seq).limit(1)
+        return self._connection.execute(query).scalar()
+
     def refused_since(self, instant: int) -> int:
         """Return how many lines were refused at or after *instant*."""
         return self._count(select(literal(1)).where(refusal.c.org_id == self._org, refusal.c.at_ms >= instant))
