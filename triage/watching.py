@@ -130,12 +130,12 @@ class Watcher:
         names = self._names()
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
         self._taken = {name: look for name, look in self._taken.items() if name in names}
-        for name in names:
-            look = _look(self._folder / name)
+        looks = {name: self._noticed(name, now) for name in names}
+        for name, look in looks.items():
             if look is None or self._taken.get(name) == look:
                 continue
             try:
-                if self._complete(self._folder / name, look, now):
+                if self._complete(self._folder / name, now):
                     taken += self._take(self._folder / name, look, now)
                 elif now - self._seen[name].first < ORDER_FOR:
                     break
@@ -158,12 +158,16 @@ class Watcher:
                 and entry.is_file(follow_symlinks=False)
             )
 
-    def _complete(self, path: Path, look: Look, now: int) -> bool:
-        seen = self._seen.get(path.name)
-        if seen is None or seen.look != look:
-            seen = _Seen(look, now, now if seen is None else seen.first)
-            self._seen[path.name] = seen
-        quiet = now - seen.since
+    def _noticed(self, name: str, now: int) -> Look | None:
+        """Look at a file and remember since when it looks like that; None where it has gone."""
+        look = _look(self._folder / name)
+        seen = self._seen.get(name)
+        if look is not None and (seen is None or seen.look != look):
+            self._seen[name] = _Seen(look, now, now if seen is None else seen.first)
+        return look
+
+    def _complete(self, path: Path, now: int) -> bool:
+        quiet = now - self._seen[path.name].since
         return quiet >= self._settle and (quiet >= self._settle * TORN_AFTER or _ends_whole(path))
 
     def _take(self, path: Path, look: Look, now: int) -> list[FileTaken]:
