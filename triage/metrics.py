@@ -40,7 +40,7 @@ EXPECTED = ("planned", "released", "retried_by_hand")
 """The audit events that make an effect due to be done."""
 
 UNFIRED = ("dead", "cancelled", "superseded")
-"""The audit events after which an effect that was due will not be done."""
+"""The audit events after which an effect will not be done; it may never have been due."""
 
 
 class StoreFigures:
@@ -166,7 +166,7 @@ def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
     )
     fired = CounterMetricFamily("triage_rule_fired", "Effects done, since this process began.", labels=["rule"])
     unfired = CounterMetricFamily(
-        "triage_rule_unfired", "Effects that were due and never will be done.", labels=["rule", "outcome"]
+        "triage_rule_unfired", "Effects never to be done, also those found pointless as they were decided.", labels=["rule", "outcome"]
     )
     for rule in sorted({rule for rule, _ in lines}):
         expected.add_metric([rule], sum(lines.get((rule, event), 0) for event in EXPECTED))
