@@ -45,7 +45,7 @@ def build(store: SqlStore) -> Sandbox:
     """Anna's case 500A1 with her words in every place there is, and Bert's case 500B2 with his."""
 
     def answer(action: Action) -> None:
-        if action.kind == "notify":
+        if action.kind == "notify" and action.id == "500A1":
             raise SinkRefused("mailbox says: Bumblebee")
 
     sandbox = Sandbox(texts(), store=store, answer=answer)
