@@ -166,7 +166,9 @@ def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
     )
     fired = CounterMetricFamily("triage_rule_fired", "Effects done, since this process began.", labels=["rule"])
     unfired = CounterMetricFamily(
-        "triage_rule_unfired", "Effects never to be done, also those found pointless as they were decided.", labels=["rule", "outcome"]
+        "triage_rule_unfired",
+        "Effects never to be done, also those found pointless as they were decided.",
+        labels=["rule", "outcome"],
     )
     for rule in sorted({rule for rule, _ in lines}):
         expected.add_metric([rule], sum(lines.get((rule, event), 0) for event in EXPECTED))

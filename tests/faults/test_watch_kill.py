@@ -22,7 +22,14 @@ FILES, LINES = 12, 400
 
 
 def watch(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from triage.cli.main import main; main()", "ingest", "--watch", str(folder / "in")]
+    command = [
+        sys.executable,
+        "-c",
+        "from triage.cli.main import main; main()",
+        "ingest",
+        "--watch",
+        str(folder / "in"),
+    ]
     command += ["--settle", "0s", "--once", "--db", str(folder / "t.db"), "--source", "in"]
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True,

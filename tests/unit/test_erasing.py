@@ -35,8 +35,7 @@ def texts() -> dict[str, str]:
     """The small policy with a subject, and a rule that reads it: what it found stands in the reason."""
     return {
         **SMALL_POLICY,
-        "fields.yaml": SMALL_POLICY["fields.yaml"].replace("\n      owner: OwnerId", FIELDS)
-        + "          name: Name\n",
+        "fields.yaml": SMALL_POLICY["fields.yaml"].replace("\n      owner: OwnerId", FIELDS) + "          name: Name\n",
         "rules.yaml": SMALL_POLICY["rules.yaml"] + RULE,
     }
 
@@ -52,9 +51,7 @@ def build(store: SqlStore) -> Sandbox:
     sandbox.happen("related", "003ANNA9", object="Account", changes={"Name": "Rutabaga", "Tier__c": "Gold"})
     sandbox.create("500A1", Subject="About Zanzibar", Description="Mongoose", AccountId="003ANNA9", Kind__c="Kumquat")
     sandbox.create("500B2", Subject="About Marigold", AccountId="003BERT9")
-    sandbox.happen(
-        "message", "500A1", direction="in", channel="email", body="dear Quagmire", sender="anna@example.com"
-    )
+    sandbox.happen("message", "500A1", direction="in", channel="email", body="dear Quagmire", sender="anna@example.com")
     sandbox.happen("override", "500A1", action="hold", rules=("high-3h",), reason="she said Xylophone", actor="005M")
     bad = '{"at":"2026-03-02T09:00:00","type":"updated","object":"Case","id":"500A1","changes":{"Subject":"Mongoose"}}'
     Door(sandbox.worker).take([bad], "test", sandbox.clock.now())

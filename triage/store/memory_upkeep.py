@@ -68,7 +68,7 @@ class MemoryUpkeep:
         return sum(one.at >= instant for one in self._tables.refusals.values())
 
     def closed_before(self, instant: int, *, after: str, limit: int) -> list[str]:
-        """Return closed records above *after* with nothing pending or newer than *instant*, and something to prune."""
+        """Return closed records above *after* with no event since *instant*, nothing pending, and something to prune."""
         closed = sorted(key for key, one in self._tables.records.items() if key > after and not one.open)
         return [key for key in closed if self._prunable(key, instant)][:limit]
 
@@ -165,5 +165,5 @@ class MemoryUpkeep:
         effects = [one for one in self._tables.effects.values() if one.record == key]
         decided = any(one.record == key for one in self._tables.decisions.values())
         newer = any(at >= instant for at in events)
-        newer = newer or any(one.state in OPEN_STATES or one.action.at >= instant for one in effects)
+        newer = newer or any(one.state in OPEN_STATES for one in effects)
         return not newer and bool(events or effects or decided)
