@@ -505,7 +505,7 @@ class Upkeep(Protocol):
         """Return how many lines were refused at or after *instant*, counted no further than `MOST_COUNTED`."""
 
     def closed_before(self, instant: int, *, after: str, limit: int) -> list[str]:
-        """Return closed records above *after* with no event since *instant*, nothing pending, and something to prune."""
+        """Return closed records above *after* without an event since *instant*, nothing pending, and some history."""
 
     def prune(self, records: Sequence[str]) -> dict[str, int]:
         """Forget the events, decisions and ended effects of *records*; return how many rows of each."""

@@ -279,6 +279,6 @@ def spoken(said: str, events: object) -> set[str]:
         found = [event.body, event.sender, *(event.changes.get(n, "") for n in ("Subject", "Description", "Name"))]
         for text in found:
             words = str(text).split()
-            pieces |= {" ".join(words[n : n + 4]) for n in range(0, max(1, len(words) - 3))} if text else set()
+            pieces |= {" ".join(words[n : n + 4]) for n in range(max(1, len(words) - 3))} if text else set()
     assert len(pieces) > 100
     return {piece for piece in pieces if len(piece) > 5 and piece in said}

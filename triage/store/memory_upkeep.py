@@ -68,7 +68,7 @@ class MemoryUpkeep:
         return sum(one.at >= instant for one in self._tables.refusals.values())
 
     def closed_before(self, instant: int, *, after: str, limit: int) -> list[str]:
-        """Return closed records above *after* with no event since *instant*, nothing pending, and something to prune."""
+        """Return closed records above *after* without an event since *instant*, nothing pending, and some history."""
         closed = sorted(key for key, one in self._tables.records.items() if key > after and not one.open)
         return [key for key in closed if self._prunable(key, instant)][:limit]
 

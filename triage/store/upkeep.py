@@ -103,7 +103,7 @@ class SqlUpkeep:
         return self._count(select(literal(1)).where(refusal.c.org_id == self._org, refusal.c.at_ms >= instant))
 
     def closed_before(self, instant: int, *, after: str, limit: int) -> list[str]:
-        """Return closed records above *after* with no event since *instant*, nothing pending, and something to prune."""
+        """Return closed records above *after* without an event since *instant*, nothing pending, and some history."""
         events, decisions, effects = (self._of_record(table) for table in (event, decision, action))
         newer = or_(
             exists(events.where(event.c.at_ms >= instant)),
