@@ -12,7 +12,7 @@ test: check
 	@$(BIN)/python -m pytest
 
 laws: .venv/.test
-	@$(BIN)/python -m pytest -m laws
+	@$(BIN)/python -m pytest -m laws --hypothesis-profile laws
 
 bench: .venv/.bench
 	@$(BIN)/python tests/benchmarks/bench.py

@@ -9,11 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from triage.domain.decision import AuditEntry
+from triage.domain.decision import Action, AuditEntry
 from triage.domain.work import Event, WorkItem
-from triage.errors import IntakeError, SinkBusy, SinkError, SinkLimit, TriageError
-from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
+from triage.errors import SinkBusy, SinkError, SinkLimit, TriageError
+from triage.ports import (
+    Clock,
+    Compiled,
+    Effect,
+    EffectFilter,
+    Engine,
+    Finish,
+    Receipt,
+    Sink,
+    State,
+    Store,
+    Unit,
+    record_key,
+)
 from triage.turn import Turn, entry_of
 
 EVERYTHING = "*"
@@ -144,10 +158,12 @@ class Delivery:
                 stopped=sorted(self._stops),
             )
             turn = Turn(unit, self._engine, self._policy(unit), now)
-            turn.load(sorted({effect.record for effect in claimed}))
+            turn.load(sorted({name for effect in claimed for name in (effect.record, *_told_of(effect))}))
             kept = []
             for effect in claimed:
                 state, why = self._checked(effect, turn, now)
+                if "digest" in effect.action.params:
+                    effect, why = self._gathered(effect, why, turn, unit, now)
                 if not why:
                     kept.append(effect)
                     continue
@@ -167,6 +183,34 @@ class Delivery:
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
 
+    def _gathered(self, effect: Effect, why: str, turn: Turn, unit: Unit, now: int) -> tuple[Effect, str]:
+        """
+        Return a digest with what may still be told, and why nothing may, if so; *why* speaks against its own line.
+
+        A line of a halted rule leaves the digest and waits as a message of its own; one that ceased is cancelled.
+        """
+        kept = []
+        for line in effect.action.params["digest"]:
+            key = str(line.get("key", effect.action.key))
+            if key == effect.action.key:
+                kept += [] if why else [line]
+                continue
+            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",)))), None)
+            if one is None:
+                continue
+            if one.action.rule in self._stops:
+                unit.outbox.change([key], "ready", run_at=now)
+                turn.note(entry_of(one.action, unit.org, "planned", now, why="its rule is halted: out of the digest"))
+                continue
+            state, ceased = self._checked(one, turn, now)
+            if ceased:
+                unit.outbox.change([key], state, run_at=0, error=ceased)
+                turn.note(entry_of(one.action, unit.org, state, now, why=ceased))
+            else:
+                kept.append(line)
+        told = replace(effect.action, params=effect.action.params | {"digest": kept})
+        return replace(effect, action=told), "" if kept else why or "nothing in it holds any longer"
+
     def _send(self, effect: Effect) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
         now = self._clock.now()
@@ -185,7 +229,8 @@ class Delivery:
             with self._store.read() as unit:
                 self._stops = frozenset(unit.control.stops())
             self._stops_read = now
-        return EVERYTHING in self._stops or effect.action.rule in self._stops
+        rules = {effect.action.rule, *(line["rule"] for line in effect.action.params.get("digest", ()))}
+        return EVERYTHING in self._stops or not self._stops.isdisjoint(rules)
 
     def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
         if isinstance(fault, SinkLimit):
@@ -217,17 +262,19 @@ class Delivery:
             held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             turn = Turn(unit, self._engine, policy, at)
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
-            events: list[Event] = []
-            before: dict[str, dict[str, object]] = {}
+            done: list[tuple[Action, Event]] = []
             for outcome in outcomes:
-                if outcome.effect.action.key not in held:
+                action = outcome.effect.action
+                if action.key not in held:
                     continue
                 if outcome.event:
                     turn.note(self._entry(outcome, unit.org, at))
                 if outcome.state in ("done", "dead"):
                     turn.free(outcome.effect)
-                if outcome.state == "done":
-                    before[outcome.effect.action.key] = self._returned(turn, policy, outcome, at, events)
+                event = self._engine.effect_event(action, policy, at) if outcome.state == "done" else None
+                if event is not None and turn.known(outcome.effect.record) is not None:
+                    done.append((action, event))
+            events, before = _returned(turn, done, unit.org, at)
             turn.settle()
             unit.intake.add(EFFECTS, events)
             unit.outbox.remember({key: values for key, values in before.items() if values})
@@ -235,24 +282,6 @@ class Delivery:
             if pause:
                 unit.control.pause(pause)
         return len(outcomes) - len(held)
-
-    def _returned(
-        self, turn: Turn, policy: Compiled, outcome: Outcome, at: int, events: list[Event]
-    ) -> dict[str, object]:
-        """Let a done effect happen to our own record, add its event to *events*, and return what it changed."""
-        action = outcome.effect.action
-        event = self._engine.effect_event(action, policy, at)
-        facts = turn.known(outcome.effect.record)
-        if event is None or facts is None:
-            return {}
-        try:
-            turn.fold(event)
-        except IntakeError as fault:
-            turn.note(entry_of(action, facts.org, "not_applied", at, error=str(fault)))
-            return {}
-        events.append(event)
-        after = turn.known(outcome.effect.record)
-        return {} if after is None else changes(facts.item, after.item)
 
     def _entry(self, outcome: Outcome, org: str, at: int) -> AuditEntry:
         body: dict[str, Any] = {"attempt": outcome.attempt, "sink": self._sink.name}
@@ -262,6 +291,28 @@ class Delivery:
         if outcome.state == "ready":
             body["again_at"] = outcome.run_at
         return entry_of(outcome.effect.action, org, outcome.event, at, **body)
+
+
+def _returned(
+    turn: Turn, done: Sequence[tuple[Action, Event]], org: str, at: int
+) -> tuple[list[Event], dict[str, dict[str, object]]]:
+    """Let done effects happen to our own records, all at once; return the events, and by key what each one changed."""
+    events: list[Event] = []
+    before: dict[str, dict[str, object]] = {}
+    came = turn.fold_instant([event for _, event in done]) if done else []
+    for (action, event), happened in zip(done, came, strict=True):
+        if happened.fault is not None:
+            turn.note(entry_of(action, org, "not_applied", at, error=str(happened.fault)))
+            continue
+        events.append(event)
+        if happened.before is not None and happened.after is not None:
+            before[action.key] = changes(happened.before, happened.after)
+    return events, before
+
+
+def _told_of(effect: Effect) -> list[str]:
+    """Return the records that a digest tells of."""
+    return [record_key(line["object"], line["id"]) for line in effect.action.params.get("digest", ())]
 
 
 def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:

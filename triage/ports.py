@@ -123,6 +123,9 @@ class Engine(Protocol):
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 
+    def watches_owners(self, policy: Compiled) -> bool:
+        """Tell whether any rule looks at a record's owner: then what one of them holds concerns all of theirs."""
+
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
 
@@ -394,7 +397,7 @@ class Outbox(Protocol):
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand; a lease on them ends."""
+        """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""

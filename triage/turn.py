@@ -8,7 +8,7 @@ effects, what the caps counted, the decisions and the audit. It makes no remote 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
@@ -18,7 +18,7 @@ from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.instant import MINUTE
 from triage.domain.work import Agent, Event, WorkItem
-from triage.errors import IntakeError, TriageError
+from triage.errors import IntakeError, StoreError, TriageError
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
 from triage.store.codec import digest, encode, encode_facts, encode_result
@@ -47,6 +47,14 @@ class Settled(Struct, frozen=True):
     failed: dict[str, str] = field(default_factory=dict)
 
 
+class Happened(NamedTuple):
+    """What came of one event: why it could not be, or its own record before (None: it began here) and after."""
+
+    fault: IntakeError | None = None
+    before: WorkItem | None = None
+    after: WorkItem | None = None
+
+
 class Turn:
     """One write transaction in the making. Call `settle` once, last."""
 
@@ -64,6 +72,7 @@ class Turn:
         self._kept: list[StoredDecision] = []
         self._entries: list[AuditEntry] = []
         self._moved_agents: dict[str, int] = {}
+        self._moved_loads: dict[str, int] = {}
         self._roster = Roster(unit.related.agents())
         self._related = RelatedView(unit)
 
@@ -74,23 +83,36 @@ class Turn:
         for key in missing:
             self._hold(key, stored.get(key))
 
-    def fold(self, event: Event, live_from: int = 0, *, more: bool = False) -> None:
+    def fold(self, event: Event, live_from: int = 0) -> None:
         """
-        Let *event* happen: to its record, or to every record that reads the object or agent it is about.
-
-        Timers before it are decided first, under a policy published meanwhile too, so that what was true by then is
-        backlog. *live_from* is kept on a record that begins here. *more*: the next event is of the same record and
-        instant, and the record is decided once after both.
+        Let *event* happen, as `fold_instant` does.
 
         Raises:
             IntakeError: the event cannot be; nothing of it stays.
         """
-        if event.type == "agent":
-            self._fold_agent(event)
-        elif event.type == "related":
-            self._fold_related(event)
-        else:
-            self._apply(record_key(event.object, event.id), event, live_from, more)
+        (happened,) = self.fold_instant([event], live_from)
+        if happened.fault is not None:
+            raise happened.fault
+
+    def fold_instant(self, events: Sequence[Event], live_from: int = 0) -> list[Happened]:
+        """
+        Let *events* of one instant happen in their order, then decide once every record that they touched.
+
+        An event happens to its record, or to every record that reads the object or agent it is about. Timers before it
+        are decided first, under a policy published meanwhile too, so that what was true by then is backlog. *live_from*
+        is kept on a record that begins here. Returns what came of each event: of a refused one nothing stays.
+        """
+        touched: dict[str, Facts | None] = {}
+        happened = [self._happen(event, live_from, touched) for event in events]
+        for key, before in touched.items():
+            facts = self._facts[key]
+            try:
+                self._advance(key, facts, max(events[0].at, facts.last_decided_at or events[0].at))
+            except StoreError:
+                raise
+            except TriageError as fault:
+                self._take_back(key, before, str(fault), events, happened)
+        return happened
 
     def wake(self, record: Record) -> None:
         """Decide *record* at every crossing up to now, at least once."""
@@ -124,7 +146,8 @@ class Turn:
             self.place_held()
         stored = self._plan()
         self._store_records()
-        for agent_id, at in self._moved_agents.items():
+        watched = self._moved_loads if self._engine.watches_owners(self.policy) else {}
+        for agent_id, at in {**watched, **self._moved_agents}.items():
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
         self._unit.policies.keep(self._kept, self._roster.kept)
         self._unit.audit.append(self._entries)
@@ -136,38 +159,82 @@ class Turn:
         if record is not None:
             self._facts[key] = record.facts
 
-    def _apply(self, key: str, event: Event, live_from: int = 0, more: bool = False) -> None:
-        self.load([key])
+    def _happen(self, event: Event, live_from: int, touched: dict[str, Facts | None]) -> Happened:
         try:
-            self._happen(key, event, live_from, more)
-        except IntakeError:
+            if event.type == "agent":
+                self._fold_agent(event)
+            elif event.type == "related":
+                self._fold_related(event, touched)
+            else:
+                key = record_key(event.object, event.id)
+                self.load([key])
+                return self._observe(key, event, live_from, touched)
+        except StoreError:
             raise
+        except IntakeError as fault:
+            return Happened(fault)
         except TriageError as fault:
-            raise IntakeError(str(fault), event.id) from fault
+            return Happened(IntakeError(str(fault), event.id))
+        return Happened()
 
-    def _happen(self, key: str, event: Event, live_from: int, more: bool) -> None:
+    def _observe(self, key: str, event: Event, live_from: int, touched: dict[str, Facts | None]) -> Happened:
+        """Fold *event* into the record *key*, undecided; *touched* keeps what was known of it before the instant."""
         facts = self._facts.get(key)
-        if facts is not None and not _same_instant(facts, event):
+        if facts is not None and key not in touched:
             facts = self._advance(key, facts, max(event.at - 1, facts.last_decided_at or 0))
         seen = None if facts is None else self._seen(facts)
         folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
         if facts is None and live_from:
             folded = replace(folded, live_from=live_from)
-        if more:
-            self._facts[key] = replace(folded, agents=())
+        touched.setdefault(key, facts)
+        self._facts[key] = replace(folded, agents=())
+        self._count(facts, folded, event.at)
+        return Happened(None, None if facts is None else facts.item, folded.item)
+
+    def _take_back(
+        self, key: str, before: Facts | None, fault: str, events: Sequence[Event], happened: list[Happened]
+    ) -> None:
+        """Let the record *key* stand as before the instant, and refuse the events of its own."""
+        item = self._facts[key].item
+        self._count(self._facts[key], before, events[0].at)
+        if before is None:
+            del self._facts[key]
         else:
-            self._advance(key, folded, max(event.at, folded.last_decided_at or event.at))
+            self._facts[key] = before
+        own = [n for n, event in enumerate(events) if happened[n].after is not None and key == record_of(event)]
+        for number in own:
+            happened[number] = Happened(IntakeError(fault, item.id))
+        if not own:
+            # One record's fault must not keep the event of another from the others.
+            self._entries.append(self._failed_entry(item, fault))
+
+    def _count(self, before: Facts | None, after: Facts | None, at: int) -> None:
+        """Count a record that has come to an owner, or left one: rules may look at how much each of them holds."""
+        was, now = self._holder(before), self._holder(after)
+        self._roster.moved(was, now)
+        for agent_id in (was, now) if was != now else ():
+            agent = self._roster.get(agent_id)
+            if agent is not None and agent.capacity is not None:
+                self._moved_loads[agent_id] = at
+
+    def _holder(self, facts: Facts | None) -> str:
+        """Return who holds an open record, an empty string for nobody."""
+        if facts is None or not self._engine.is_open(facts, self.policy):
+            return ""
+        return str(facts.item.fields.get("owner") or "")
 
     def _fold_agent(self, event: Event) -> None:
         held = self._roster.get(event.id)
         agent = changed_agent(held, event)
         if held is None:
-            owned = len(self._unit.records.dependents([record_key("agent", event.id)]))
-            agent = replace(agent, load=agent.load or owned)
+            stored = self._unit.records.dependents([record_key("agent", event.id)])
+            owned = {key for key in stored if key not in self._facts}
+            owned |= {key for key, facts in self._facts.items() if self._holder(facts) == event.id}
+            agent = replace(agent, load=agent.load or len(owned))
         self._roster.put(agent)
         self._moved_agents[event.id] = event.at
 
-    def _fold_related(self, event: Event) -> None:
+    def _fold_related(self, event: Event, touched: dict[str, Facts | None]) -> None:
         target = (event.object, event.id)
         self._unit.related.merge(target, event.changes, event.at)
         self._related.forget(target)
@@ -176,8 +243,10 @@ class Turn:
         self.load(sorted(dependents))
         for key in sorted(dependents):
             try:
-                self._apply(key, event)
-            except IntakeError as fault:
+                self._observe(key, event, 0, touched)
+            except StoreError:
+                raise
+            except TriageError as fault:
                 # One record's fault must not keep the event from the others.
                 self._entries.append(self._failed_entry(self._facts[key].item, str(fault)))
 
@@ -247,7 +316,10 @@ class Turn:
         actions = self._engine.catch_up(self._actions, self._now, self.policy)
         usage = outbox.usage(self._engine.buckets(actions, self.policy, self._now, self._unit.org))
         capped = self._engine.apply_caps(actions, usage, self.policy, self._now, self._unit.org)
-        effects = [Effect(action=one, state=STATES[one.status], run_at=self._now) for one in capped.actions]
+        # A source whose clock is ahead moves a record's own time ahead: what that makes due still waits for ours.
+        effects = [
+            Effect(action=one, state=STATES[one.status], run_at=max(self._now, one.due)) for one in capped.actions
+        ]
         stored = outbox.plan(effects)
         outbox.add_usage(capped.added)
         going = {one.action.key for one in stored if one.state == "ready"}
@@ -282,7 +354,6 @@ class Turn:
                 continue
             record = self._record(key, facts)
             changes.append((before, record))
-            self._roster.moved(before, record)
         self._unit.records.save(changes)
 
     def _record(self, key: str, facts: Facts) -> Record:
@@ -319,9 +390,9 @@ class Turn:
         return replace(facts, agents=self._roster.agents())
 
 
-def _same_instant(facts: Facts, event: Event) -> bool:
-    """Tell whether *facts* hold events of the same instant that are still to be decided."""
-    return bool(facts.fresh) and facts.fresh[-1][0].at == event.at
+def record_of(event: Event) -> str:
+    """Return the key of the record that *event* is about."""
+    return record_key(event.object, event.id)
 
 
 class Roster:
@@ -354,10 +425,8 @@ class Roster:
         if action.kind == "reassign" and action.status == "planned":
             self._add(action.target.removeprefix("user:"), amount)
 
-    def moved(self, before: Record | None, record: Record) -> None:
-        """Count a record that has come to an owner, or left one."""
-        was = before.owner if before is not None and before.open else ""
-        now = record.owner if record.open else ""
+    def moved(self, was: str, now: str) -> None:
+        """Count a record that has come from one agent to another; an empty name is nobody."""
         if was != now:
             self._add(was, -1)
             self._add(now, 1)

@@ -10,7 +10,7 @@ from triage.domain.decision import Action, ActionKind, AuditEntry, Reason
 from triage.domain.facts import Facts
 from triage.ports import Effect, EffectFilter, Engine, Store, Unit
 from triage.steering import open_turn
-from triage.turn import planned_entry
+from triage.turn import entry_of, planned_entry
 
 FIELDS = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 """Which field each kind of action changes, of those that can be put back."""
@@ -45,8 +45,11 @@ def undo(
         found = _restorations(unit, rule, since, now)
         effects = [Effect(action=one.action, state="ready", run_at=now) for one in found if one.action is not None]
         stored = unit.outbox.plan(effects)
-        unit.outbox.supersede(stored)
         turn = open_turn(unit, engine, now)
+        for one in unit.outbox.supersede(stored):
+            if one.state == "ready":
+                turn.free(one)
+            turn.note(entry_of(one.action, unit.org, "superseded", now, actor=actor, why=f"undo of {rule}"))
         for effect in stored:
             turn.reserve(effect)
             turn.note(_signed(planned_entry(effect, unit.org, now), actor, reason))

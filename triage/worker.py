@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from triage.delivery import Delivered, Delivery, Pace
 from triage.domain.work import Event
-from triage.errors import IntakeError, StaleRecord, StoreError
+from triage.errors import StaleRecord, StoreError
 from triage.lateness import Lateness
 from triage.ports import (
     Clock,
@@ -389,26 +389,40 @@ def _fold(
 ) -> tuple[list[Event], list[Refusal]]:
     taken: list[Event] = []
     refused: list[Refusal] = []
-    following = [one for _, one in batch[1:]] + [None]
-    for (line, one), after in zip(batch, following, strict=True):
-        if isinstance(one, Refusal):
-            refused.append(one)
-        elif one.event_id not in seen:
-            more = isinstance(after, Event) and after.event_id not in seen and _together(one, after)
-            try:
-                turn.fold(one, live_from, more=more)
-            except IntakeError as fault:
-                text = encode(one)
-                refused.append(Refusal(source=label, line=line, reason=fault.reason, record=one.id, text=text, at=now))
+    for group in _instants(batch, seen):
+        events = [one for _, one in group if isinstance(one, Event)]
+        refused += [one for _, one in group if isinstance(one, Refusal)]
+        if not events:
+            continue
+        came = turn.fold_instant(events, live_from)
+        for (line, _), event, happened in zip(group, events, came, strict=True):
+            if happened.fault is None:
+                seen.add(event.event_id)
+                taken.append(event)
                 continue
-            seen.add(one.event_id)
-            taken.append(one)
+            text, reason = encode(event), happened.fault.reason
+            refused.append(Refusal(source=label, line=line, reason=reason, record=event.id, text=text, at=now))
     return taken, refused
 
 
-def _together(one: Event, after: Event) -> bool:
-    """Tell whether two events are of one record and instant: its rules are judged once, after both."""
-    return (one.object, one.id, one.at) == (after.object, after.id, after.at) and one.event_id != after.event_id
+def _instants(
+    batch: Sequence[tuple[int, Event | Refusal]], seen: set[str]
+) -> Iterator[list[tuple[int, Event | Refusal]]]:
+    """Yield what is new in *batch*: a refusal by itself, events that follow each other at one instant together."""
+    group: list[tuple[int, Event | Refusal]] = []
+    at, ids = 0, set[str]()
+    for line, one in batch:
+        if group and (isinstance(one, Refusal) or one.at != at):
+            yield group
+            group, ids = [], set()
+        if isinstance(one, Refusal):
+            yield [(line, one)]
+        elif one.event_id not in seen and one.event_id not in ids:
+            group.append((line, one))
+            ids.add(one.event_id)
+            at = one.at
+    if group:
+        yield group
 
 
 def _states(settled: Settled) -> dict[str, int]:

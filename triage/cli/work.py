@@ -312,7 +312,9 @@ def actions_list(states: tuple[State, ...], rule: str, record: str, limit: int, 
 def actions_retry(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
     """Send dead actions again, from their first attempt. KEYS may be the beginnings of keys."""
     with opened_store(url) as store:
-        click.echo(f"{retry(store, SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again")
+        click.echo(
+            f"{retry(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again"
+        )
 
 
 @actions.command("cancel")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from triage.init.parts import TODO, Mapped, Part
@@ -238,8 +237,17 @@ def _single(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* as a double-quoted YAML scalar, which JSON's quoting is where nothing unprintable stays in it."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """Return *text* as a double-quoted YAML scalar, whatever cannot be printed as an escape."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in ('"', "\\"):
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _word(text: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import structs
 
+from triage.config import load_policy
+from triage.init import draft
 from triage.init.columns import Column
 from triage.init.pages import fields_page, rules_page
 from triage.init.parts import Mapped, Part
@@ -66,3 +70,15 @@ def test_every_rule_observes() -> None:
     for name in ("Case", "Lead", "Opportunity", "Parcel__c"):
         page = rules_page(structs.replace(PART, object=name), "")
         assert page.count("mode: observe") == page.count("- id: ") > 1
+
+
+def test_a_value_that_cannot_be_printed_is_escaped_as_yaml_reads_it(tmp_path: Path) -> None:
+    """A character beyond the first plane has no pair of escapes in YAML, as it has in JSON."""
+    export = tmp_path / "Case.csv"
+    rows = ["Case ID,Created Date,Billing Country"] + [
+        f"500{n},2026-01-{n + 10}T09:00:00Z,\U00012544" for n in range(4)
+    ]
+    export.write_text("\n".join(rows), encoding="utf-8")
+    drafted = draft(export, answers={"id": "Case ID", "created": "Created Date"})
+    spec = load_policy(drafted.files).objects["Case"].spec
+    assert spec.by_source["billing country"].values == ("\U00012544",)
