@@ -262,18 +262,13 @@ class Delivery:
             held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             turn = Turn(unit, self._engine, policy, at)
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
-            done: list[tuple[Action, Event]] = []
-            for outcome in outcomes:
-                action = outcome.effect.action
-                if action.key not in held:
-                    continue
+            kept = [outcome for outcome in outcomes if outcome.effect.action.key in held]
+            for outcome in kept:
                 if outcome.event:
                     turn.note(self._entry(outcome, unit.org, at))
                 if outcome.state in ("done", "dead"):
                     turn.free(outcome.effect)
-                event = self._engine.effect_event(action, policy, at) if outcome.state == "done" else None
-                if event is not None and turn.known(outcome.effect.record) is not None:
-                    done.append((action, event))
+            done = self._effects(turn, policy, kept, at)
             events, before = _returned(turn, done, unit.org, at)
             turn.settle()
             unit.intake.add(EFFECTS, events)
@@ -282,6 +277,15 @@ class Delivery:
             if pause:
                 unit.control.pause(pause)
         return len(outcomes) - len(held)
+
+    def _effects(
+        self, turn: Turn, policy: Compiled, outcomes: Sequence[Outcome], at: int
+    ) -> list[tuple[Action, Event]]:
+        """Return what was done to records of ours, each with the event that it comes back as."""
+        done = [outcome.effect for outcome in outcomes if outcome.state == "done"]
+        found = [(effect.action, self._engine.effect_event(effect.action, policy, at)) for effect in done]
+        known = [turn.known(effect.record) is not None for effect in done]
+        return [(action, event) for (action, event), ours in zip(found, known, strict=True) if event and ours]
 
     def _entry(self, outcome: Outcome, org: str, at: int) -> AuditEntry:
         body: dict[str, Any] = {"attempt": outcome.attempt, "sink": self._sink.name}

@@ -419,9 +419,16 @@ class Audit(Protocol):
         """Write *entries* in order."""
 
     def lines(
-        self, *, record: str = "", key: str = "", event: str = "", after: int = 0, limit: int | None = None
+        self,
+        *,
+        record: str = "",
+        key: str = "",
+        event: str = "",
+        after: int = 0,
+        limit: int | None = None,
+        last: bool = False,
     ) -> list[AuditRow]:
-        """Return lines above seq *after*, in order."""
+        """Return lines above seq *after*, in order: the first *limit* of them, or the *last*."""
 
     def erase(self, seqs: Sequence[int]) -> None:
         """Forget the bodies of lines; the chain still verifies."""

@@ -16,7 +16,7 @@ from triage.domain.decision import AuditEntry
 from triage.domain.work import Agent
 from triage.errors import ConfigError, StoreError
 from triage.policy import RuleMode
-from triage.ports import Compiled, Engine, Outline, Store, StoredPolicy, Unit
+from triage.ports import Compiled, Engine, Outline, Store, StoredPolicy, Unit, record_key
 from triage.rules.language import Mode
 
 WAKE_BATCH = 1_000
@@ -202,6 +202,8 @@ def _declared_anew(unit: Unit, engine: Engine, compiled: Compiled, before: Store
     """Return the agents whose declaration is new or changed; presence and load stay as events told them."""
     known = {agent.id: agent for agent in unit.related.agents()}
     declared = engine.agents(compiled)
+    held = {one.id: len(unit.records.dependents([record_key("agent", one.id)])) for one in declared}
+    declared = tuple(replace(one, load=held[one.id]) if one.id not in known else one for one in declared)
     if before is None or not declared:
         return [agent for agent in declared if agent.id not in known]
     earlier = {agent.id: agent for agent in engine.agents(engine.compile(before.texts, before.modes, virtual=True))}

@@ -181,6 +181,7 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
         if not effect.action.target:
             # Nobody could take it: `Turn.place_held` finds somebody, a release cannot.
             continue
+        why = why or _acknowledged(unit, engine, policy, effect, now)
         if why:
             cancelled[effect.action.key] = why
             turn.note(entry_of(effect.action, unit.org, "cancelled", now, actor=actor, why=why))
@@ -197,6 +198,17 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
 def _against(engine: Engine, facts: Facts, policy: Compiled, effect: Effect, now: int) -> str:
     """Return why *effect* may not go; a digest tells of many records, and each line is judged when it leaves."""
     return "" if "digest" in effect.action.params else engine.still_holds(facts, policy, effect.action, now)
+
+
+def _acknowledged(unit: Unit, engine: Engine, policy: Compiled, effect: Effect, now: int) -> str:
+    """Return why no acknowledgement may go: one a customer and day, whoever lets it go. One that may is counted."""
+    if effect.action.kind != "acknowledge":
+        return ""
+    daily = [one for one in engine.buckets([effect.action], policy, now, unit.org) if one.scope == "acknowledgement to"]
+    if unit.outbox.usage(daily):
+        return "the customer has been acknowledged today"
+    unit.outbox.add_usage(dict.fromkeys(daily, 1))
+    return ""
 
 
 def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:

@@ -66,13 +66,13 @@ def _restorations(unit: Unit, rule: str, since: int, now: int) -> list[Restorati
             groups.setdefault((effect.record, field), []).append(effect)
     records = unit.records.get(sorted({record for record, _ in groups}))
     return [
-        _restoration(unit.org, records[record].facts, record, field, effects, now)
+        _restoration(unit, records[record].facts, record, field, effects, now)
         for (record, field), effects in sorted(groups.items())
         if record in records
     ]
 
 
-def _restoration(org: str, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:
+def _restoration(unit: Unit, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:
     """Put back the value from before the first of an unbroken run of the rule's effects."""
     effects = sorted(effects, key=lambda effect: (effect.done_at or 0, effect.seq))
     value = facts.item.fields.get(field)
@@ -83,12 +83,19 @@ def _restoration(org: str, facts: Facts, record: str, field: str, effects: list[
         if earlier is None or later.before[field]["was"] != earlier.before[field]["is"]:
             break
     again = first.before[field]["was"]
-    if not kept and again is None:
-        kept = "it had no value before"
+    action = _action(unit.org, first.action, field, str(again), now)
+    kept = _undone(unit, action) or kept or ("it had no value before" if again is None else "")
     if kept:
         return Restoration(record=record, field=field, now=value, again=again, kept=kept)
-    action = _action(org, first.action, field, str(again), now)
     return Restoration(record=record, field=field, now=value, again=again, action=action)
+
+
+def _undone(unit: Unit, action: Action) -> str:
+    """Return what has become of the undo *action* where it was ordered before, "" where it was not."""
+    earlier = next(iter(unit.outbox.find(EffectFilter(key=action.key, limit=1))), None)
+    if earlier is None or earlier.state not in ("done", "ready", "leased"):
+        return ""
+    return "it was undone before" if earlier.state == "done" else "its undo is on its way"
 
 
 def _touched(facts: Facts, field: str, effects: list[Effect]) -> str:

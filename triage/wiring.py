@@ -14,7 +14,7 @@ from pathlib import Path
 
 from triage.delivery import Pace
 from triage.engine import PureEngine
-from triage.errors import ConfigError
+from triage.errors import ConfigError, StoreError
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
 from triage.ports import Journal, Sink, Store
@@ -48,11 +48,20 @@ class SystemClock:
             self._woken.notify_all()
 
 
-def open_store(url: str, org: str) -> Store:
-    """Return the store at *url*: `sqlite:///path`, or a plain path. Raise ConfigError for anything else."""
+def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
+    """
+    Return the store at *url*: `sqlite:///path`, or a plain path. It is made where it is missing.
+
+    Raises:
+        ConfigError: *url* names another kind of database.
+        StoreError: *must_exist*, and there is none; nothing is made then.
+    """
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
-    return SqlStore(Path(url.removeprefix(SQLITE)), org)
+    path = Path(url.removeprefix(SQLITE))
+    if must_exist and not path.exists():
+        raise StoreError(f"no store at {path}: `triage policy publish` makes one, --db or TRIAGE_DATABASE_URL names it")
+    return SqlStore(path, org)
 
 
 def open_sink(spec: str) -> Sink:
@@ -109,7 +118,7 @@ def serving_metrics(worker: Worker, address: str) -> Iterator[None]:
 
 
 @contextmanager
-def watching(watcher: Watcher | None, stop: threading.Event) -> Iterator[None]:
+def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[None]:
     """Let *watcher* run in a thread of its own until the end; where it breaks, *stop* is set, and its error is ours."""
     if watcher is None:
         yield

@@ -1,83 +1,70 @@
-"""Each thing that may be wrong is found, and says what to do."""
+"""What the doctor finds: nothing failing stays hidden, nothing sound is called a fault."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from triage.doctor import Check, examine
-from triage.domain.instant import DAY, HOUR, MINUTE
-from triage.ports import Refusal
-from triage.pruning import prune
-from triage.store.database import SqlStore
+from triage.doctor import Check, examine, retrying
+from triage.domain.instant import HOUR, MINUTE
+from triage.errors import SinkBusy, SinkRefused
 from triage.testing import SMALL_POLICY, Sandbox
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> str:
-    """A policy folder."""
-    made = tmp_path / "policy"
-    made.mkdir()
+def busy(_: object) -> None:
+    raise SinkBusy("out.jsonl: No space left on device")
+
+
+def refuse(_: object) -> None:
+    raise SinkRefused("no such field")
+
+
+def checks(sandbox: Sandbox, folder: str = "nowhere", *, named: bool = False) -> dict[str, Check]:
+    return {check.name: check for check in examine(sandbox.store, folder, sandbox.clock.now(), named=named)}
+
+
+def test_actions_that_are_sent_again_are_a_warning_with_the_sinks_words() -> None:
+    sandbox = Sandbox(answer=busy)
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    found = checks(sandbox)["actions"]
+    assert found.mark == "warning"
+    assert found.found == "1 ready; 1 being retried: out.jsonl: No space left on device"
+    with sandbox.store.read() as unit:
+        assert [one.error for one in retrying(unit)] == ["out.jsonl: No space left on device"]
+
+
+def test_dead_actions_are_a_fault() -> None:
+    sandbox = Sandbox(answer=refuse)
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    assert checks(sandbox)["actions"].mark == "fault"
+
+
+def test_actions_that_are_done_are_well() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    assert checks(sandbox)["actions"] == Check(name="actions", found="1 done")
+
+
+def test_the_default_folder_need_not_be_there_and_a_named_one_must() -> None:
+    sandbox = Sandbox()
+    assert checks(sandbox)["policy files"].mark == "ok"
+    found = checks(sandbox, named=True)["policy files"]
+    assert (found.mark, found.found) == ("fault", "nowhere is not a folder")
+    assert "--policy" in found.fix
+
+
+def test_findings_are_counted_in_good_english(tmp_path: Path) -> None:
     for name, text in SMALL_POLICY.items():
-        (made / name).write_text(text)
-    return str(made)
+        (tmp_path / name).write_text(text.replace("priority == High", "priority == High\n      - priority == Low"))
+    found = checks(Sandbox(), str(tmp_path), named=True)["policy files"]
+    assert found.mark == "warning"
+    assert found.found in ("1 finding", "2 findings")
 
 
-def look(sandbox: Sandbox, folder: str, file: Path | None = None) -> dict[str, Check]:
-    return {check.name: check for check in examine(sandbox.store, folder, sandbox.clock.now(), file=file)}
-
-
-def test_a_fresh_installation_has_nothing_wrong(folder: str) -> None:
-    found = look(Sandbox(), folder)
-    assert {name for name, check in found.items() if check.mark != "ok"} <= {"policy files"}
-
-
-def test_a_worker_that_has_gone_silent_is_found(folder: str) -> None:
+def test_how_late_a_timer_is_comes_in_whole_minutes() -> None:
     sandbox = Sandbox()
-    with sandbox.store.write() as unit:
-        unit.upkeep.mark("round:w", sandbox.clock.now())
-    sandbox.clock.move(MINUTE)
-    assert look(sandbox, folder)["worker"] == Check(name="worker", found="the last round ended 1m ago")
-    sandbox.clock.move(HOUR)
-    found = look(sandbox, folder)["worker"]
-    assert (found.mark, found.fix) == ("warning", "start a worker: triage run")
-
-
-def test_lines_refused_in_the_last_day_are_found(folder: str) -> None:
-    sandbox = Sandbox()
-    with sandbox.store.write() as unit:
-        unit.intake.refuse([Refusal(source="s", line=1, reason="r", at=sandbox.clock.now())])
-    assert (look(sandbox, folder)["refused lines"].mark, look(sandbox, folder)["refused lines"].found) == (
-        "warning", "1 in the last day",
-    )  # fmt: skip
-    sandbox.clock.move(2 * DAY)
-    assert look(sandbox, folder)["refused lines"].mark == "ok"
-
-
-def test_an_old_backup_is_found(folder: str) -> None:
-    sandbox = Sandbox()
-    with sandbox.store.write() as unit:
-        unit.upkeep.mark("backup", sandbox.clock.now())
-    assert look(sandbox, folder)["backup"].mark == "ok"
-    sandbox.clock.move(8 * DAY)
-    assert look(sandbox, folder)["backup"].mark == "warning"
-
-
-def test_history_that_could_be_pruned_is_found_until_it_is(folder: str) -> None:
-    sandbox = Sandbox()
-    sandbox.create("1", "open")
-    sandbox.happen("updated", "1", changes={"Status": "Closed"})
-    sandbox.after(500 * DAY)
-    assert look(sandbox, folder)["growth"].fix == "triage db prune --older-than 400d"
-    prune(sandbox.store, sandbox.clock.now(), older_than=400 * DAY, actor="me")
-    assert (look(sandbox, folder)["growth"].mark, "what is open" in look(sandbox, folder)["growth"].found) == (
-        "ok", True,
-    )  # fmt: skip
-
-
-def test_a_disk_is_looked_at_where_there_is_a_file(folder: str, tmp_path: Path) -> None:
-    sandbox = Sandbox(store=SqlStore(tmp_path / "t.db", "acme"))
-    assert "MB free" in look(sandbox, folder, tmp_path / "t.db")["disk"].found
-    assert "disk" not in look(sandbox, folder)
-    sandbox.store.close()
+    sandbox.create("1")
+    sandbox.clock.move(2 * HOUR + MINUTE + 1234)
+    assert checks(sandbox)["timers"].found == "the next timer is 1h1m overdue"

@@ -233,3 +233,12 @@ def test_an_agent_whose_declaration_changed_has_the_new_one_and_keeps_presence_a
     with sandbox.store.read() as unit:
         (agent,) = unit.related.agents()
     assert (agent.capacity, agent.presence, agent.load) == (9, "online", 1)
+
+
+def test_a_newly_declared_agent_holds_the_open_records_that_are_theirs_already() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", "2")
+    people = "directory:\n  agents:\n    005A: {capacity: 2}"
+    texts = {**SMALL_POLICY, "people.yaml": SMALL_POLICY["people.yaml"].replace("directory:", people)}
+    sandbox.publish(texts)
+    assert sandbox.load("005A") == 2

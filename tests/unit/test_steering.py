@@ -137,6 +137,34 @@ def test_a_cancelled_effect_is_never_sent() -> None:
     assert [(line.actor, line.body["reason"]) for line in sandbox.audit("cancelled")] == [("me", "no")]
 
 
+GREETING = SMALL_POLICY | {
+    "fields.yaml": SMALL_POLICY["fields.yaml"].replace("owner: OwnerId", "owner: OwnerId\n      customer: Mail"),
+    "people.yaml": SMALL_POLICY["people.yaml"].replace("safety:", "safety:\n  allow_customer_contact: true"),
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: greet
+    when: [status == New]
+    on: [created]
+    do:
+      - acknowledge: {template: late}
+""",
+}
+
+
+def test_a_release_acknowledges_nobody_twice_a_day() -> None:
+    sandbox = Sandbox(GREETING)
+    sandbox.create("1", "2", "3", Mail="c@example.com")
+    assert sandbox.after(1) == 1
+    now = sandbox.clock.now()
+    done = release(sandbox.store, sandbox.engine, now, rule="greet", limit=1, state="held", actor="me")
+    assert list(done.cancelled.values()) == ["the customer has been acknowledged today"]
+    now = sandbox.clock.move(24 * HOUR)
+    done = release(sandbox.store, sandbox.engine, now, rule="greet", limit=9, state="held", actor="me")
+    assert (len(done.released), sandbox.after(1)) == (1, 1)
+
+
 def test_stops_are_listed_and_taken_back() -> None:
     sandbox = Sandbox()
     stop(sandbox.store, 5, rule="age-1h", actor="me", reason="x")

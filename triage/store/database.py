@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from triage.store.policies import SqlPolicies
 from triage.store.records import SqlRecords
 from triage.store.related import SqlRelated
 from triage.store.upkeep import SqlUpkeep
+
+# The pool logs what interrupts the closing of a connection, and raises it again: once is enough.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 BUSY_TIMEOUT = 10_000
 """How long a write waits for another process's write, in ms."""
@@ -71,7 +75,10 @@ class SqlStore:
         self.org = org
         self.path = path
         self._turn = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise StoreError(f"{path}: its folder cannot be made: {cause.strerror}") from cause
         self.engine = sqlite_engine(path, max_pages)
         try:
             with named_errors(path):
@@ -174,7 +181,8 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as cause:
-        code = getattr(cause.orig, "sqlite_errorcode", None)
+        # The low byte is the kind of error, what lies above says which of that kind.
+        code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise StoreFull(f"{path}: the disk is full; nothing was half written, free some space") from cause
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -183,6 +191,8 @@ def named_errors(path: Path) -> Iterator[None]:
             raise StoreError(f"{path} is no intact store: restore a backup") from cause
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise StoreError(f"{path} cannot be opened for writing") from cause
+        if code == sqlite3.SQLITE_IOERR:
+            raise StoreError(f"{path}: the disk failed: {cause.orig}; nothing was half written") from cause
         raise
 
 
