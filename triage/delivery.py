@@ -72,6 +72,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     returned: int = 0
     lost: int = 0
     blocked: bool = False
+    died: tuple[Effect, ...] = ()
 
 
 class Parcel(Struct, frozen=True):
@@ -142,6 +143,7 @@ class Delivery:
             returned=tally.count(""),
             lost=lost,
             blocked=not parcels and not cancelled,
+            died=tuple(outcome.effect for outcome in outcomes if outcome.event == "dead"),
         )
 
     def _carry_out(self, parcels: Sequence[Parcel], now: int) -> tuple[list[Outcome], int]:

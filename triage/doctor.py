@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from triage.actions.message import limits
 from triage.config import load_policy, read_folder
-from triage.domain.instant import MINUTE, format_duration, format_instant
+from triage.domain.instant import DAY, MINUTE, format_duration, format_instant
 from triage.errors import TriageError
 from triage.ports import Effect, EffectFilter, Store, Unit
 from triage.rules.analysis import analyse
@@ -19,9 +20,20 @@ from triage.sinks.mail import MailSink
 from triage.sinks.opening import Now, Secrets, open_one
 from triage.sinks.settings import SinkSettings, SinksFile
 from triage.sinks.webhook import WebhookSink
+from triage.store.upkeep import PRUNED
 
 LATE = MINUTE
 """A timer this long overdue means that no worker is running."""
+
+
+SILENT = 5 * MINUTE
+"""A worker that has not finished a round for so long is dead or stuck."""
+
+BACKUP_OLD = 7 * DAY
+KEPT_LONG = 400 * DAY
+PRUNED_LATELY = 40 * DAY
+ROOM = 1 << 30
+"""Less free disk than this, in bytes, is too little."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -37,18 +49,20 @@ RETRYING_SHOWN = 1_000
 """How many waiting effects are looked through for those that failed before."""
 
 
-def examine(store: Store, folder: str, now: int, *, named: bool = True) -> tuple[Check, ...]:
+def examine(store: Store, folder: str, now: int, *, named: bool = True, file: Path | None = None) -> tuple[Check, ...]:
     """
     Return every check on *store* and the policy files in *folder*, as of *now*.
 
     Args:
+        file: The store's, where it has one: its disk is looked at.
         named: Somebody named *folder*; one that is only the default need not be there.
     """
     checks = [_files(folder, named)]
     with store.read() as unit:
         looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
-        checks += [look(unit, now) for look in looks]
-    return tuple(checks)
+        upkeep: tuple[Callable[[Unit, int], Check], ...] = (_rounds, _refused, _backup, _growth)
+        checks += [look(unit, now) for look in (*looks, *upkeep)]
+    return tuple(checks if file is None else [*checks, _disk(file)])
 
 
 def examine_sinks(found: SinksFile, folder: str, org: str, secrets: Secrets, now: Now, file: str) -> tuple[Check, ...]:
@@ -169,3 +183,53 @@ def _audit(unit: Unit, now: int) -> Check:
             name="audit", mark="fault", found=f"{len(faults)} lines do not verify", fix="triage audit --verify"
         )
     return Check(name="audit", found="every chain verifies")
+
+
+def _rounds(unit: Unit, now: int) -> Check:
+    last = max(unit.upkeep.marks("round:").values(), default=None)
+    if last is None:
+        return Check(name="worker", found="none has run on this store in the last day")
+    found = f"the last round ended {format_duration(max(0, now - last) // 1000 * 1000)} ago"
+    if now - last > SILENT:
+        return Check(name="worker", mark="warning", found=found, fix="start a worker: triage run")
+    return Check(name="worker", found=found)
+
+
+def _refused(unit: Unit, now: int) -> Check:
+    count = unit.upkeep.refused_since(now - DAY)
+    if count:
+        found = f"{count} in the last day"
+        return Check(name="refused lines", mark="warning", found=found, fix="triage refused")
+    return Check(name="refused lines", found="none in the last day")
+
+
+def _backup(unit: Unit, now: int) -> Check:
+    last = unit.upkeep.marks("backup").get("backup")
+    if last is None:
+        return Check(name="backup", found="none that triage knows of: triage db backup FILE")
+    found = f"{format_duration((now - last) // 1000 * 1000)} old"
+    if now - last > BACKUP_OLD:
+        return Check(name="backup", mark="warning", found=found, fix="triage db backup FILE")
+    return Check(name="backup", found=found)
+
+
+def _growth(unit: Unit, now: int) -> Check:
+    oldest = unit.upkeep.oldest_event()
+    lines, _ = unit.upkeep.tally(None)
+    kept = f"{lines} audit lines, kept for good"
+    if oldest is None or now - oldest <= KEPT_LONG:
+        return Check(name="growth", found=kept)
+    found = f"events since {format_instant(oldest)}; {kept}"
+    if now - unit.upkeep.marks(PRUNED).get(PRUNED, 0) <= KEPT_LONG + PRUNED_LATELY:
+        return Check(name="growth", found=f"{found}; pruned lately, the oldest belong to what is open or no record")
+    return Check(name="growth", mark="warning", found=found, fix="triage db prune --older-than 400d")
+
+
+def _disk(file: Path) -> Check:
+    free = shutil.disk_usage(file.parent).free
+    size = sum(path.stat().st_size for path in (file, Path(f"{file}-wal")) if path.exists())
+    found = f"{free // 1_000_000} MB free, the store has {size // 1_000_000} MB"
+    if free < max(ROOM, 2 * size):
+        fix = "free some room: a backup, a migration and an erasure each need as much as the store"
+        return Check(name="disk", mark="warning", found=found, fix=fix)
+    return Check(name="disk", found=found)

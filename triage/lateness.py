@@ -17,12 +17,14 @@ class Lateness:
     def __init__(self) -> None:
         self.counts = [0] * (len(EDGES) + 1)
         self.worst = 0
+        self.sum = 0
 
     def add(self, millis: int) -> None:
         """Count one timer that fired *millis* after its due instant; before it counts as 0."""
         millis = max(0, millis)
         self.counts[bisect_left(EDGES, millis)] += 1
         self.worst = max(self.worst, millis)
+        self.sum += millis
 
     @property
     def total(self) -> int:

@@ -7,7 +7,7 @@ Each seam stands three times: here, in the room that does it for real (`store/`,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -288,6 +288,34 @@ class Stop(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Figures(Struct, frozen=True, kw_only=True):
+    """
+    What a dashboard shows of one store, counted over indexes only and no further than `MOST_COUNTED`.
+
+    `due`: timers that are due now. `overdue`: for how many ms the oldest of them is. `effects`: by state, those in
+    which something is still to happen or has gone wrong. `last_round`: when any worker last finished one, 0 for never.
+    """
+
+    due: int = 0
+    overdue: int = 0
+    effects: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    last_round: int = 0
+    policy: str = ""
+    rules: tuple[str, ...] = ()
+
+
+MOST_COUNTED = 100_000
+"""Where counting stops: a scrape costs the same at a million rows."""
+
+
+class Journal(Protocol):
+    """Where a process says what it does, for people who watch it. Ids and counts only, never a customer's words."""
+
+    def tell(self, what: str, level: str = "info", **said: str | int | bool) -> None:
+        """Write one line."""
+
+
 class Records(Protocol):
     """Records, their timers, and which records read which others."""
 
@@ -477,6 +505,58 @@ class Control(Protocol):
         """Store how far a waking has come; None: it has ended."""
 
 
+class Upkeep(Protocol):
+    """What keeps an installation healthy: signs of life, figures, retention, and erasure of a customer's words."""
+
+    def mark(self, name: str, at: int) -> None:
+        """Remember when *name* (`backup`, `round:<worker>`, `pruned`) last was; a day-old `round:` is forgotten."""
+
+    def marks(self, prefix: str = "") -> dict[str, int]:
+        """Return when everything whose name begins with *prefix* last was."""
+
+    def figures(self, now: int) -> Figures:
+        """Return what a dashboard shows, without reading any table through."""
+
+    def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
+        """Return the last audit seq, and how many lines above *after* there are by (rule, event); None: count none."""
+
+    def oldest_event(self) -> int | None:
+        """Return the instant of the event taken in first of those that are kept."""
+
+    def refused_since(self, instant: int) -> int:
+        """Return how many lines were refused at or after *instant*, counted no further than `MOST_COUNTED`."""
+
+    def closed_before(self, instant: int, *, after: str, limit: int) -> list[str]:
+        """Return closed records above *after* without an event since *instant*, nothing pending, and some history."""
+
+    def prune(self, records: Sequence[str]) -> dict[str, int]:
+        """Forget the events, decisions and ended effects of *records*; return how many rows of each."""
+
+    def prune_old(self, instant: int, buckets_before: int) -> dict[str, int]:
+        """Forget refusals and policies before *instant* that nothing names, unused rosters, and old rate buckets."""
+
+    def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
+        """Return the ids of those *events*, of records *keys*, that were pruned: taking them again would be double."""
+
+    def concerning(self, text: str) -> list[str]:
+        """Return the records whose state, references or events name *text* as a whole value."""
+
+    def rewrite_events(self, record: str, rewrite: Callable[[Event], Event]) -> int:
+        """Put what *rewrite* returns in place of every event of *record*; return how many."""
+
+    def rewrite_effects(self, record: str, rewrite: Callable[[Effect], Effect]) -> int:
+        """Put the action, error and `before` that *rewrite* returns in place of those stored; return how many."""
+
+    def forget_facts(self, record: str) -> int:
+        """Empty the facts of every decision about *record*; digests stay. Return how many."""
+
+    def forget_refusals(self, texts: Sequence[str]) -> int:
+        """Forget refused lines of the records *texts*, or that hold one of *texts*; return how many."""
+
+    def rewrite_related(self, identity: str, rewrite: Callable[[str, dict[str, Any]], dict[str, Any]]) -> list[str]:
+        """Put what *rewrite* makes of (object, values) in place for every object *identity*; return their keys."""
+
+
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""
 
@@ -488,6 +568,7 @@ class Unit(Protocol):
     audit: Audit
     policies: Policies
     control: Control
+    upkeep: Upkeep
 
 
 class Store(Protocol):
@@ -506,6 +587,9 @@ class Store(Protocol):
 
     def backup(self, path: Path) -> None:
         """Write a complete copy of the store to the new file *path*."""
+
+    def compact(self) -> None:
+        """Give back the room of what was deleted, so that no trace of it is left in the store's own files."""
 
     def close(self) -> None:
         """Let go of connections."""

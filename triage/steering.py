@@ -143,6 +143,8 @@ def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDeci
         stored = unit.policies.decision(decision_id)
         if stored is None:
             raise StoreError(f"there is no decision {decision_id}")
+        if not stored.facts:
+            raise StoreError(f"the facts of decision {decision_id} were erased: its digest is {stored.result}")
         policy = compiled_policy(unit, engine, stored.policy)
         roster = unit.policies.roster(stored.agents)
     agents = tuple(replace(agent, load=stored.loads.get(agent.id, 0)) for agent in roster)
@@ -154,12 +156,17 @@ def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDeci
     return stored, digest(text) == stored.result, text
 
 
-def open_turn(unit: Unit, engine: Engine, now: int) -> Turn:
-    """Return a turn under the policy in force; raise StoreError where none is."""
+def policy_in_force(unit: Unit, engine: Engine) -> Compiled:
+    """Return the policy in force, compiled; raise StoreError where none is."""
     live = unit.policies.live_digest()
     if not live:
         raise StoreError("no policy is in force: publish one with `triage policy publish`")
-    return Turn(unit, engine, compiled_policy(unit, engine, live), now)
+    return compiled_policy(unit, engine, live)
+
+
+def open_turn(unit: Unit, engine: Engine, now: int) -> Turn:
+    """Return a turn under the policy in force; raise StoreError where none is."""
+    return Turn(unit, engine, policy_in_force(unit, engine), now)
 
 
 def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, actor: str, reason: str) -> Released:

@@ -19,7 +19,8 @@ from triage.engine import PureEngine
 from triage.ports import Effect, EffectFilter, Receipt, State, Store
 from triage.publishing import Published, publish
 from triage.store.memory import MemoryStore
-from triage.worker import Ingested, Worker
+from triage.taken import Ingested
+from triage.worker import Worker
 
 __all__ = ["SMALL_POLICY", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
 

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +16,15 @@ from triage.config import read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
-from triage.ports import Sink, Store
+from triage.logs import JsonJournal
+from triage.metrics import serve_metrics
+from triage.ports import Journal, Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks
 from triage.store.database import SqlStore
+from triage.store.restoring import restore_file
+from triage.watching import Watcher
 from triage.worker import Worker
 
 SQLITE = "sqlite:///"
@@ -80,10 +85,75 @@ def open_sink(spec: str) -> Sink:
     raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH, or name a sinks file *.yaml")
 
 
-def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None) -> Worker:
+def store_file(url: str) -> Path | None:
+    """Return the file of the store at *url*, None where a server keeps it."""
+    return None if "://" in url and not url.startswith(SQLITE) else Path(url.removeprefix(SQLITE))
+
+
+def restore_store(url: str, backup: Path) -> Path | None:
+    """Put *backup* in the place of the store at *url*; return where the old file is kept. See `restore_file`."""
+    file = store_file(url)
+    if file is None:
+        raise ConfigError("a server's database is restored with its own tools (pg_restore), not with this command")
+    return restore_file(backup, file)
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Return host and port of *text* (`127.0.0.1:9464`, `[::1]:9464`, `:9464`); raise ConfigError where it is none."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:9464")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - whoever leaves the host out means every interface
+
+
+def open_journal(level: str) -> Journal:
+    """Return the journal of this process: JSON lines on standard error."""
+    return JsonJournal(SystemClock().now, level)
+
+
+@contextmanager
+def serving_metrics(worker: Worker, address: str) -> Iterator[None]:
+    """Serve the worker's metrics at *address* until the end ("": nowhere); raise ConfigError where it is taken."""
+    if not address:
+        yield
+        return
+    host, port = address_of(address)
+    try:
+        end = serve_metrics(worker, host, port)
+    except OSError as cause:
+        raise ConfigError(f"metrics cannot be served at {address}: {cause.strerror or cause}") from cause
+    try:
+        yield
+    finally:
+        end()
+
+
+@contextmanager
+def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[None]:
+    """Let *watcher* run in a thread of its own until the end; where it breaks, *stop* is set, and its error is ours."""
+    if watcher is None:
+        yield
+        return
+
+    def watch() -> None:
+        try:
+            watcher.run(stop)
+        finally:
+            stop.set()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="watch") as pool:
+        running = pool.submit(watch)
+        try:
+            yield
+        finally:
+            stop.set()
+        running.result()
+
+
+def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None, journal: Journal | None = None) -> Worker:
     """Return a worker on *store* that sends to *sink*, by the machine's clock. Its name is new each time."""
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace)
+    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal)
 
 
 @contextmanager

@@ -15,38 +15,39 @@ from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from triage.delivery import Delivered, Delivery, Pace
 from triage.domain.work import Event
-from triage.errors import IntakeError, StaleRecord, StoreError
+from triage.errors import StaleRecord, StoreError
 from triage.lateness import Lateness
-from triage.ports import Clock, Compiled, EffectFilter, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
+from triage.ports import (
+    Clock,
+    Compiled,
+    EffectFilter,
+    Engine,
+    Journal,
+    Refusal,
+    Sink,
+    SourceState,
+    Store,
+    Unit,
+    record_key,
+)  # fmt: skip
 from triage.publishing import resume_waking
 from triage.store.codec import encode
+from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
 Answer = TypeVar("Answer")
 
-REFUSALS_SHOWN = 100
-"""How many refusals `ingest` returns; all of them are in the store."""
-
 PLACE_EVERY = 30_000
 """How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
 
+ROUND_EVERY = 10_000
+"""How often, in ms, a running worker says in the store that it has finished a round."""
+
 CONFLICTS = 5
 """How often a transaction is tried again where somebody else stored one of its records in between."""
-
-
-class Ingested(Struct, frozen=True, kw_only=True):
-    """What became of every line read: accepted + repeated + refused = read."""
-
-    read: int = 0
-    accepted: int = 0
-    repeated: int = 0
-    refused: int = 0
-    planned: int = 0
-    refusals: tuple[Refusal, ...] = ()
 
 
 class Fired(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,15 @@ class Worker:
     """One worker of one organisation on one store, with one sink."""
 
     def __init__(
-        self, store: Store, sink: Sink, engine: Engine, clock: Clock, *, name: str = "worker", pace: Pace | None = None
+        self,
+        store: Store,
+        sink: Sink,
+        engine: Engine,
+        clock: Clock,
+        *,
+        name: str = "worker",
+        pace: Pace | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.store = store
         self._sink = sink
@@ -80,7 +89,10 @@ class Worker:
         self.pace = pace or Pace()
         self.lateness = Lateness()
         self.health = Health()
+        self.rounds: dict[str, int] = {}
+        self._journal = journal
         self._placed_at = 0
+        self._told_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
@@ -101,7 +113,9 @@ class Worker:
                     f"the policy in force lets every rule act, for a sandbox; {self._sink.name} reaches the outside: "
                     "publish the policy again with `triage policy publish`"
                 )
+            before = "" if self._compiled is None else self._compiled[0]
             self._compiled = (live, compiled_policy(unit, self.engine, live))
+            self.tell("policy", digest=live[:12], before=before[:12])
         return self._compiled[1]
 
     def ingest_lines(
@@ -119,7 +133,13 @@ class Worker:
 
         Refusals name the line of the file, from 1; empty lines are counted there and nowhere else.
         """
-        return self._ingest_all(_parsed(lines, read, source, now), now, source, live_from, progress)
+        return self.ingest_numbered(
+            numbered_events(enumerate(lines, start=1), source, now, read),
+            now,
+            source=source,
+            live_from=live_from,
+            progress=progress,
+        )
 
     def ingest(
         self,
@@ -143,20 +163,32 @@ class Worker:
         with self.store.read() as unit:
             state = unit.intake.source(source)
         read = 0 if state is None else state.accepted + state.repeated + state.refused
-        return self._ingest_all(enumerate(events, start=read + 1), now, source, live_from, progress)
+        numbered = enumerate(events, start=read + 1)
+        return self.ingest_numbered(numbered, now, source=source, live_from=live_from, progress=progress)
 
-    def _ingest_all(
+    def ingest_numbered(
         self,
-        numbered: Iterator[tuple[int, Event | Refusal]],
+        numbered: Numbered,
         now: int,
+        *,
         source: str,
-        live_from: int | None,
-        progress: Callable[[int], None] | None,
+        live_from: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        label: str = "",
+        stored: Callable[[Unit, int, Ingested], None] | None = None,
     ) -> Ingested:
+        """
+        Take in events that bear line numbers, as `ingest` does.
+
+        Args:
+            label: What refusals call the place of their line (a file of the source), *source* where it is empty.
+            stored: Called inside each batch's transaction with the last line and what became of the batch: what it
+                stores is stored with the batch, or not at all.
+        """
         total = Ingested()
         while batch := list(itertools.islice(numbered, self.pace.ingest_batch)):
-            piece = partial(self._ingest, batch, now, source, live_from)
-            total = _added(total, self._retrying(piece))
+            piece = partial(self._ingest, batch, now, source, live_from, label or source, stored)
+            total = added(total, self._retrying(piece))
             if progress is not None:
                 progress(total.read)
         return total
@@ -205,35 +237,47 @@ class Worker:
         with self.store.hold():
             resume_waking(self.store)
             acting = ThreadPoolExecutor(1, thread_name_prefix="act")
-            sent = acting.submit(self._loop, stop, self._act_round)
+            self.tell("worker_started", worker=self.name, sink=self._sink.name)
+            sent = acting.submit(self._loop, stop, self._act_round, "act")
             try:
-                self._loop(stop, self._fire_round)
+                self._loop(stop, self._fire_round, "fire")
             finally:
                 self.clock.wake()
                 acting.shutdown()
+                late = self.lateness
+                self.tell("worker_stopped", worker=self.name, fired=late.total, worst_lateness_ms=late.worst)
             sent.result()
 
     def close(self) -> None:
         """End the threads that send."""
         self._delivery.close()
 
-    def _loop(self, stop: threading.Event, piece: Callable[[], bool]) -> None:
+    def tell(self, what: str, level: str = "info", **said: str | int | bool) -> None:
+        """Write a line of the journal, where there is one: ids and counts, never a customer's words."""
+        if self._journal is not None:
+            self._journal.tell(what, level, **said)
+
+    def _loop(self, stop: threading.Event, piece: Callable[[], bool], half: str) -> None:
         try:
             while not stop.is_set():
-                if not self._survived(piece) and not stop.is_set():
+                if not self._survived(piece, half) and not stop.is_set():
                     self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 50)
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()
 
-    def _survived(self, piece: Callable[[], bool]) -> bool:
+    def _survived(self, piece: Callable[[], bool], half: str) -> bool:
         """Run one piece and return whether there may be more; a store that cannot be used is waited for."""
         try:
             busy = piece()
         except StoreError as fault:
+            if self.health.ok:
+                self.tell("unwell", "error", worker=self.name, half=half, fault=str(fault))
             self.health = Health(ok=False, fault=str(fault), since=self.health.since or self.clock.now())
             return False
+        self.rounds[half] = self.clock.now()
         if busy and not self.health.ok:
+            self.tell("well_again", worker=self.name, after_ms=self.clock.now() - self.health.since)
             self.health = Health()
         return busy
 
@@ -242,6 +286,10 @@ class Worker:
         if now - self._placed_at >= PLACE_EVERY:
             self._placed_at = now
             self.place_held(now)
+        if now - self._told_at >= ROUND_EVERY:
+            self._told_at = now
+            with self.store.write() as unit:
+                unit.upkeep.mark(f"round:{self.name}", now)
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
@@ -250,6 +298,8 @@ class Worker:
         stored = self.clock.now()
         for instant in fired.due:
             self.lateness.add(stored - instant)
+        for record in fired.failed:
+            self.tell("record_failed", "error", record=record)
         return fired.records > 0
 
     def _act_round(self) -> bool:
@@ -257,10 +307,18 @@ class Worker:
         if delivered.blocked:
             # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
             self.clock.wait(self.pace.poll * 10)
+        for effect in delivered.died:
+            self.tell("effect_dead", "error", record=effect.record, rule=effect.action.rule, key=effect.action.key)
         return delivered.claimed > 0
 
     def _ingest(
-        self, batch: Sequence[tuple[int, Event | Refusal]], now: int, source: str, live_from: int | None
+        self,
+        batch: Sequence[tuple[int, Event | Refusal]],
+        now: int,
+        source: str,
+        live_from: int | None,
+        label: str,
+        stored: Callable[[Unit, int, Ingested], None] | None,
     ) -> Ingested:
         with self.store.write() as unit:
             turn = Turn(unit, self.engine, self.policy(unit), now)
@@ -269,21 +327,26 @@ class Worker:
             events = [one for _, one in batch if isinstance(one, Event)]
             seen = unit.intake.seen(source, [one.event_id for one in events])
             own = [one for one in events if one.type not in ("agent", "related")]
-            turn.load(sorted({record_key(one.object, one.id) for one in own}))
-            taken, refused = _fold(turn, batch, seen, state, now)
+            keys = sorted({record_key(one.object, one.id) for one in own})
+            turn.load(keys)
+            seen |= unit.upkeep.forgotten(keys, own)
+            taken, refused = _fold(turn, batch, seen, state.live_from, label, now)
             unit.intake.add(source, taken)
             unit.intake.refuse(refused)
             settled = turn.settle()
             repeated = len(batch) - len(taken) - len(refused)
-            unit.intake.save_source(_counted(state, len(taken), repeated, len(refused)))
-        return Ingested(
-            read=len(batch),
-            accepted=len(taken),
-            repeated=repeated,
-            refused=len(refused),
-            planned=_states(settled).get("ready", 0),
-            refusals=tuple(refused),
-        )
+            unit.intake.save_source(counted(state, len(taken), repeated, len(refused)))
+            done = Ingested(
+                read=len(batch),
+                accepted=len(taken),
+                repeated=repeated,
+                refused=len(refused),
+                planned=_states(settled).get("ready", 0),
+                refusals=tuple(refused),
+            )
+            if stored is not None:
+                stored(unit, batch[-1][0], done)
+        return done
 
     def _fire(self, now: int, limit: int) -> Fired:
         with self.store.write() as unit:
@@ -322,7 +385,7 @@ def compiled_policy(unit: Unit, engine: Engine, digest: str) -> Compiled:
 
 
 def _fold(
-    turn: Turn, batch: Sequence[tuple[int, Event | Refusal]], seen: set[str], state: SourceState, now: int
+    turn: Turn, batch: Sequence[tuple[int, Event | Refusal]], seen: set[str], live_from: int, label: str, now: int
 ) -> tuple[list[Event], list[Refusal]]:
     taken: list[Event] = []
     refused: list[Refusal] = []
@@ -331,14 +394,14 @@ def _fold(
         refused += [one for _, one in group if isinstance(one, Refusal)]
         if not events:
             continue
-        came = turn.fold_instant(events, state.live_from)
+        came = turn.fold_instant(events, live_from)
         for (line, _), event, happened in zip(group, events, came, strict=True):
             if happened.fault is None:
                 seen.add(event.event_id)
                 taken.append(event)
                 continue
             text, reason = encode(event), happened.fault.reason
-            refused.append(Refusal(source=state.name, line=line, reason=reason, record=event.id, text=text, at=now))
+            refused.append(Refusal(source=label, line=line, reason=reason, record=event.id, text=text, at=now))
     return taken, refused
 
 
@@ -360,42 +423,6 @@ def _instants(
             at = one.at
     if group:
         yield group
-
-
-def _parsed(
-    lines: Iterable[bytes | str], read: Callable[[bytes | str], Event], source: str, now: int
-) -> Iterator[tuple[int, Event | Refusal]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield number, read(line)
-        except IntakeError as fault:
-            text = line.decode(errors="replace") if isinstance(line, bytes) else line
-            yield (
-                number,
-                Refusal(source=source, line=number, reason=fault.reason, record=fault.record_id, text=text, at=now),
-            )
-
-
-def _counted(state: SourceState, taken: int, repeated: int, refused: int) -> SourceState:
-    return replace(
-        state,
-        accepted=state.accepted + taken,
-        repeated=state.repeated + repeated,
-        refused=state.refused + refused,
-    )
-
-
-def _added(total: Ingested, more: Ingested) -> Ingested:
-    return Ingested(
-        read=total.read + more.read,
-        accepted=total.accepted + more.accepted,
-        repeated=total.repeated + more.repeated,
-        refused=total.refused + more.refused,
-        planned=total.planned + more.planned,
-        refusals=(*total.refusals, *more.refusals)[:REFUSALS_SHOWN],
-    )
 
 
 def _states(settled: Settled) -> dict[str, int]:

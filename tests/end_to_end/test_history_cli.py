@@ -70,8 +70,8 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     return Desk(tmp_path, capsys)
 
 
-@pytest.mark.parametrize(("text", "code"), [(CREATED, 0), (CREATED + "oops\n", 1), ("oops\n", 2)])
-def test_the_exit_code_says_whether_all_some_or_nothing_was_replayed(desk: Desk, text: str, code: int) -> None:
+@pytest.mark.parametrize(("text", "code"), [(CREATED, 0), (CREATED + "oops\n", 0), ("oops\n", 2)])
+def test_the_exit_code_says_whether_anything_was_replayed(desk: Desk, text: str, code: int) -> None:
     said = desk.replay(desk.file("log.jsonl", text))
     assert said.code == code
     assert ("nothing could be replayed" in said.err) == (code == 2)

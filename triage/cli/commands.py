@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, sinks, work
+from triage.cli import history, offline, operate, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -25,12 +25,14 @@ def cli() -> None:
 
 for command in (history.rules_preview, operate.rules_promote, operate.rules_rollback):
     offline.rules.add_command(command)
+for command in (upkeep.db_restore, upkeep.db_prune):
+    operate.db.add_command(command)
 for command in (
     *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
     *(history.init_policy, history.replay),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(operate.db, operate.doctor, sinks.sinks),
+    *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
 ):
     cli.add_command(command)
 

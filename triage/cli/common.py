@@ -20,6 +20,7 @@ from triage.config import Settings, load_policy, read_folder
 from triage.domain.instant import format_instant, parse_instant
 from triage.errors import ConfigError, Fault, IntakeError, StoreError, TriageError
 from triage.intake.text import did_you_mean
+from triage.logs import LEVELS
 from triage.policy import Policy, compile_policy
 from triage.ports import EffectFilter, Record, Store, Unit, record_key
 from triage.rules.document import PolicyDocument
@@ -157,6 +158,39 @@ def sink_option(command: F) -> F:
         "Where effects go: store (nothing leaves), jsonl:PATH, or a sinks file *.yaml [default: TRIAGE_SINK or store]."
     )
     return click.option("--sink", "sink", default=None, help=text)(command)
+
+
+def watch_options(command: F) -> F:
+    """Add `--watch`, `--settle` and `--keep` to *command*: a folder of files, and how they are treated."""
+    for option in (
+        click.option("--keep", is_flag=True, help="Leave files where they are [default: they are moved to DIR/done]."),
+        click.option(
+            "--settle",
+            default="2s",
+            show_default=True,
+            help="A file is complete when it has not changed for so long; 0s where files are only renamed into place.",
+        ),
+        click.option(
+            "--watch",
+            default=None,
+            type=click.Path(file_okay=False),
+            help="Take in *.jsonl and *.jsonl.gz files of DIR as they come, in the order of their names.",
+            metavar="DIR",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def log_option(command: F) -> F:
+    """Add `--log-level` to *command*: how much of its journal, JSON lines on standard error, is written."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default="info",
+        show_default=True,
+        help="Write JSON lines from this level up to standard error.",
+    )(command)
 
 
 def signed(command: F) -> F:

@@ -32,7 +32,7 @@ from triage.publishing import Published, promote, publish, rollback
 from triage.sinks.settings import read_sinks
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
-from triage.wiring import SINKS_FILE, SystemClock
+from triage.wiring import SINKS_FILE, SystemClock, store_file
 
 
 @click.group()
@@ -243,7 +243,7 @@ def undo_rule(rule: str, since: str, yes: bool, url: str | None, actor: str, rea
 
 @click.group()
 def db() -> None:
-    """The store's file: bring it up to date, check it, copy it."""
+    """The store: bring it up to date, check it, back it up and restore it, forget what is old."""
 
 
 @db.command("upgrade")
@@ -279,7 +279,10 @@ def db_check(url: str | None, as_json: bool) -> None:
 def db_backup(path: str, url: str | None) -> None:
     """Write a complete copy of the store to the new file PATH, while workers go on."""
     with opened_store(url) as store:
+        now = SystemClock().now()
         store.backup(Path(path))
+        with store.write() as unit:
+            unit.upkeep.mark("backup", now)
     click.echo(f"copied to {path}")
 
 
@@ -290,14 +293,16 @@ def db_backup(path: str, url: str | None) -> None:
 @as_json
 def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool) -> None:
     """
-    Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops, sinks that cannot be
-    reached. Exit code 1 if any.
+    Look for trouble: policy, timers, actions, stops, audit, workers, refusals, backup, growth, disk and sinks.
+
+    Exit code 1 if there is any.
     """
     clock, settings = SystemClock(), Settings.from_environment()
+    database = store_file(url or settings.database_url)
     with opened_store(url) as store:
         root = policy_folder(folder)
         named = folder is not None or root != Settings().policy
-        checks = examine(store, root, clock.now(), named=named)
+        checks = examine(store, root, clock.now(), named=named, file=database)
     file = sink or settings.sink
     if file.endswith(SINKS_FILE):
         found = read_sinks(file, read_file(file))

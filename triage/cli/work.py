@@ -16,6 +16,7 @@ from triage.cli.common import (
     instant_cell,
     known_owner,
     known_rule,
+    log_option,
     opened_store,
     print_json,
     print_table,
@@ -26,7 +27,9 @@ from triage.cli.common import (
     sink_option,
     store_option,
     time_to_come,
+    watch_options,
 )
+from triage.cli.folder import folder_watcher, ingest_folder
 from triage.cli.offline import instant_option, print_explanation
 from triage.cli.watch import Watch, troubles, watching
 from triage.config import Settings
@@ -38,11 +41,19 @@ from triage.engine import PureEngine
 from triage.errors import IntakeError, StoreError
 from triage.explain import customer_text, explain
 from triage.hindsight import effects_then, facts_then
-from triage.intake.event import parse_event
+from triage.intaking import Door
 from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
 from triage.steering import cancel, release_keys, retry
-from triage.wiring import SystemClock, open_sink, open_worker, stop_on_signals
+from triage.wiring import (
+    SystemClock,
+    open_journal,
+    open_sink,
+    open_worker,
+    serving_metrics,
+    stop_on_signals,
+    watching_folder,
+)  # fmt: skip
 from triage.wording import action_text, body_text, reason_text
 
 SHOWN = 240
@@ -52,7 +63,7 @@ STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_h
 
 
 @click.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.File("rb"), required=False)
 @click.option(
     "--source",
     default=None,
@@ -63,14 +74,33 @@ STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_h
     default=None,
     help="What was true before this instant is backlog [default: when the source was first read].",
 )
+@watch_options
+@click.option("--once", is_flag=True, help="With --watch: take in what is there, then end.")
+@log_option
 @store_option
 @as_json
-def ingest(file: Any, source: str | None, live_from: str | None, url: str | None, as_json: bool) -> None:
+def ingest(
+    file: Any,
+    source: str | None,
+    live_from: str | None,
+    watch: str | None,
+    settle: str,
+    keep: bool,
+    once: bool,
+    log_level: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """
-    Take in events, one JSON object a line; FILE - reads standard input.
+    Take in events, one JSON object a line; FILE - reads standard input, --watch DIR the files that come into a folder.
 
     Reading the same file again changes nothing. Exit code 1 where lines were refused; each is kept with its reason.
     """
+    if (file is None) == (watch is None):
+        raise click.UsageError("name a FILE, - for standard input, or --watch DIR")
+    if watch is not None:
+        ingest_folder(watch, source, settle, keep, once, log_level, url)
+        return
     clock = SystemClock()
     with opened_store(url) as store:
         worker = open_worker(store, open_sink("store"))
@@ -85,8 +115,8 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
             name = source or str(getattr(file, "name", "stdin"))
             since = None if live_from is None else parse_instant(live_from)
             try:
-                found = worker.ingest_lines(
-                    file, parse_event, clock.now(), source=name, live_from=since, progress=read_so_far
+                found = Door(worker).take_lines(
+                    enumerate(file, start=1), name, clock.now(), live_from=since, progress=read_so_far
                 )
             except StoreError as cause:
                 kept = f"{counted(seen, 'line')} read and kept before; the same command goes on from there"
@@ -108,19 +138,33 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 @click.command()
 @sink_option
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+@watch_options
+@click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
+@log_option
 @store_option
 @as_json
-def run(sink: str | None, drain: bool, url: str | None, as_json: bool) -> None:
+def run(
+    sink: str | None,
+    drain: bool,
+    watch: str | None,
+    settle: str,
+    keep: bool,
+    metrics: str,
+    log_level: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
     Every rule starts in mode observe: nothing is sent until `triage rules promote`.
     """
     target = sink or Settings.from_environment().sink
+    journal = None if drain else open_journal(log_level)
     with opened_store(url) as store:
         with store.hold():
             # Only the one worker of a store opens the sink: a second one leaves nothing behind.
-            worker = open_worker(store, open_sink(target))
+            worker = open_worker(store, open_sink(target), journal=journal)
             with store.read() as unit:
                 worker.policy(unit)
             done = worker.drain(worker.clock.now()) if drain else 0
@@ -129,7 +173,9 @@ def run(sink: str | None, drain: bool, url: str | None, as_json: bool) -> None:
             _tell_troubles(store)
         else:
             click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
-            with stop_on_signals(worker) as stop, watching(Watch(store, worker)):
+            watcher = folder_watcher(worker, journal, watch, None, settle, keep)
+            served, said = serving_metrics(worker, metrics), watching(Watch(store, worker))
+            with stop_on_signals(worker) as stop, served, said, watching_folder(watcher, stop):
                 worker.run(stop)
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related
+from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Upkeep
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
@@ -25,6 +25,7 @@ from triage.store.outbox import SqlOutbox
 from triage.store.policies import SqlPolicies
 from triage.store.records import SqlRecords
 from triage.store.related import SqlRelated
+from triage.store.upkeep import SqlUpkeep
 
 # The pool logs what interrupts the closing of a connection, and raises it again: once is enough.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
@@ -54,6 +55,7 @@ class SqlUnit:
         self.audit: Audit = SqlAudit(connection, org)
         self.policies: Policies = SqlPolicies(connection, org)
         self.control: Control = SqlControl(connection, org)
+        self.upkeep: Upkeep = SqlUpkeep(connection, org)
 
 
 class SqlStore:
@@ -127,6 +129,14 @@ class SqlStore:
     def backup(self, path: Path) -> None:
         """Write a complete copy to the new file *path*, while others read and write."""
         vacuum_into(self.engine, path)
+
+    def compact(self) -> None:
+        """Write the file anew without what was deleted, and empty the write-ahead log; writers wait meanwhile."""
+        with self._turn, named_errors(self.path), self.engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+            left = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if left[0]:
+            raise StoreBusy(f"{self.path}: somebody is reading; its log keeps what was deleted until they have ended")
 
     def check(self) -> list[str]:
         """Return what is wrong with the file itself, as SQLite finds it; nothing where it is intact."""

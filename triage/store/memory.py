@@ -33,11 +33,13 @@ from triage.ports import (
     Stop,
     StoredDecision,
     StoredPolicy,
+    Upkeep,
     record_key,
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
 from triage.store.memory_outbox import MemoryOutbox
 from triage.store.memory_tables import Tables
+from triage.store.memory_upkeep import MemoryUpkeep
 
 
 class MemoryUnit:
@@ -52,6 +54,7 @@ class MemoryUnit:
         self.audit: Audit = MemoryAudit(tables)
         self.policies: Policies = MemoryPolicies(tables)
         self.control: Control = MemoryControl(tables)
+        self.upkeep: Upkeep = MemoryUpkeep(tables)
 
 
 class MemoryStore:
@@ -89,6 +92,9 @@ class MemoryStore:
     def backup(self, path: Path) -> None:
         """Raise StoreError: there is no file."""
         raise StoreError(f"a store in memory has nothing to copy to {path}")
+
+    def compact(self) -> None:
+        """Do nothing: what is gone from a dict leaves no trace."""
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""

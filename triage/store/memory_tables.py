@@ -29,6 +29,7 @@ class Tables:
         self.stops: dict[str, Stop] = {}
         self.paused = 0
         self.waking: tuple[int, str] | None = None
+        self.marks: dict[str, int] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

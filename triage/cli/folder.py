@@ -1,0 +1,44 @@
+"""What `ingest --watch` and `run --watch` share: a folder of files, read by a worker of this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triage.cli.common import opened_store
+from triage.domain.instant import parse_duration
+from triage.intaking import Door
+from triage.ports import Journal
+from triage.watching import Watcher
+from triage.wiring import open_journal, open_sink, open_worker, stop_on_signals
+from triage.worker import Worker
+
+
+def folder_watcher(
+    worker: Worker, journal: Journal | None, folder: str | None, source: str | None, settle: str, keep: bool
+) -> Watcher | None:
+    """Return the watcher of *folder*, as the options of a command say; None for no folder."""
+    if folder is None:
+        return None
+    return Watcher(
+        Door(worker), worker.clock, Path(folder), source=source or "", settle=parse_duration(settle), keep=keep,
+        journal=journal,
+    )  # fmt: skip
+
+
+def ingest_folder(
+    folder: str, source: str | None, settle: str, keep: bool, once: bool, log_level: str, url: str | None
+) -> None:
+    """Take in what comes into *folder* until Ctrl-C, or, with *once*, what is there."""
+    journal = open_journal(log_level)
+    with opened_store(url) as store:
+        worker = open_worker(store, open_sink("store"), journal=journal)
+        watcher = folder_watcher(worker, journal, folder, source, settle, keep)
+        assert watcher is not None
+        with store.read() as unit:
+            worker.policy(unit)
+        with stop_on_signals(worker) as stop:
+            if once:
+                watcher.run_once(stop)
+            else:
+                watcher.run(stop)
+        worker.close()

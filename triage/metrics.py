@@ -1,0 +1,182 @@
+"""
+Figures for Prometheus, over HTTP: of this worker from memory, of the whole store from a few index ranges.
+
+The only labels are a rule's id (of the policy in force, else `other`), an effect's state and a policy's digest: no
+record, no recipient, no text. What is read from the store is the same at every worker of the store: take the maximum
+over workers, not the sum.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from triage.domain.instant import SECOND
+from triage.errors import StoreError
+from triage.lateness import EDGES, Lateness
+from triage.ports import Figures, Store
+from triage.worker import Worker
+
+FRESH = 5 * SECOND
+"""How old, in ms, figures of the store may be: however often somebody asks, it is read no more often than this."""
+
+OTHER = "other"
+"""The label of rules that the policy in force does not have: people's orders, and rules that are gone."""
+
+MOST_RULES = 1_000
+"""How many rules have a label of their own."""
+
+EXPECTED = ("planned", "released", "retried_by_hand")
+"""The audit events that make an effect due to be done."""
+
+UNFIRED = ("dead", "cancelled", "superseded")
+"""The audit events after which an effect will not be done; it may never have been due."""
+
+
+class StoreFigures:
+    """What the store says, read at most every `FRESH` ms, and counts of audit lines since this process began."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._lock = threading.Lock()
+        self._read_at: int | None = None
+        self._figures: Figures | None = None
+        self._seq: int | None = None
+        self._lines: dict[tuple[str, str], int] = {}
+
+    def read(self) -> tuple[Figures | None, dict[tuple[str, str], int]]:
+        """Return the figures (None: the store cannot be read), and how many lines there were by (rule, event)."""
+        with self._lock:
+            now = self._now()
+            if self._read_at is None or now - self._read_at >= FRESH:
+                self._read_at = now
+                self._refresh(now)
+            return self._figures, dict(self._lines)
+
+    def _refresh(self, now: int) -> None:
+        try:
+            with self._store.read() as unit:
+                figures = unit.upkeep.figures(now)
+                seq, new = unit.upkeep.tally(self._seq)
+        except StoreError:
+            self._figures = None
+            return
+        self._figures, self._seq = figures, seq
+        named = set(figures.rules[:MOST_RULES])
+        for rule in named:
+            self._lines.setdefault((rule, "planned"), 0)
+        for (rule, event), lines in new.items():
+            label = (rule if rule in named or (rule, "planned") in self._lines else OTHER, event)
+            self._lines[label] = self._lines.get(label, 0) + lines
+
+
+class TriageCollector(Collector):
+    """Every metric of one worker and its store, made anew for each scrape."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._store = StoreFigures(worker.store, worker.clock.now)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        yield lateness_histogram(self._worker.lateness)
+        yield self._last_round()
+        health = self._worker.health
+        yield _gauge("triage_healthy", "1 while this worker can do its work, 0 while it cannot.", float(health.ok))
+        figures, lines = self._store.read()
+        yield _gauge("triage_store_readable", "1 where the store could be read for these figures.", figures is not None)
+        if figures is not None:
+            yield from _of_store(figures)
+            yield from _of_rules(lines)
+
+    def _last_round(self) -> Metric:
+        rounds = GaugeMetricFamily(
+            "triage_last_round_timestamp_seconds",
+            "When this worker last finished a round without an error, by half (fire, act): alert on its age.",
+            labels=["half"],
+        )
+        for half in ("fire", "act"):
+            rounds.add_metric([half], self._worker.rounds.get(half, 0) / SECOND)
+        return rounds
+
+
+def lateness_histogram(lateness: Lateness) -> Metric:
+    """Return how late this worker's timers fired, in seconds, cumulative as Prometheus has it."""
+    total, buckets = 0, []
+    for edge, count in zip([*(f"{edge / SECOND:g}" for edge in EDGES), "+Inf"], list(lateness.counts), strict=True):
+        total += count
+        buckets.append((edge, float(total)))
+    found = HistogramMetricFamily("triage_lateness_seconds", "How long after their due instant timers were fired.")
+    found.add_metric([], buckets, lateness.sum / SECOND)
+    return found
+
+
+def serve_metrics(worker: Worker, host: str, port: int) -> Callable[[], None]:
+    """
+    Serve the worker's metrics at http://host:port/metrics from a thread of its own; return what ends that.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(TriageCollector(worker))
+    server, thread = start_http_server(port, host, registry)
+
+    def end() -> None:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return end
+
+
+def _of_store(figures: Figures) -> Iterator[Metric]:
+    yield _gauge("triage_timers_due", "Timers that are due and not fired, counted to 100,000.", figures.due)
+    overdue = "How long ago the oldest timer that is not fired was due."
+    yield _gauge("triage_timers_overdue_seconds", overdue, figures.overdue / SECOND)
+    effects = GaugeMetricFamily("triage_effects", "Effects not yet done, by state, to 100,000 each.", labels=["state"])
+    for state, count in figures.effects.items():
+        effects.add_metric([state], count)
+    yield effects
+    refused = CounterMetricFamily("triage_refused_lines", "Lines of sources that were refused, since the beginning.")
+    refused.add_metric([], figures.refused)
+    yield refused
+    yield _gauge(
+        "triage_store_last_round_timestamp_seconds",
+        "When any worker of this store last said that it finished a round.",
+        figures.last_round / SECOND,
+    )
+    yield InfoMetricFamily("triage_policy", "The policy in force.", {"digest": figures.policy[:12]})
+
+
+def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
+    expected = CounterMetricFamily(
+        "triage_rule_expected", "Effects decided and due to be done, since this process began.", labels=["rule"]
+    )
+    fired = CounterMetricFamily("triage_rule_fired", "Effects done, since this process began.", labels=["rule"])
+    unfired = CounterMetricFamily(
+        "triage_rule_unfired",
+        "Effects never to be done, also those found pointless as they were decided.",
+        labels=["rule", "outcome"],
+    )
+    for rule in sorted({rule for rule, _ in lines}):
+        expected.add_metric([rule], sum(lines.get((rule, event), 0) for event in EXPECTED))
+        fired.add_metric([rule], lines.get((rule, "done"), 0))
+        for outcome in UNFIRED:
+            unfired.add_metric([rule, outcome], lines.get((rule, outcome), 0))
+    yield from (expected, fired, unfired)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, float(value))

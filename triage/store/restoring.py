@@ -1,0 +1,89 @@
+"""A backup put in the place of a store's file: whole or not at all, and never under a process that has it open."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from triage.errors import StoreBusy, StoreError
+from triage.store.lock import file_lock
+from triage.store.migrate import check_version
+
+KEPT = ".before-restore"
+"""What the replaced file's name ends in."""
+
+
+def restore_file(backup: Path, target: Path) -> Path | None:
+    """
+    Put a copy of *backup* in the place of *target*; return where the file that stood there is kept, None for none.
+
+    Raises:
+        StoreBusy: a worker runs on *target*, or another process has it open; nothing was changed.
+        StoreError: *backup* is no intact store of this or an older version; nothing was changed.
+    """
+    if target.exists() and backup.exists() and target.samefile(backup):
+        raise StoreError(f"{backup} is the store itself: name a backup")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with file_lock(target.with_name(target.name + ".lock"), target):
+        fresh = target.with_name(f"{target.name}.restoring")
+        fresh.unlink(missing_ok=True)
+        try:
+            _copy(backup, fresh)
+            kept = _set_aside(target)
+            os.replace(fresh, target)
+        finally:
+            fresh.unlink(missing_ok=True)
+        _sync(target.parent)
+    return kept
+
+
+def _copy(backup: Path, fresh: Path) -> None:
+    """Copy *backup*, checked, to the new file *fresh*, and see it on disk."""
+    if not backup.is_file():
+        raise StoreError(f"{backup} is no file: name a backup that `triage db backup` wrote")
+    try:
+        with closing(sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            check_version(version)
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+            if found != ["ok"]:
+                raise StoreError(f"{backup} is damaged ({found[0]}): take an older one")
+            connection.execute("VACUUM INTO ?", (str(fresh),))
+    except (sqlite3.Error, TypeError) as cause:
+        raise StoreError(f"{backup} cannot be read as a store: {cause}") from cause
+    _sync(fresh)
+
+
+def _set_aside(target: Path) -> Path | None:
+    """Give the file at *target*, with all that its log holds, a second name; raise StoreBusy where it is in use."""
+    if not target.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(target, timeout=2, isolation_level=None)) as connection:
+            # Only a connection that has the file for itself may leave write-ahead logging: nobody else has it open.
+            (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+            busy = mode != "delete"
+    except sqlite3.OperationalError as fault:
+        busy = fault.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    except sqlite3.DatabaseError:
+        busy = False
+    if busy:
+        raise StoreBusy(f"{target}: another process has it open; end it first, then restore")
+    kept = target.with_name(target.name + KEPT)
+    kept.unlink(missing_ok=True)
+    os.link(target, kept)
+    for ending in ("-wal", "-shm"):
+        # What is left of a damaged file's log belongs to that file, and would spoil the new one.
+        with suppress(FileNotFoundError):
+            os.replace(f"{target}{ending}", f"{kept}{ending}")
+    return kept
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
