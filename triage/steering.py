@@ -82,7 +82,7 @@ def release(
 ) -> Released:
     """Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, oldest first; cancel what has ceased."""
     with store.write() as unit:
-        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, limit=limit))
+        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, limit=limit, lock=True))
         return _release(unit, engine, found, now, actor, reason)
 
 
@@ -170,7 +170,7 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
 
 def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:
     """Return the effect whose key begins with *key*; raise StoreError where it is none, several, or not in *states*."""
-    found = unit.outbox.find(EffectFilter(key=key, limit=2))
+    found = unit.outbox.find(EffectFilter(key=key, limit=2, lock=True))
     if len(found) != 1:
         raise StoreError(f"{'no effect has' if not found else 'several effects have'} a key that begins with {key!r}")
     if found[0].state not in states:

@@ -17,6 +17,7 @@ from triage.errors import ConfigError
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.store.database import SqlStore
+from triage.store.postgres import PostgresStore, is_postgres_url, upgrade_postgres
 from triage.worker import Worker
 
 SQLITE = "sqlite:///"
@@ -27,27 +28,48 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._woken = threading.Condition()
+        self._times = 0
+        self._heard = threading.local()
 
     def now(self) -> int:
         """Return the instant now."""
         return time.time_ns() // 1_000_000
 
     def wait(self, millis: int) -> None:
-        """Come back after *millis* ms, or sooner where `wake` was called."""
+        """Come back after *millis* ms, or sooner where `wake` was called since this thread last came back."""
+        heard = getattr(self._heard, "times", 0)
         with self._woken:
-            self._woken.wait(millis / 1000)
+            self._woken.wait_for(lambda: self._times != heard, millis / 1000)
+            self._heard.times = self._times
 
     def wake(self) -> None:
         """End every wait."""
         with self._woken:
+            self._times += 1
             self._woken.notify_all()
 
 
 def open_store(url: str, org: str) -> Store:
-    """Return the store at *url*: `sqlite:///path`, or a plain path. Raise ConfigError for anything else."""
+    """
+    Return the store at *url*: `postgresql://user@host/name`, `sqlite:///path`, or a plain path.
+
+    Raises:
+        ConfigError: anything else.
+        StoreError: a PostgreSQL database whose schema is not up to date; it names `triage db upgrade`.
+    """
+    if is_postgres_url(url):
+        return PostgresStore(url, org)
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
     return SqlStore(Path(url.removeprefix(SQLITE)), org)
+
+
+def upgrade_store(url: str, org: str) -> None:
+    """Bring the schema at *url* up to date, or make it; a file is copied first."""
+    if is_postgres_url(url):
+        upgrade_postgres(url)
+    else:
+        open_store(url, org).close()
 
 
 def open_sink(spec: str) -> Sink:

@@ -12,30 +12,25 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from triage.again import again
 from triage.delivery import Delivered, Delivery, Pace
 from triage.domain.work import Event
-from triage.errors import IntakeError, StaleRecord, StoreError
+from triage.errors import IntakeError, StoreError
 from triage.lateness import Lateness
 from triage.ports import Clock, Compiled, EffectFilter, Engine, Refusal, Sink, SourceState, Store, Unit, record_key
 from triage.publishing import resume_waking
 from triage.store.codec import encode
 from triage.turn import Settled, Turn
 
-Answer = TypeVar("Answer")
-
 REFUSALS_SHOWN = 100
 """How many refusals `ingest` returns; all of them are in the store."""
 
 PLACE_EVERY = 30_000
 """How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
-
-CONFLICTS = 5
-"""How often a transaction is tried again where somebody else stored one of its records in between."""
 
 
 class Ingested(Struct, frozen=True, kw_only=True):
@@ -80,6 +75,7 @@ class Worker:
         self.pace = pace or Pace()
         self.lateness = Lateness()
         self.health = Health()
+        self._faults: dict[str, str] = {}
         self._placed_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
@@ -156,14 +152,19 @@ class Worker:
         total = Ingested()
         while batch := list(itertools.islice(numbered, self.pace.ingest_batch)):
             piece = partial(self._ingest, batch, now, source, live_from)
-            total = _added(total, self._retrying(piece))
+            total = _added(total, again(lambda _, piece=piece: piece()))  # type: ignore[misc]
             if progress is not None:
                 progress(total.read)
         return total
 
     def fire(self, now: int, limit: int | None = None) -> Fired:
-        """Decide at most *limit* records whose timer is due at *now*, in one transaction, the longest due first."""
-        return self._retrying(lambda: self._fire(now, self.pace.fire_batch if limit is None else limit))
+        """
+        Decide at most *limit* records whose timer is due at *now*, in one transaction, the longest due first.
+
+        Where another worker was first to give somebody work, fewer are tried: a short transaction meets fewer others.
+        """
+        most = self.pace.fire_batch if limit is None else limit
+        return again(lambda attempt: self._fire(now, max(1, most >> attempt)))
 
     def act(self, now: int, limit: int | None = None) -> Delivered:
         """Carry out at most *limit* effects that are due at *now*, highest priority first."""
@@ -174,6 +175,9 @@ class Worker:
         with self.store.read() as unit:
             if not unit.outbox.find(EffectFilter(states=("held",), target="", limit=1)):
                 return 0
+        return again(lambda _: self._place_held(now))
+
+    def _place_held(self, now: int) -> int:
         with self.store.write() as unit:
             turn = Turn(unit, self.engine, self.policy(unit), now)
             turn.place_held()
@@ -202,8 +206,8 @@ class Worker:
 
         Effects have a thread of their own: a slow other side delays no timer.
         """
-        with self.store.hold():
-            resume_waking(self.store)
+        with self.store.hold(), self.store.watch(self.clock.wake):
+            self._survived("wake", self._resume)
             acting = ThreadPoolExecutor(1, thread_name_prefix="act")
             sent = acting.submit(self._loop, stop, self._act_round)
             try:
@@ -217,27 +221,38 @@ class Worker:
         """End the threads that send."""
         self._delivery.close()
 
-    def _loop(self, stop: threading.Event, piece: Callable[[], bool]) -> None:
+    def _loop(self, stop: threading.Event, piece: Callable[[], int]) -> None:
         try:
             while not stop.is_set():
-                if not self._survived(piece) and not stop.is_set():
-                    self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 50)
+                pause = self._survived(piece.__name__, piece)
+                if pause and not stop.is_set():
+                    self.clock.wait(pause)
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()
 
-    def _survived(self, piece: Callable[[], bool]) -> bool:
-        """Run one piece and return whether there may be more; a store that cannot be used is waited for."""
+    def _survived(self, half: str, piece: Callable[[], int]) -> int:
+        """Run one piece and return after how many ms to go on; a store that cannot be used is waited for."""
         try:
-            busy = piece()
+            pause = piece()
         except StoreError as fault:
+            self._faults[half] = str(fault)
             self.health = Health(ok=False, fault=str(fault), since=self.health.since or self.clock.now())
-            return False
-        if busy and not self.health.ok:
+            return self.pace.poll * 50
+        if self._faults.pop(half, None) is not None and not self._faults:
             self.health = Health()
-        return busy
+        return pause
 
-    def _fire_round(self) -> bool:
+    def _resume(self) -> int:
+        resume_waking(self.store)
+        return 0
+
+    def _pause(self, now: int, due: int | None) -> int:
+        """Return how many ms to wait where the next thing is due at *due*; news from others ends a wait sooner."""
+        most = self.pace.idle if self.store.tells else self.pace.poll
+        return most if due is None else max(1, min(most, due - now))
+
+    def _fire_round(self) -> int:
         now = self.clock.now()
         if now - self._placed_at >= PLACE_EVERY:
             self._placed_at = now
@@ -245,19 +260,23 @@ class Worker:
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
-            return False
+            return self._pause(now, due)
         fired = self.fire(now)
         stored = self.clock.now()
         for instant in fired.due:
             self.lateness.add(stored - instant)
-        return fired.records > 0
+        if fired.effects.get("ready"):
+            self.clock.wake()
+        # None where others have all that is due in hand.
+        return 0 if fired.records else self.pace.poll
 
-    def _act_round(self) -> bool:
-        delivered = self.act(self.clock.now())
-        if delivered.blocked:
-            # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
-            self.clock.wait(self.pace.poll * 10)
-        return delivered.claimed > 0
+    def _act_round(self) -> int:
+        now = self.clock.now()
+        delivered = self.act(now)
+        if delivered.claimed:
+            return 0
+        # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
+        return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)
 
     def _ingest(
         self, batch: Sequence[tuple[int, Event | Refusal]], now: int, source: str, live_from: int | None
@@ -287,7 +306,7 @@ class Worker:
 
     def _fire(self, now: int, limit: int) -> Fired:
         with self.store.write() as unit:
-            due = unit.records.due(now, limit)
+            due = unit.records.due(now, limit, lock=True)
             if not due:
                 return Fired()
             turn = Turn(unit, self.engine, self.policy(unit), now)
@@ -300,14 +319,6 @@ class Worker:
             due=tuple(record.due for record in due if record.due is not None),
             failed=settled.failed,
         )
-
-    def _retrying(self, piece: Callable[[], Answer]) -> Answer:
-        for _ in range(CONFLICTS):
-            try:
-                return piece()
-            except StaleRecord:
-                continue
-        return piece()
 
 
 def compiled_policy(unit: Unit, engine: Engine, digest: str) -> Compiled:

@@ -21,14 +21,14 @@ from triage.cli.common import (
     signed,
     store_option,
 )
-from triage.config import read_folder
+from triage.config import Settings, read_folder
 from triage.doctor import examine
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
-from triage.wiring import SystemClock
+from triage.wiring import SystemClock, upgrade_store
 
 
 @click.group()
@@ -234,9 +234,10 @@ def db() -> None:
 @db.command("upgrade")
 @store_option
 def db_upgrade(url: str | None) -> None:
-    """Bring the schema up to date, after a copy of the file."""
-    with opened_store(url):
-        click.echo("the schema is up to date")
+    """Bring the schema up to date: of a file after a copy of it, of PostgreSQL one at a time."""
+    settings = Settings.from_environment()
+    upgrade_store(url or settings.database_url, settings.org)
+    click.echo("the schema is up to date")
 
 
 @db.command("check")
@@ -245,7 +246,8 @@ def db_upgrade(url: str | None) -> None:
 def db_check(url: str | None, as_json: bool) -> None:
     """Check the file, the audit chains and the counts. Exit code 1 where something is wrong."""
     with opened_store(url) as store, store.read() as unit:
-        faults = [f"audit line {fault.seq} ({fault.record}): {fault.what}" for fault in unit.audit.verify()]
+        faults = store.check()
+        faults += [f"audit line {fault.seq} ({fault.record}): {fault.what}" for fault in unit.audit.verify()]
         counts = {"records": unit.records.count(), "actions": unit.outbox.counts()}
     if as_json:
         print_json({"faults": faults} | counts)
