@@ -27,8 +27,8 @@ def main() -> None:
     store = opened(sys.argv[1])
     pace = Pace(lease=2_000, fire_batch=100, act_batch=32, threads=4)
     worker = open_worker(store, RawSink(Path(sys.argv[2])), pace=pace)
-    print("open", flush=True)
     with stop_on_signals(worker) as stop:
+        print("open", flush=True)
         worker.run(stop)
     worker.close()
     store.close()

@@ -71,7 +71,7 @@ def work(url: str, out: Path, workers: int, records: int, capacity: int) -> None
     """Let *workers* processes decide all, looking at the loads all the while."""
     environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONPATH": str(ROOT)}
     arguments = [sys.executable, str(SCRIPT), url, str(out)]
-    crew = [subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL) for _ in range(workers)]
+    crew = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE) for _ in range(workers)]
     store = PostgresStore(url, "acme")
     until = time.monotonic() + 300
     try:
@@ -86,6 +86,8 @@ def work(url: str, out: Path, workers: int, records: int, capacity: int) -> None
     finally:
         store.close()
         for process in crew:
+            assert process.stdout is not None
+            process.stdout.readline()
             process.send_signal(signal.SIGTERM)
         ended = [process.wait(60) for process in crew]
     assert ended == [0] * workers

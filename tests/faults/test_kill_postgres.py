@@ -72,13 +72,15 @@ class Crew:
         self._processes.append(self._start())
 
     def stop(self) -> list[int]:
-        """Stop all in peace and return how they ended."""
+        """Stop all in peace, once they have begun, and return how they ended."""
         for process in self._processes:
+            assert process.stdout is not None
+            process.stdout.readline()
             process.send_signal(signal.SIGTERM)
         return [process.wait(60) for process in self._processes]
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._arguments, env=self._environment, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(self._arguments, env=self._environment, stdout=subprocess.PIPE)
 
 
 def worked_through(server: Server, url: str, out: Path, records: int, kills: int, crashes: int, seed: int) -> None:
