@@ -13,7 +13,7 @@ from msgspec import Struct
 from triage.again import again
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.work import Event, WorkItem
-from triage.errors import SinkBusy, SinkError, SinkLimit, StoreLost, TriageError
+from triage.errors import SinkBusy, SinkError, SinkLimit, StoreError, StoreLost, TriageError
 from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
 from triage.turn import Turn, entry_of
 
@@ -195,8 +195,12 @@ class Delivery:
 
     def _halted(self, effect: Effect, now: int) -> bool:
         if now - self._stops_read >= STOP_WITHIN:
-            with self._store.read() as unit:
-                self._stops = frozenset(unit.control.stops())
+            try:
+                with self._store.read() as unit:
+                    self._stops = frozenset(unit.control.stops())
+            except StoreError:
+                # Who cannot ask whether it was halted does not send: the effect goes back.
+                return True
             self._stops_read = now
         return EVERYTHING in self._stops or effect.action.rule in self._stops
 

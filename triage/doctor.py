@@ -27,7 +27,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 def examine(store: Store, folder: str, now: int) -> tuple[Check, ...]:
     """Return every check on *store* and the policy files in *folder*, as of *now*."""
-    checks = [_files(folder)]
+    checks = [_files(folder), _database(store)]
     with store.read() as unit:
         looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
         checks += [look(unit, now) for look in looks]
@@ -44,6 +44,13 @@ def _files(folder: str) -> Check:
         found = f"{len(findings)} findings"
         return Check(name="policy files", mark="warning", found=found, fix=f"triage rules check {folder}")
     return Check(name="policy files", found=f"{folder} is valid")
+
+
+def _database(store: Store) -> Check:
+    faults = store.check()
+    if faults:
+        return Check(name="database", mark="fault", found=faults[0], fix="triage db check")
+    return Check(name="database", found="intact")
 
 
 def _policy(unit: Unit, now: int) -> Check:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.again import again
 from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.errors import StoreError
@@ -39,9 +40,13 @@ class Released(Struct, frozen=True):
 
 def stop(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> None:
     """Halt the effects of *rule* (`*`: all): none starts more than a second later. Clocks and audit go on."""
+    again(lambda _: _stop(store, Stop(rule=rule, at=now, actor=actor, reason=reason)))
+
+
+def _stop(store: Store, halt: Stop) -> None:
     with store.write() as unit:
-        unit.control.stop(Stop(rule=rule, at=now, actor=actor, reason=reason))
-        unit.audit.append([_entry(unit, now, "stopped", actor, rule=rule, reason=reason)])
+        unit.control.stop(halt)
+        unit.audit.append([_entry(unit, halt.at, "stopped", halt.actor, rule=halt.rule, reason=halt.reason)])
 
 
 def start(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> bool:

@@ -7,20 +7,29 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError
+from triage.fleet import Fleet
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.store.database import SqlStore
-from triage.store.postgres import PostgresStore, is_postgres_url, upgrade_postgres
 from triage.worker import Worker
 
+if TYPE_CHECKING:
+    from triage.store.postgres import PostgresStore
+
 SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgresql+psycopg://", "postgres://")
+
+
+FLEET_CONNECTIONS = 64
+"""The most connections that a process with several organisations opens."""
 
 
 class SystemClock:
@@ -57,8 +66,8 @@ def open_store(url: str, org: str) -> Store:
         ConfigError: anything else.
         StoreError: a PostgreSQL database whose schema is not up to date; it names `triage db upgrade`.
     """
-    if is_postgres_url(url):
-        return PostgresStore(url, org)
+    if url.startswith(POSTGRES):
+        return open_postgres(url, org)
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
     return SqlStore(Path(url.removeprefix(SQLITE)), org)
@@ -66,10 +75,32 @@ def open_store(url: str, org: str) -> Store:
 
 def upgrade_store(url: str, org: str) -> None:
     """Bring the schema at *url* up to date, or make it; a file is copied first."""
-    if is_postgres_url(url):
+    if url.startswith(POSTGRES):
+        from triage.store.postgres import upgrade_postgres
+
         upgrade_postgres(url)
     else:
         open_store(url, org).close()
+
+
+def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore:
+    """Return the store at *url* on PostgreSQL. Its driver takes a while to import, and a file does not need it."""
+    from triage.store.postgres import PostgresStore
+
+    return PostgresStore(url, org, connections=connections)
+
+
+def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
+    """
+    Return the workers of *orgs*, or of every organisation with a policy in force where none is named, on PostgreSQL.
+
+    Raises:
+        ConfigError: *url* is a file, which has one worker for one organisation at a time.
+    """
+    if not url.startswith(POSTGRES):
+        raise ConfigError("several organisations in one process need PostgreSQL: a file has one worker at a time")
+    store = open_postgres(url, orgs[0] if orgs else "", connections=FLEET_CONNECTIONS)
+    return Fleet(lambda: orgs or store.orgs(), lambda org: open_worker(store.for_org(org), sink))
 
 
 def open_sink(spec: str) -> Sink:
@@ -89,13 +120,19 @@ def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None) -> Worker
 
 
 @contextmanager
-def stop_on_signals(worker: Worker) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set, for `Worker.run`: what has been begun is finished first."""
+def stop_on_signals(worker: Worker | None = None) -> Iterator[threading.Event]:
+    """
+    Yield an event that SIGINT and SIGTERM set, for `Worker.run` and `Fleet.run`: what has been begun is finished first.
+
+    Args:
+        worker: Woken at once; a fleet wakes its own.
+    """
     stop = threading.Event()
 
     def ask(_signal: int, _frame: object) -> None:
         stop.set()
-        worker.clock.wake()
+        if worker is not None:
+            worker.clock.wake()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""A million open timers on PostgreSQL: lateness in real time, fires and actions with 1, 2, 4 workers, and PGQueuer's."""
+"""A million open timers on PostgreSQL: lateness, fires and actions with 1, 2, 4 workers, beside SQLite and PGQueuer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pgqueuer import PsycopgDriver, Queries
 from tests.benchmarks import bench_timers
 from tests.support.bulk import fill
 from tests.support.postgres import Databases, Server
-from tests.support.raw_sink import RawSink, calls
+from tests.support.raw_sink import calls
 from triage.domain.instant import DAY, HOUR, MINUTE
 from triage.publishing import publish
 from triage.sinks import StoreSink

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import Databases, Server
-from tests.support.raw_sink import calls
+from tests.support.raw_sink import RawSink, calls
 from triage.domain.instant import HOUR
 from triage.domain.work import Event
 from triage.engine import PureEngine
@@ -23,6 +24,7 @@ from triage.errors import StoreError
 from triage.ports import EffectFilter
 from triage.publishing import publish
 from triage.sinks import StoreSink
+from triage.steering import stop as steering_stop
 from triage.store.postgres import PostgresStore
 from triage.testing import SMALL_POLICY
 from triage.wiring import open_worker
@@ -165,3 +167,56 @@ def test_nothing_is_lost_or_stuck_when_workers_and_the_server_are_killed(server:
 def test_nothing_is_lost_or_stuck_in_20000_actions(server: Server, tmp_path: Path) -> None:
     """20,000 actions, 4 workers, 16 kills of one, 6 of PostgreSQL."""
     run(server, tmp_path / "out", 20_000, kills=16, crashes=6, seed=2)
+
+
+def test_a_worker_is_red_while_the_server_is_gone_and_well_again_after(server: Server, tmp_path: Path) -> None:
+    """Nothing is due all the while: health must not need work to recover."""
+    url = Databases(server.url()).new()
+    prepare(url, 1)
+    store = PostgresStore(url, "acme")
+    worker = open_worker(store, RawSink(tmp_path / "out"))
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: len(calls(tmp_path / "out")) == 1)
+    server.kill()
+    wait_for(lambda: not worker.health.ok, 10)
+    assert "cannot be reached" in worker.health.fault
+    server.start()
+    wait_for(lambda: worker.health.ok, 10)
+    stop.set()
+    thread.join(10)
+    worker.close()
+    store.close()
+
+
+@pytest.mark.parametrize("what", ["publication", "stop"])
+def test_a_running_worker_follows_within_a_second(postgres: Databases, tmp_path: Path, what: str) -> None:
+    """A new rule fires, or a halt holds, at a worker that was asleep."""
+    url = postgres.new()
+    prepare(url, 1)
+    store, steering = PostgresStore(url, "acme"), PostgresStore(url, "acme")
+    worker = open_worker(store, RawSink(tmp_path / "out"))
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: len(calls(tmp_path / "out")) == 1)
+    now = worker.clock.now()
+    if what == "stop":
+        steering_stop(steering, now, actor="test")
+    new_rule = SMALL_POLICY | {"rules.yaml": SMALL_POLICY["rules.yaml"].replace("age >= 1h", "age >= 59m")}
+    publish(steering, PureEngine(), new_rule, now, actor="test", virtual=True)
+    changes = {"Status": "New", "Priority": "Low", "OwnerId": "005A"}
+    late = Event(at=now - HOUR, type="created", event_id="x", object="Case", id="x", changes=changes)
+    other = open_worker(steering, StoreSink())
+    other.ingest([late], now, source="log", live_from=0)
+    if what == "publication":
+        wait_for(lambda: len(calls(tmp_path / "out")) == 2, 1)
+    else:
+        time.sleep(1)
+        assert len(calls(tmp_path / "out")) == 1
+    stop.set()
+    thread.join(10)
+    for one in (worker, other):
+        one.close()
+        one.store.close()

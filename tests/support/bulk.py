@@ -41,9 +41,7 @@ def fill(url: str, worker: Worker, rows: int, due_of: Callable[[int], int], pref
 def _template(worker: Worker) -> str:
     """Return the facts of a case as they are stored after its first decision, with an id and an instant to replace."""
     changes = {"Status": "New", "Priority": "Low", "OwnerId": "005A"}
-    created = Event(
-        at=TEMPLATE_AT, type="created", event_id="template", object="Case", id="TEMPLATE", changes=changes
-    )
+    created = Event(at=TEMPLATE_AT, type="created", event_id="template", object="Case", id="TEMPLATE", changes=changes)
     worker.ingest([created], worker.clock.now(), source="template", live_from=0)
     with worker.store.read() as unit:
         found = unit.records.get(["Case/TEMPLATE"])["Case/TEMPLATE"]

@@ -20,17 +20,18 @@ from triage.cli.common import (
     store_option,
 )
 from triage.cli.offline import instant_option, print_explanation
+from triage.config import Settings
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.work import Event
 from triage.engine import PureEngine
-from triage.errors import IntakeError, StoreError
+from triage.errors import ConfigError, IntakeError, StoreError
 from triage.explain import customer_text, explain
 from triage.intake.event import parse_event
 from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
 from triage.steering import cancel, release_keys, retry
-from triage.wiring import SystemClock, open_sink, open_worker, stop_on_signals
+from triage.wiring import SystemClock, open_fleet, open_sink, open_worker, stop_on_signals
 from triage.wording import action_text, reason_text
 
 STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed")
@@ -91,14 +92,22 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
     "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
 )
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+@click.option("--org", "orgs", multiple=True, help="Serve this organisation; may be given several times (PostgreSQL).")
+@click.option("--all-orgs", is_flag=True, help="Serve every organisation in the database (PostgreSQL).")
 @store_option
 @as_json
-def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
+def run(sink: str, drain: bool, orgs: tuple[str, ...], all_orgs: bool, url: str | None, as_json: bool) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
-    Every rule starts in mode observe: nothing is sent until `triage rules promote`.
+    Every rule starts in mode observe: nothing is sent until `triage rules promote`. On PostgreSQL any number of workers
+    may run at once; with several organisations none waits for another's backlog.
     """
+    if (orgs or all_orgs) and not drain:
+        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, sink)
+        return
+    if orgs or all_orgs:
+        raise ConfigError("--drain works for the one organisation of TRIAGE_ORG")
     with opened_store(url) as store:
         worker = open_worker(store, open_sink(sink))
         with store.read() as unit:
@@ -114,6 +123,15 @@ def run(sink: str, drain: bool, url: str | None, as_json: bool) -> None:
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; lateness in ms: {report}")
         worker.close()
+
+
+def run_fleet(url: str, orgs: tuple[str, ...], sink: str) -> None:
+    """Serve several organisations until Ctrl-C."""
+    fleet = open_fleet(url, orgs, open_sink(sink))
+    click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
+    with stop_on_signals() as stop:
+        fleet.run(stop)
+    click.echo("stopped")
 
 
 @click.command()

@@ -25,8 +25,6 @@ from triage.store.migrate import require_newest, upgrade_server
 from triage.store.tables import policy
 from triage.store.tuning import faults_of
 
-SCHEMES = ("postgresql://", "postgresql+psycopg://", "postgres://")
-
 SETTINGS = (
     # A worker that has lost its network must not keep rows locked, and a wait for a lock must end in a message.
     "SET idle_in_transaction_session_timeout = '60s'",
@@ -141,11 +139,6 @@ class PostgresStore:
     def _raw(self) -> psycopg.Connection[tuple[object, ...]]:
         plain = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(plain, autocommit=True, **REACHING)
-
-
-def is_postgres_url(url: str) -> bool:
-    """Tell whether *url* names a PostgreSQL server."""
-    return url.startswith(SCHEMES)
 
 
 def parsed_url(url: str) -> URL:
