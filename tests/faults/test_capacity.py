@@ -88,6 +88,7 @@ def work(url: str, out: Path, workers: int, records: int, capacity: int) -> None
         for process in crew:
             assert process.stdout is not None
             process.stdout.readline()
+            process.stdout.close()
             process.send_signal(signal.SIGTERM)
         ended = [process.wait(60) for process in crew]
     assert ended == [0] * workers

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.postgres import Databases, Server
 from tests.support.raw_sink import RawSink, calls
-from triage.domain.instant import HOUR
+from triage.domain.instant import HOUR, MINUTE
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.errors import StoreError
@@ -71,6 +71,8 @@ class Crew:
         process = self._processes.pop(chance.randrange(WORKERS))
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
         self._processes.append(self._start())
 
     def stop(self) -> list[int]:
@@ -78,6 +80,7 @@ class Crew:
         for process in self._processes:
             assert process.stdout is not None
             process.stdout.readline()
+            process.stdout.close()
             process.send_signal(signal.SIGTERM)
         return [process.wait(60) for process in self._processes]
 
@@ -207,13 +210,14 @@ def test_a_running_worker_follows_within_a_second(postgres: Databases, tmp_path:
     new_rule = SMALL_POLICY | {"rules.yaml": SMALL_POLICY["rules.yaml"].replace("age >= 1h", "age >= 59m")}
     publish(steering, PureEngine(), new_rule, now, actor="test", virtual=True)
     changes = {"Status": "New", "Priority": "Low", "OwnerId": "005A"}
-    late = Event(at=now - HOUR, type="created", event_id="x", object="Case", id="x", changes=changes)
+    # Old enough for the new rule a second from now, and for the old one much later.
+    late = Event(at=now - 59 * MINUTE + 1_000, type="created", event_id="x", object="Case", id="x", changes=changes)
     other = open_worker(steering, StoreSink())
     other.ingest([late], now, source="log", live_from=0)
     if what == "publication":
-        wait_for(lambda: len(calls(tmp_path / "out")) == 2, 1)
+        wait_for(lambda: len(calls(tmp_path / "out")) == 2, 2)
     else:
-        time.sleep(1)
+        time.sleep(2)
         assert len(calls(tmp_path / "out")) == 1
     stop.set()
     thread.join(10)
