@@ -32,6 +32,7 @@ from triage.rules.sections import (
     read_words,
 )  # fmt: skip
 from triage.rules.shapes import Entry, read, unknown
+from triage.rules.standard import STANDARD
 
 DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
@@ -61,7 +62,7 @@ def read_folder(path: str | Path) -> dict[str, str]:
     Return the text of every *.yaml file below *path* by its relative posix name, sorted.
 
     Raises:
-        ConfigError: no such folder, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
+        ConfigError: no such folder, none in it, a link that leaves it, a file that is not UTF-8 or larger than 2 MiB.
     """
     root = Path(path)
     if not root.is_dir():
@@ -77,6 +78,8 @@ def read_folder(path: str | Path) -> dict[str, str]:
             faults.append(Fault(name, *place, str(cause)))
     if faults:
         raise ConfigError(faults)
+    if not texts:
+        raise ConfigError(f"{root} holds no *.yaml file: name the folder that holds the policy's files")
     return texts
 
 
@@ -109,17 +112,24 @@ def load_policy(texts: Mapping[str, str]) -> PolicyDocument:
     """
     Return the policy that *texts* (file name to text) state together, typed and checked.
 
-    Sections may stand in any file; a name declared twice is refused, naming both places.
+    Sections may stand in any file; a name declared twice is refused, naming both places. Where one file cannot be read
+    at all, names are not looked up: what it declares would be missing everywhere else.
 
     Raises:
         ConfigError: with every fault of every file, by file and line.
     """
     files = _Files(texts)
+    if files.unread:
+        raise _faults_of(files)
     document = _with_rules(_with_milestones(_base(files), files), files)
-    faults = [fault for page in files.pages for fault in page.faults]
-    if faults:
-        raise ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
+    if any(page.faults for page in files.pages):
+        raise _faults_of(files)
     return structs.replace(document, texts=dict(sorted(texts.items())))
+
+
+def _faults_of(files: _Files) -> ConfigError:
+    faults = (fault for page in files.pages for fault in page.faults)
+    return ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
 
 
 class _Named(Struct, frozen=True):
@@ -132,15 +142,17 @@ class _Named(Struct, frozen=True):
 
 
 class _Files:
-    """All files as read by shape, and their sections merged by name."""
+    """All files as read by shape, and their sections merged by name; `unread` where one of them is no YAML."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
+        self.unread = False
         self.pages: list[Page] = []
         self.entries: list[tuple[Entry, Page]] = []
         self._sections: dict[tuple[str, ...], dict[str, _Named]] = {}
         for name in sorted(texts):
             node, page = read_tree(name, texts[name])
             self.pages.append(page)
+            self.unread = self.unread or (node is None and bool(page.faults))
             entry = read(FILE, node, page) if node is not None else None
             if entry is not None:
                 self.entries.append((entry, page))
@@ -199,7 +211,8 @@ def _base(files: _Files) -> PolicyDocument:
     calendars = files.section("calendars")
     templates = files.section("templates")
     document = PolicyDocument(
-        objects={name: read_object(name, found.value, found.page) for name, found in objects.items()},
+        objects=_standard(files, objects)
+        | {name: read_object(name, found.value, found.page) for name, found in objects.items()},
         calendars={
             name: read_calendar(name, found.value, found.page) or CalendarDefinition(tz="UTC", name=name)
             for name, found in calendars.items()
@@ -214,6 +227,13 @@ def _base(files: _Files) -> PolicyDocument:
         _check_calendar(found, document.calendars)
     directory = _directory(files, Known.of(document, ""))
     return structs.replace(document, directory=directory, safety=_safety(files, directory))
+
+
+def _standard(files: _Files, declared: Collection[str]) -> dict[str, ObjectConfig]:
+    """Return the standard objects that rules or milestones are for and no file declares."""
+    named = {entry.get("object", "Case") for entry, _ in files.entries if "rules" in entry.keys}
+    named |= {found.value.get("object") for found in files.section("milestones").values()}
+    return {name: config for name, config in STANDARD.items() if name in named and name not in declared}
 
 
 def _check_calendar(found: _Named, calendars: Collection[str]) -> None:
@@ -267,7 +287,7 @@ def _with_milestones(document: PolicyDocument, files: _Files) -> PolicyDocument:
             found.page.fault(place, unknown("object", owner, document.objects), len(owner))
         spec = read_milestone(name, found.value, Known.of(document, owner), found.page)
         milestones += [spec] if spec else []
-    objects: dict[str, ObjectConfig] = {}
+    objects = dict(document.objects)
     for name, found in files.section("objects").items():
         closing = read_closing(found.value, Known.of(document, name), found.page)
         objects[name] = structs.replace(document.objects[name], closed_when=closing)

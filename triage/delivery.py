@@ -9,12 +9,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.again import again
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.work import Event, WorkItem
 from triage.errors import SinkBusy, SinkError, SinkLimit, StoreError, StoreLost, TriageError
-from triage.ports import Clock, Compiled, Effect, Engine, Finish, Receipt, Sink, State, Store, Unit
+from triage.ports import (
+    Clock,
+    Compiled,
+    Effect,
+    EffectFilter,
+    Engine,
+    Finish,
+    Receipt,
+    Sink,
+    State,
+    Store,
+    Unit,
+    record_key,
+)
 from triage.turn import Turn, entry_of
 
 EVERYTHING = "*"
@@ -157,10 +171,13 @@ class Delivery:
                 stopped=sorted(self._stops),
             )
             turn = Turn(unit, self._engine, self._policy(unit), now)
-            turn.load(sorted({effect.record for effect in claimed}), lock=False)
+            named = {name for effect in claimed for name in (effect.record, *_told_of(effect))}
+            turn.load(sorted(named), lock=False)
             kept = []
             for effect in claimed:
                 state, why = self._checked(effect, turn, now)
+                if "digest" in effect.action.params:
+                    effect, why = self._gathered(effect, why, turn, unit, now)
                 if not why:
                     kept.append(effect)
                     continue
@@ -179,6 +196,34 @@ class Delivery:
             return "cancelled", self._engine.still_holds(facts, turn.policy, effect.action, now)
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
+
+    def _gathered(self, effect: Effect, why: str, turn: Turn, unit: Unit, now: int) -> tuple[Effect, str]:
+        """
+        Return a digest with what may still be told, and why nothing may, if so; *why* speaks against its own line.
+
+        A line of a halted rule leaves the digest and waits as a message of its own; one that ceased is cancelled.
+        """
+        kept = []
+        for line in effect.action.params["digest"]:
+            key = str(line.get("key", effect.action.key))
+            if key == effect.action.key:
+                kept += [] if why else [line]
+                continue
+            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",)))), None)
+            if one is None:
+                continue
+            if one.action.rule in self._stops:
+                unit.outbox.change([key], "ready", run_at=now)
+                turn.note(entry_of(one.action, unit.org, "planned", now, why="its rule is halted: out of the digest"))
+                continue
+            state, ceased = self._checked(one, turn, now)
+            if ceased:
+                unit.outbox.change([key], state, run_at=0, error=ceased)
+                turn.note(entry_of(one.action, unit.org, state, now, why=ceased))
+            else:
+                kept.append(line)
+        told = replace(effect.action, params=effect.action.params | {"digest": kept})
+        return replace(effect, action=told), "" if kept else why or "nothing in it holds any longer"
 
     def _send(self, effect: Effect) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
@@ -202,7 +247,8 @@ class Delivery:
                 # Who cannot ask whether it was halted does not send: the effect goes back.
                 return True
             self._stops_read = now
-        return EVERYTHING in self._stops or effect.action.rule in self._stops
+        rules = {effect.action.rule, *(line["rule"] for line in effect.action.params.get("digest", ()))}
+        return EVERYTHING in self._stops or not self._stops.isdisjoint(rules)
 
     def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
         if isinstance(fault, SinkLimit):
@@ -251,18 +297,13 @@ class Delivery:
             # Records before effects, as in firing: two that lock in one order cannot wait for each other.
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
             held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
-            done: list[tuple[Action, Event]] = []
-            for outcome in outcomes:
-                action = outcome.effect.action
-                if action.key not in held:
-                    continue
+            kept = [outcome for outcome in outcomes if outcome.effect.action.key in held]
+            for outcome in kept:
                 if outcome.event:
                     turn.note(self._entry(outcome, unit.org, at))
                 if outcome.state in ("done", "dead"):
                     turn.free(outcome.effect)
-                event = self._engine.effect_event(action, policy, at) if outcome.state == "done" else None
-                if event is not None and turn.known(outcome.effect.record) is not None:
-                    done.append((action, event))
+            done = self._effects(turn, policy, kept, at)
             events, before = _returned(turn, done, unit.org, at)
             turn.settle()
             unit.intake.add(EFFECTS, events)
@@ -271,6 +312,15 @@ class Delivery:
             if pause:
                 unit.control.pause(pause)
         return len(outcomes) - len(held)
+
+    def _effects(
+        self, turn: Turn, policy: Compiled, outcomes: Sequence[Outcome], at: int
+    ) -> list[tuple[Action, Event]]:
+        """Return what was done to records of ours, each with the event that it comes back as."""
+        done = [outcome.effect for outcome in outcomes if outcome.state == "done"]
+        found = [(effect.action, self._engine.effect_event(effect.action, policy, at)) for effect in done]
+        known = [turn.known(effect.record) is not None for effect in done]
+        return [(action, event) for (action, event), ours in zip(found, known, strict=True) if event and ours]
 
     def _entry(self, outcome: Outcome, org: str, at: int) -> AuditEntry:
         body: dict[str, Any] = {"attempt": outcome.attempt, "sink": self._sink.name}
@@ -297,6 +347,11 @@ def _returned(
         if happened.before is not None and happened.after is not None:
             before[action.key] = changes(happened.before, happened.after)
     return events, before
+
+
+def _told_of(effect: Effect) -> list[str]:
+    """Return the records that a digest tells of."""
+    return [record_key(line["object"], line["id"]) for line in effect.action.params.get("digest", ())]
 
 
 def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec import Struct
 
 from triage.config import load_policy, read_folder
 from triage.domain.instant import MINUTE, format_duration, format_instant
 from triage.errors import TriageError
-from triage.ports import Store, Unit
+from triage.ports import Effect, EffectFilter, Store, Unit
 from triage.rules.analysis import analyse
 
 LATE = MINUTE
@@ -25,23 +26,42 @@ class Check(Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
-def examine(store: Store, folder: str, now: int) -> tuple[Check, ...]:
-    """Return every check on *store* and the policy files in *folder*, as of *now*."""
-    checks = [_files(folder), _database(store)]
+RETRYING_SHOWN = 1_000
+"""How many waiting effects are looked through for those that failed before."""
+
+
+def examine(store: Store, folder: str, now: int, *, named: bool = True) -> tuple[Check, ...]:
+    """
+    Return every check on *store* and the policy files in *folder*, as of *now*.
+
+    Args:
+        named: Somebody named *folder*; one that is only the default need not be there.
+    """
+    checks = [_files(folder, named), _database(store)]
     with store.read() as unit:
         looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
         checks += [look(unit, now) for look in looks]
     return tuple(checks)
 
 
-def _files(folder: str) -> Check:
+def retrying(unit: Unit) -> list[Effect]:
+    """Return effects that wait to be sent again because the sink refused them, the oldest first; not all of a crowd."""
+    waiting = unit.outbox.find(EffectFilter(states=("ready", "leased"), limit=RETRYING_SHOWN))
+    return [effect for effect in waiting if effect.error]
+
+
+def _files(folder: str, named: bool) -> Check:
+    if not Path(folder).is_dir():
+        fix = "name it with --policy or TRIAGE_POLICY"
+        found = f"{folder} is not a folder" if named else "not looked at: no folder was named"
+        return Check(name="policy files", mark="fault" if named else "ok", found=found, fix=fix)
     try:
         findings = analyse(load_policy(read_folder(folder)))
     except TriageError as cause:
         first = str(cause).splitlines()[0]
         return Check(name="policy files", mark="fault", found=first, fix=f"triage rules check {folder}")
     if findings:
-        found = f"{len(findings)} findings"
+        found = f"{len(findings)} finding" if len(findings) == 1 else f"{len(findings)} findings"
         return Check(name="policy files", mark="warning", found=found, fix=f"triage rules check {folder}")
     return Check(name="policy files", found=f"{folder} is valid")
 
@@ -67,7 +87,7 @@ def _timers(unit: Unit, now: int) -> Check:
     due = unit.records.next_due()
     counts = unit.records.count()
     if due is not None and due < now - LATE:
-        found = f"the next timer is {format_duration(now - due)} overdue"
+        found = f"the next timer is {format_duration((now - due) // MINUTE * MINUTE)} overdue"
         return Check(name="timers", mark="fault", found=found, fix="start a worker: triage run")
     return Check(name="timers", found=", ".join(f"{count} {name}" for name, count in counts.items()))
 
@@ -77,6 +97,12 @@ def _actions(unit: Unit, now: int) -> Check:
     found = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet"
     if counts.get("dead"):
         return Check(name="actions", mark="fault", found=found, fix="triage actions list --state dead")
+    failing = retrying(unit)
+    if failing:
+        found = f"{found}; {len(failing)} being retried: {failing[0].error}"
+        return Check(
+            name="actions", mark="warning", found=found, fix="mend the sink; triage actions list --state ready"
+        )
     return Check(name="actions", found=found)
 
 

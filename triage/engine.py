@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from triage import pipeline, safety
@@ -30,14 +32,24 @@ class PureEngine:
         return compile_policy(load_policy(texts), modes, virtual=virtual)
 
     def outlines(self, texts: Mapping[str, str]) -> Mapping[str, Outline]:
-        """Return every rule in short. A change of any calendar or milestone changes them all: what is true may move."""
+        """
+        Return every rule in short.
+
+        All change with a calendar, a milestone, a list of words or the field map, and the entries of a first-match set
+        with any of them: what is true, or who holds the record, may move without a word of the rule itself.
+        """
         policy = compile_policy(load_policy(texts))
         document = policy.document
-        shared = hashlib.sha256(repr((document.calendars, document.milestones, document.words)).encode()).hexdigest()
-        return {
-            name: Outline(hashlib.sha256(f"{rule.digest}|{shared}".encode()).hexdigest(), rule.mode)
-            for name, rule in policy.rules.items()
-        }
+        hours = {name: calendar.digest for name, calendar in sorted(policy.calendars.items())}
+        shared = [hours, *map(_meaning, (document.objects, document.milestones, document.words))]
+        found: dict[str, Outline] = {}
+        for rule_set in document.rule_sets:
+            entries = [rule.digest for rule in rule_set.rules] if rule_set.match == "first_match" else []
+            around = [rule_set.object, rule_set.match, rule_set.reevaluate_on, entries, shared]
+            for rule in rule_set.rules:
+                text = msgspec.json.encode([rule.digest, around], order="sorted")
+                found[rule.id] = Outline(hashlib.sha256(text).hexdigest(), rule.mode)
+        return found
 
     def observe(
         self, facts: Facts | None, event: Event, policy: Policy, related: Mapping[tuple[str, str], Any], org: str
@@ -98,9 +110,24 @@ class PureEngine:
         found = ((spec.object, facts.item.fields.get(f"{spec.alias}.id")) for spec in part.spec.related)
         return tuple((object_name, str(identity)) for object_name, identity in found if identity)
 
+    def watches_owners(self, policy: Policy) -> bool:
+        """Tell whether any rule of any object looks at a record's owner."""
+        return any(part.uses_owner for part in policy.objects.values())
+
     def agents(self, policy: Policy) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
         return policy.directory.agents
+
+
+def _meaning(value: Any) -> Any:
+    """Return *value* as plain data without the places in files that it was read from: a comment changes nothing."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _meaning(part) for name, part in msgspec.structs.asdict(value).items() if name != "at"}
+    if isinstance(value, Mapping):
+        return {str(name): _meaning(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_meaning(part) for part in value]
+    return str(value) if isinstance(value, Fraction) else value
 
 
 def _taken_back(action: Action, policy: Policy) -> str:

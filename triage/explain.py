@@ -7,6 +7,7 @@ Pure, from facts and policy. `for_customer` is the same without scores, rules, m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,8 +18,11 @@ from triage.calendars.describe import ledger_text
 from triage.calendars.wall_time import WallTime
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import SECOND, format_duration, format_instant
+from triage.domain.work import Value
+from triage.observe import is_queue
 from triage.pipeline import decide
-from triage.policy import Policy
+from triage.policy import ObjectPolicy, Policy
+from triage.ports import Effect
 from triage.rules.compile import CompiledRule
 from triage.sla.clocks import NEVER
 from triage.sla.milestones import due, paused_ms, violated
@@ -52,7 +56,11 @@ class Miss(Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """All of it for one record at one instant. `next_at` is when something can next happen, `next_why` what."""
+    """
+    All of it for one record at one instant. `next_at` is when something can next happen, `next_why` what.
+
+    `not_begun` names the milestones of its object that have not run on it.
+    """
 
     object: str
     id: str
@@ -66,6 +74,14 @@ class Explanation(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     next_at: int | None
     next_why: str
+    not_begun: tuple[str, ...] = ()
+
+
+class Change(NamedTuple):
+    """A field as it was before actions of ours, and as they left it (None: missing)."""
+
+    was: Any
+    now: Any
 
 
 def explain(facts: Facts, policy: Policy, now: int) -> Explanation:
@@ -87,6 +103,7 @@ def explain(facts: Facts, policy: Policy, now: int) -> Explanation:
         warnings=facts.item.warnings,
         next_at=decision.next_at,
         next_why=decision.next_why,
+        not_begun=_not_begun(facts, policy),
     )
 
 
@@ -94,6 +111,11 @@ def promises(facts: Facts, policy: Policy, now: int) -> tuple[Promise, ...]:
     """Return every run of every milestone of the record, the earlier runs of recurring ones first."""
     states = (*facts.memory.past_milestones, *facts.memory.milestones)
     return tuple(_promise(state, facts, policy, now) for state in states)
+
+
+def _not_begun(facts: Facts, policy: Policy) -> tuple[str, ...]:
+    begun = {state.name for state in (*facts.memory.past_milestones, *facts.memory.milestones)}
+    return tuple(spec.name for spec in policy.objects[facts.item.object].milestones if spec.name not in begun)
 
 
 def _promise(state: MilestoneState, facts: Facts, policy: Policy, now: int) -> Promise:
@@ -165,21 +187,73 @@ def _override_text(facts: Facts, number: int) -> str:
     return f"{override.action} of {rules} {until} by {override.actor or 'somebody'}: {override.reason}"
 
 
-def customer_text(facts: Facts, policy: Policy, now: int, done: Sequence[str] = ()) -> str:
+def customer_text(facts: Facts, policy: Policy, now: int, done: Sequence[Effect] = ()) -> str:
     """
-    Return what a customer may be told: the promises, the hours counted, and that it was passed on; nothing else.
+    Return what a customer may be told: the promises as they were made, the hours counted, and what has changed.
 
     Args:
-        done: Kinds of actions that were done on the record, in order (`reassign`, `reprioritise`, ..).
+        done: The effects that were done on the record. What was put back since, or changed by somebody else, is not
+            told; a target that an effect of ours moved is told as it was before.
     """
     lines = [f"Your request {facts.item.id}, received {format_instant(facts.item.created_at)}"]
-    for promise in promises(facts, policy, now):
-        lines += _customer_promise(promise)
-    told = {"reassign": "handed to a specialist", "move": "moved to another team", "reprioritise": "given more urgency"}
-    steps = [told[kind] for kind in done if kind in told]
+    for state in facts.memory.past_milestones:
+        lines += _customer_promise(_promise(state, facts, policy, now))
+    for state in facts.memory.milestones:
+        lines += _customer_promise(_promise(_as_promised(state, facts, policy, done), facts, policy, now))
+    steps = _told(our_changes(facts, done), policy.objects[facts.item.object], policy)
     if steps:
         lines.append(f"What we did: {', then '.join(steps)}.")
     return "\n".join(lines)
+
+
+def our_changes(facts: Facts, done: Sequence[Effect], since: int = 0) -> dict[str, Change]:
+    """
+    Return the fields that *done* effects after *since* changed and nobody has touched afterwards.
+
+    Each with its value before the first of an unbroken run of them: what they put back themselves is no change.
+    """
+    found: dict[str, Change] = {}
+    for effect in sorted(done, key=lambda one: (one.done_at or 0, one.seq)):
+        for name, values in effect.before.items() if (effect.done_at or 0) > since else ():
+            earlier = found.get(name)
+            unbroken = earlier is not None and earlier.now == values["was"]
+            found[name] = Change(earlier.was if earlier is not None and unbroken else values["was"], values["is"])
+    fields = facts.item.fields
+    return {name: one for name, one in found.items() if one.now == fields.get(name) and one.was != one.now}
+
+
+def _as_promised(state: MilestoneState, facts: Facts, policy: Policy, done: Sequence[Effect]) -> MilestoneState:
+    """Return *state* with the target that it would have without our own changes since its start."""
+    milestone = next((one for one in policy.objects[facts.item.object].milestones if one.name == state.name), None)
+    changes = our_changes(facts, done, state.start)
+    if milestone is None or not changes:
+        return state
+    untouched: dict[str, Value] = {name: value for name, value in facts.item.fields.items() if name not in changes}
+    untouched |= {name: change.was for name, change in changes.items() if change.was is not None}
+    if milestone.target(untouched) == milestone.target(facts.item.fields):
+        return state
+    return replace(state, target=milestone.target(untouched))
+
+
+def _told(changes: dict[str, Change], part: ObjectPolicy, policy: Policy) -> list[str]:
+    told = []
+    spec = part.specs.get("priority")
+    ladder = spec.values if spec is not None and spec.ordered else ()
+    if "owner" in changes:
+        told.append(
+            "moved to another team" if is_queue(changes["owner"].now, policy) else "handed to another colleague"
+        )
+    if "priority" in changes:
+        told.append(f"given {_direction(changes['priority'], ladder)} urgency")
+    return told
+
+
+def _direction(change: Change, ladder: tuple[str, ...]) -> str:
+    if change.was in ladder and change.now in ladder:
+        return "more" if ladder.index(change.now) > ladder.index(change.was) else "less"
+    if isinstance(change.was, int | float) and isinstance(change.now, int | float):
+        return "more" if change.now > change.was else "less"
+    return "another"
 
 
 def _customer_promise(promise: Promise) -> list[str]:
@@ -187,7 +261,10 @@ def _customer_promise(promise: Promise) -> list[str]:
     if promise.allowed is None:
         return [f"{name}: no time is promised."]
     used, allowed = format_duration(promise.used * SECOND), format_duration(promise.allowed * SECOND)
-    ended = {"met": "done in time", "missed": "we were late", "paused": "paused while we wait for you"}
+    ended = {
+        "met": "done in time", "missed": "not done within that time", "paused": "paused while we wait for you",
+        "stopped": "no longer needed",
+    }  # fmt: skip
     lines = [
         f"{name}: promised within {allowed} of service hours; {used} counted; {ended.get(promise.state, 'under way')}."
     ]

@@ -62,7 +62,18 @@ def observe(facts: Facts | None, event: Event, policy: Policy, related: Related,
         return _settle(Facts(org=org, item=blank), _created(blank, event, part, policy, related), event, part, policy)
     if event.type == "created":
         raise IntakeError("created a second time", event.id)
+    if facts.item.deleted or facts.item.fields.get("is_closed") is True:
+        facts = replace(facts, item=_caught_up(facts.item, part, related))
     return _settle(facts, _applied(facts.item, event, part, policy, related), event, part, policy)
+
+
+def _caught_up(item: WorkItem, part: ObjectPolicy, related: Related) -> WorkItem:
+    """Related events reach open records only: one that was closed reads what has become of the others meanwhile."""
+    fields: dict[str, Value | None] = {}
+    for relation in part.spec.related:
+        identity = str(item.fields.get(f"{relation.alias}.id", ""))
+        fields |= _read_related(related.get((relation.object, identity), {}), relation.fields)
+    return _patched(item, fields, ())
 
 
 def _created(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from triage.actions.admit import Ledger, admit, dropped, held_by
 from triage.actions.matches import Found, delivered, due_steps, holding, triggered, unchanged
-from triage.actions.plan import ordered_by_people, plan, useless
+from triage.actions.plan import astray, forbidden, ordered_by_people, plan, useless
 from triage.actions.view import View
 from triage.domain.decision import Action, Decision, Match
 from triage.domain.facts import Facts, Memory
@@ -81,21 +81,28 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
     """
     Return why *action* must no longer be done at *now*, or an empty string: what every delivery and retry asks first.
 
-    A closed or deleted record, a completed milestone, an override, a condition that ceased, or a message about a breach
-    that has happened since all cancel.
+    A closed or deleted record, a completed milestone, an override, a condition that ceased, a message about a breach
+    that has happened since, a recipient that is not allowed, and a hop too many all cancel.
     """
     if action.rule == ORDERED:
         return "the record is gone" if facts.item.deleted else ""
     rule = policy.rules.get(action.rule)
     if rule is None:
         return "the rule is no longer in the policy"
+    # A source whose clock is ahead of ours has moved the record's own time ahead.
+    now = max(now, facts.item.marks.get("event", now))
     view = View(replace(facts, fresh=()), _latched(facts, policy, now), policy, now)
     if view.closed and not rule.while_closed:
         return "the record is closed"
     override = held_by(view, action.rule)
     if override is not None:
         return f"{override.action} by {override.actor or 'somebody'}: {override.reason}"
-    return _ceased(view, action) or useless(action, _subject(action), view)
+    return (
+        _ceased(view, action)
+        or useless(action, _subject(action), view)
+        or forbidden(action, view)
+        or astray(action, view)
+    )
 
 
 def _ceased(view: View, action: Action) -> str:

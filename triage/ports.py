@@ -123,6 +123,9 @@ class Engine(Protocol):
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 
+    def watches_owners(self, policy: Compiled) -> bool:
+        """Tell whether any rule looks at a record's owner: then what one of them holds concerns all of theirs."""
+
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
 
@@ -375,7 +378,7 @@ class Outbox(Protocol):
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand; a lease on them ends."""
+        """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
@@ -397,9 +400,16 @@ class Audit(Protocol):
         """Write *entries* in order."""
 
     def lines(
-        self, *, record: str = "", key: str = "", event: str = "", after: int = 0, limit: int | None = None
+        self,
+        *,
+        record: str = "",
+        key: str = "",
+        event: str = "",
+        after: int = 0,
+        limit: int | None = None,
+        last: bool = False,
     ) -> list[AuditRow]:
-        """Return lines above seq *after*, in order."""
+        """Return lines above seq *after*, in order: the first *limit* of them, or the *last*."""
 
     def erase(self, seqs: Sequence[int]) -> None:
         """Forget the bodies of lines; the chain still verifies."""

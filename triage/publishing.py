@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.again import again
 from triage.domain.decision import AuditEntry
+from triage.domain.work import Agent
 from triage.errors import ConfigError, StoreError
 from triage.policy import RuleMode
-from triage.ports import Engine, Outline, Store, StoredPolicy, Unit
+from triage.ports import Compiled, Engine, Outline, Store, StoredPolicy, Unit, record_key
 from triage.rules.language import Mode
 
 WAKE_BATCH = 1_000
@@ -43,6 +45,7 @@ def publish(
     actor: str,
     reason: str = "",
     virtual: bool = False,
+    earlier: Mapping[str, RuleMode] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Published:
     """
@@ -50,6 +53,7 @@ def publish(
 
     Args:
         virtual: Nothing outside is touched (demo, sandbox): every rule acts.
+        earlier: Modes for rules that the live policy does not have, of a policy that comes back.
         progress: Called with the number of records woken so far.
 
     Raises:
@@ -58,7 +62,7 @@ def publish(
     outlines = dict(engine.outlines(texts))
     with store.write() as unit:
         live = unit.policies.live()
-        modes = next_modes(live, outlines, now)
+        modes = next_modes(live, outlines, now, earlier)
         published = _make_live(unit, engine, dict(texts), modes, outlines, now, actor, reason, virtual)
     return _with_woken(published, store, now, progress)
 
@@ -94,17 +98,27 @@ def rollback(store: Store, engine: Engine, digest: str, now: int, *, actor: str,
         raise StoreError(f"{len(found)} earlier policies begin with {digest!r}: `triage policy history` lists them")
     return publish(
         store, engine, found[0].texts, now, actor=actor, reason=reason or f"rollback to {found[0].digest[:12]}",
-        virtual=found[0].virtual,
+        virtual=found[0].virtual, earlier=found[0].modes,
     )  # fmt: skip
 
 
-def next_modes(live: StoredPolicy | None, outlines: Mapping[str, Outline], now: int) -> dict[str, RuleMode]:
-    """Return each rule's mode once *outlines* are in force: as people set it, live since *now* where it changed."""
+def next_modes(
+    live: StoredPolicy | None,
+    outlines: Mapping[str, Outline],
+    now: int,
+    earlier: Mapping[str, RuleMode] | None = None,
+) -> dict[str, RuleMode]:
+    """
+    Return each rule's mode once *outlines* are in force: as people set it, live since *now* where it changed.
+
+    A rule that the live policy does not have takes the mode it had *earlier*, else it observes.
+    """
     modes: dict[str, RuleMode] = {}
+    before = earlier or {}
     for rule, outline in outlines.items():
         held = None if live is None else live.modes.get(rule)
         if live is None or held is None:
-            modes[rule] = RuleMode("observe", now)
+            modes[rule] = RuleMode(before[rule].mode if rule in before else "observe", now)
         elif live.outlines.get(rule) == outline:
             modes[rule] = held
         else:
@@ -180,8 +194,7 @@ def _make_live(
     )  # fmt: skip
     unit.policies.publish(stored)
     unit.control.set_waking(now, "")
-    known = {agent.id for agent in unit.related.agents()}
-    unit.related.save_agents([agent for agent in engine.agents(compiled) if agent.id not in known])
+    unit.related.save_agents(_declared_anew(unit, engine, compiled, before))
     body = {"digest": published.digest, "previous": published.previous, "reason": reason, "virtual": virtual}
     body |= {"added": published.added, "changed": published.changed, "removed": published.removed}
     body["modes"] = {name: mode.mode for name, mode in modes.items()}
@@ -189,6 +202,22 @@ def _make_live(
         [AuditEntry(at=now, org=unit.org, object="org", id=unit.org, event="policy_published", actor=actor, body=body)]
     )
     return published
+
+
+def _declared_anew(unit: Unit, engine: Engine, compiled: Compiled, before: StoredPolicy | None) -> list[Agent]:
+    """Return the agents whose declaration is new or changed; presence and load stay as events told them."""
+    known = {agent.id: agent for agent in unit.related.agents()}
+    declared = engine.agents(compiled)
+    held = {one.id: len(unit.records.dependents([record_key("agent", one.id)])) for one in declared}
+    declared = tuple(replace(one, load=held[one.id]) if one.id not in known else one for one in declared)
+    if before is None or not declared:
+        return [agent for agent in declared if agent.id not in known]
+    earlier = {agent.id: agent for agent in engine.agents(engine.compile(before.texts, before.modes, virtual=True))}
+    changed = [agent for agent in declared if agent.id not in known or agent != earlier.get(agent.id)]
+    return [
+        replace(agent, presence=known[agent.id].presence, load=known[agent.id].load) if agent.id in known else agent
+        for agent in changed
+    ]
 
 
 def _with_woken(published: Published, store: Store, now: int, progress: Callable[[int], None] | None) -> Published:

@@ -143,11 +143,13 @@ def _digested(actions: list[Action], among: set[int], over: int) -> tuple[Action
         if len(numbers) <= over:
             continue
         first = actions[numbers[0]]
-        lines = [
-            {"object": a.object, "id": a.id, "rule": a.rule, "due": a.due} for a in map(actions.__getitem__, numbers)
-        ]
+        lines = [line for a in map(actions.__getitem__, numbers) for line in a.params.get("digest") or [_line(a)]]
         actions[numbers[0]] = replace(first, params=first.params | {"digest": lines})
         for number in numbers[1:]:
             note = f"in the digest {first.key[:12]}"
             actions[number] = replace(actions[number], status="superseded", note=note)
     return tuple(actions)
+
+
+def _line(action: Action) -> dict[str, object]:
+    return {"object": action.object, "id": action.id, "rule": action.rule, "due": action.due, "key": action.key}

@@ -11,7 +11,7 @@ import msgspec
 
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant
-from triage.errors import SinkBusy
+from triage.errors import ConfigError, SinkBusy
 from triage.ports import Receipt
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -35,25 +35,35 @@ class JsonlSink:
     """
     One line a key in a file that only grows. Each line is on disk before `send` returns.
 
-    The keys are read once, at the start; a last line that a crash tore off is cut away, because its effect was never
-    reported as done. Many threads may send at once: they share one flush to disk.
+    The keys are read once, before the first line; a last line that a crash tore off is cut away then, as its effect
+    was never reported as done. Nothing is cut before: a worker that is to be refused its store must not touch what
+    the one that holds it is just writing. Many threads may send at once: they share one flush to disk.
     """
 
     name = "jsonl"
 
     def __init__(self, path: Path, *, live: bool = True) -> None:
-        """Open *path*, made where it is missing. *live*: somebody acts on the lines, so rules start in observe."""
+        """
+        Open *path*, made where it is missing.
+
+        Args:
+            live: Somebody acts on the lines, so rules start in observe.
+
+        Raises:
+            ConfigError: *path* is no file that can be written.
+        """
         self.live = live
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._keys, whole = _scan(path)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._file, whole)
-        os.lseek(self._file, whole, os.SEEK_SET)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as cause:
+            raise ConfigError(f"{path}: {cause.strerror}: the sink jsonl:PATH needs a file it can write") from cause
         self._writing = threading.Lock()
         self._flushing = threading.Lock()
-        self._written = self._end = whole
-        self._flushed = whole
+        self._begun = False
+        self._keys: set[str] = set()
+        self._end = self._flushed = 0
 
     def send(self, action: Action) -> Receipt:
         """
@@ -63,17 +73,30 @@ class JsonlSink:
             SinkBusy: the disk refused the line; nothing of it stays.
         """
         with self._writing:
-            if action.key in self._keys:
-                return Receipt(already=True)
-            self._append(_line(action))
-            self._keys.add(action.key)
+            if not self._begun:
+                self._begin()
+            already = action.key in self._keys
+            if not already:
+                self._append(_line(action))
+                self._keys.add(action.key)
             mine = self._end
+        # What is there already may be another thread's, or one whose flush failed: it is not on disk before this.
         self._flush(mine)
-        return Receipt()
+        return Receipt(already=already)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    def _begin(self) -> None:
+        try:
+            self._keys, whole = _scan(self._path)
+            os.ftruncate(self._file, whole)
+            os.lseek(self._file, whole, os.SEEK_SET)
+        except OSError as cause:
+            raise SinkBusy(f"{self._path}: {cause.strerror}") from cause
+        self._end = self._flushed = whole
+        self._begun = True
 
     def _append(self, line: bytes) -> None:
         try:
@@ -92,7 +115,10 @@ class JsonlSink:
             if self._flushed >= mine:
                 return
             end = self._end
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as cause:
+                raise SinkBusy(f"{self._path}: {cause.strerror}") from cause
             self._flushed = end
 
 

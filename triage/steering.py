@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from triage.again import again
 from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
+from triage.domain.facts import Facts
 from triage.errors import StoreError
-from triage.ports import Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
+from triage.ports import Compiled, Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
 from triage.store.codec import decode_facts, digest, encode_result
 from triage.turn import Turn, entry_of
 from triage.worker import compiled_policy
@@ -85,10 +86,26 @@ def release(
     reason: str = "",
     state: State = "backlog",
 ) -> Released:
-    """Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, oldest first; cancel what has ceased."""
+    """
+    Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, the longest due first; cancel what ceased.
+
+    What one firing planned goes together, unless it alone is more than *limit*.
+    """
     with store.write() as unit:
-        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, limit=limit, lock=True))
-        return _release(unit, engine, found, now, actor, reason)
+        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, lock=True))
+        return _release(unit, engine, _longest_due(found, limit), now, actor, reason)
+
+
+def _longest_due(found: Sequence[Effect], limit: int) -> list[Effect]:
+    firings: dict[tuple[str, str, str], list[Effect]] = {}
+    for effect in sorted(found, key=lambda one: (one.action.due, one.seq)):
+        firings.setdefault((effect.record, effect.action.step, effect.action.episode), []).append(effect)
+    chosen: list[Effect] = []
+    for effects in firings.values():
+        if len(chosen) + len(effects) > limit and chosen:
+            break
+        chosen += effects
+    return chosen[:limit]
 
 
 def release_keys(
@@ -100,10 +117,14 @@ def release_keys(
         return _release(unit, engine, found, now, actor, reason)
 
 
-def retry(store: Store, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
+def retry(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
     """Send the dead effects *keys* again, from their first attempt; raise StoreError where one is not dead."""
     with store.write() as unit:
         found = [_one(unit, key, ("dead",)) for key in keys]
+        turn = open_turn(unit, engine, now)
+        for effect in found:
+            turn.reserve(effect)
+        turn.settle()
         _move(unit, found, "ready", now, "retried_by_hand", actor, reason)
         return len(found)
 
@@ -154,12 +175,11 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
     cancelled: dict[str, str] = {}
     for effect in found:
         facts = turn.known(effect.record)
-        why = (
-            "the record is not in the store" if facts is None else engine.still_holds(facts, policy, effect.action, now)
-        )
+        why = "the record is not in the store" if facts is None else _against(engine, facts, policy, effect, now)
         if not effect.action.target:
             # Nobody could take it: `Turn.place_held` finds somebody, a release cannot.
             continue
+        why = why or _acknowledged(unit, engine, policy, effect, now)
         if why:
             cancelled[effect.action.key] = why
             turn.note(entry_of(effect.action, unit.org, "cancelled", now, actor=actor, why=why))
@@ -171,6 +191,22 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
     turn.settle()
     _move(unit, let_go, "ready", now, "released", actor, reason)
     return Released(tuple(effect.action.key for effect in let_go), cancelled)
+
+
+def _against(engine: Engine, facts: Facts, policy: Compiled, effect: Effect, now: int) -> str:
+    """Return why *effect* may not go; a digest tells of many records, and each line is judged when it leaves."""
+    return "" if "digest" in effect.action.params else engine.still_holds(facts, policy, effect.action, now)
+
+
+def _acknowledged(unit: Unit, engine: Engine, policy: Compiled, effect: Effect, now: int) -> str:
+    """Return why no acknowledgement may go: one a customer and day, whoever lets it go. One that may is counted."""
+    if effect.action.kind != "acknowledge":
+        return ""
+    daily = [one for one in engine.buckets([effect.action], policy, now, unit.org) if one.scope == "acknowledgement to"]
+    if unit.outbox.usage(daily):
+        return "the customer has been acknowledged today"
+    unit.outbox.add_usage(dict.fromkeys(daily, 1))
+    return ""
 
 
 def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:

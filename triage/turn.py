@@ -72,6 +72,7 @@ class Turn:
         self._kept: list[StoredDecision] = []
         self._entries: list[AuditEntry] = []
         self._moved_agents: dict[str, int] = {}
+        self._moved_loads: dict[str, int] = {}
         self._roster = Roster(unit.related.agents())
         self._related = RelatedView(unit)
 
@@ -145,7 +146,8 @@ class Turn:
             self.place_held()
         stored = self._plan()
         self._store_records()
-        for agent_id, at in self._moved_agents.items():
+        watched = self._moved_loads if self._engine.watches_owners(self.policy) else {}
+        for agent_id, at in {**watched, **self._moved_agents}.items():
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
         self._unit.policies.keep(self._kept, self._roster.kept)
         self._unit.audit.append(self._entries)
@@ -189,6 +191,7 @@ class Turn:
             folded = replace(folded, live_from=live_from)
         touched.setdefault(key, facts)
         self._facts[key] = replace(folded, agents=())
+        self._count(facts, folded, event.at)
         return Happened(None, None if facts is None else facts.item, folded.item)
 
     def _take_back(
@@ -196,6 +199,7 @@ class Turn:
     ) -> None:
         """Let the record *key* stand as before the instant, and refuse the events of its own."""
         item = self._facts[key].item
+        self._count(self._facts[key], before, events[0].at)
         if before is None:
             del self._facts[key]
         else:
@@ -207,12 +211,29 @@ class Turn:
             # One record's fault must not keep the event of another from the others.
             self._entries.append(self._failed_entry(item, fault))
 
+    def _count(self, before: Facts | None, after: Facts | None, at: int) -> None:
+        """Count a record that has come to an owner, or left one: rules may look at how much each of them holds."""
+        was, now = self._holder(before), self._holder(after)
+        self._roster.moved(was, now)
+        for agent_id in (was, now) if was != now else ():
+            agent = self._roster.get(agent_id)
+            if agent is not None and agent.capacity is not None:
+                self._moved_loads[agent_id] = at
+
+    def _holder(self, facts: Facts | None) -> str:
+        """Return who holds an open record, an empty string for nobody."""
+        if facts is None or not self._engine.is_open(facts, self.policy):
+            return ""
+        return str(facts.item.fields.get("owner") or "")
+
     def _fold_agent(self, event: Event) -> None:
         held = self._roster.get(event.id)
         agent = changed_agent(held, event)
         if held is None:
-            owned = len(self._unit.records.dependents([record_key("agent", event.id)]))
-            agent = replace(agent, load=agent.load or owned)
+            stored = self._unit.records.dependents([record_key("agent", event.id)])
+            owned = {key for key in stored if key not in self._facts}
+            owned |= {key for key, facts in self._facts.items() if self._holder(facts) == event.id}
+            agent = replace(agent, load=agent.load or len(owned))
         self._roster.put(agent)
         self._moved_agents[event.id] = event.at
 
@@ -298,7 +319,10 @@ class Turn:
         actions = self._engine.catch_up(self._actions, self._now, self.policy)
         usage = outbox.usage(self._engine.buckets(actions, self.policy, self._now, self._unit.org))
         capped = self._engine.apply_caps(actions, usage, self.policy, self._now, self._unit.org)
-        effects = [Effect(action=one, state=STATES[one.status], run_at=self._now) for one in capped.actions]
+        # A source whose clock is ahead moves a record's own time ahead: what that makes due still waits for ours.
+        effects = [
+            Effect(action=one, state=STATES[one.status], run_at=max(self._now, one.due)) for one in capped.actions
+        ]
         stored = outbox.plan(effects)
         outbox.add_usage(capped.added)
         going = {one.action.key for one in stored if one.state == "ready"}
@@ -333,7 +357,6 @@ class Turn:
                 continue
             record = self._record(key, facts)
             changes.append((before, record))
-            self._roster.moved(before, record)
         self._unit.records.save(changes)
 
     def _record(self, key: str, facts: Facts) -> Record:
@@ -409,10 +432,8 @@ class Roster:
                 self._given.add(agent_id)
             self._add(agent_id, amount)
 
-    def moved(self, before: Record | None, record: Record) -> None:
-        """Count a record that has come to an owner, or left one."""
-        was = before.owner if before is not None and before.open else ""
-        now = record.owner if record.open else ""
+    def moved(self, was: str, now: str) -> None:
+        """Count a record that has come from one agent to another; an empty name is nobody."""
         if was != now:
             self._add(was, -1)
             self._add(now, 1)

@@ -10,7 +10,7 @@ from triage.domain.decision import Action, ActionKind, AuditEntry, Reason
 from triage.domain.facts import Facts
 from triage.ports import Effect, EffectFilter, Engine, Store, Unit
 from triage.steering import open_turn
-from triage.turn import planned_entry
+from triage.turn import entry_of, planned_entry
 
 FIELDS = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 """Which field each kind of action changes, of those that can be put back."""
@@ -45,8 +45,11 @@ def undo(
         found = _restorations(unit, rule, since, now)
         effects = [Effect(action=one.action, state="ready", run_at=now) for one in found if one.action is not None]
         stored = unit.outbox.plan(effects)
-        unit.outbox.supersede(stored)
         turn = open_turn(unit, engine, now)
+        for one in unit.outbox.supersede(stored):
+            if one.state == "ready":
+                turn.free(one)
+            turn.note(entry_of(one.action, unit.org, "superseded", now, actor=actor, why=f"undo of {rule}"))
         for effect in stored:
             turn.reserve(effect)
             turn.note(_signed(planned_entry(effect, unit.org, now), actor, reason))
@@ -63,13 +66,13 @@ def _restorations(unit: Unit, rule: str, since: int, now: int) -> list[Restorati
             groups.setdefault((effect.record, field), []).append(effect)
     records = unit.records.get(sorted({record for record, _ in groups}))
     return [
-        _restoration(unit.org, records[record].facts, record, field, effects, now)
+        _restoration(unit, records[record].facts, record, field, effects, now)
         for (record, field), effects in sorted(groups.items())
         if record in records
     ]
 
 
-def _restoration(org: str, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:
+def _restoration(unit: Unit, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:
     """Put back the value from before the first of an unbroken run of the rule's effects."""
     effects = sorted(effects, key=lambda effect: (effect.done_at or 0, effect.seq))
     value = facts.item.fields.get(field)
@@ -80,12 +83,19 @@ def _restoration(org: str, facts: Facts, record: str, field: str, effects: list[
         if earlier is None or later.before[field]["was"] != earlier.before[field]["is"]:
             break
     again = first.before[field]["was"]
-    if not kept and again is None:
-        kept = "it had no value before"
+    action = _action(unit.org, first.action, field, str(again), now)
+    kept = _undone(unit, action) or kept or ("it had no value before" if again is None else "")
     if kept:
         return Restoration(record=record, field=field, now=value, again=again, kept=kept)
-    action = _action(org, first.action, field, str(again), now)
     return Restoration(record=record, field=field, now=value, again=again, action=action)
+
+
+def _undone(unit: Unit, action: Action) -> str:
+    """Return what has become of the undo *action* where it was ordered before, "" where it was not."""
+    earlier = next(iter(unit.outbox.find(EffectFilter(key=action.key, limit=1))), None)
+    if earlier is None or earlier.state not in ("done", "ready", "leased"):
+        return ""
+    return "it was undone before" if earlier.state == "done" else "its undo is on its way"
 
 
 def _touched(facts: Facts, field: str, effects: list[Effect]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from triage.delivery import Pace
 from triage.engine import PureEngine
-from triage.errors import ConfigError
+from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
@@ -58,19 +58,23 @@ class SystemClock:
             self._woken.notify_all()
 
 
-def open_store(url: str, org: str) -> Store:
+def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
     """
-    Return the store at *url*: `postgresql://user@host/name`, `sqlite:///path`, or a plain path.
+    Return the store at *url*: `postgresql://user@host/name`, `sqlite:///path`, or a plain path (a file is made).
 
     Raises:
-        ConfigError: anything else.
-        StoreError: a PostgreSQL database whose schema is not up to date; it names `triage db upgrade`.
+        ConfigError: *url* names another kind of database.
+        StoreError: *must_exist*, and there is no file; nothing is made then. Or the schema of a PostgreSQL database is
+            not up to date: it names `triage db upgrade`.
     """
     if url.startswith(POSTGRES):
         return open_postgres(url, org)
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
-    return SqlStore(Path(url.removeprefix(SQLITE)), org)
+    path = Path(url.removeprefix(SQLITE))
+    if must_exist and not path.exists():
+        raise StoreError(f"no store at {path}: `triage policy publish` makes one, --db or TRIAGE_DATABASE_URL names it")
+    return SqlStore(path, org)
 
 
 def upgrade_store(url: str, org: str) -> None:

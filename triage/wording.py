@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from triage.domain.decision import Action, Evidence, Reason
 from triage.domain.instant import format_duration, format_instant
 from triage.domain.work import Value
 
 NEVER = 1 << 60
 """Beyond any instant: a clock that an open pause holds."""
+
+INSTANTS = ("at", "due", "decided", "until", "since", "run_at", "live_from")
+"""Names under which the body of an audit line holds an instant."""
 
 CLOCK_NAMES = {
     "created": "creation",
@@ -57,7 +66,10 @@ def value_text(value: Value | None) -> str:
 
 
 def action_text(action: Action) -> str:
-    """Return what an action does: `reassign to queue:Tier2`, `raise priority to High`."""
+    """Return what an action does: `reassign to queue:Tier2`, `raise priority to High`, `put priority back to Low`."""
+    if action.kind == "reprioritise" and action.rule == "override":
+        # A person's order, an undo or a pull-back: it goes either way.
+        return f"put priority back to {value_text(action.params.get('to'))}"
     if action.kind == "reprioritise":
         return f"raise priority to {value_text(action.params.get('to'))}"
     if action.kind == "set":
@@ -67,3 +79,26 @@ def action_text(action: Action) -> str:
     )
     whom = action.target or "nobody"
     return f"{verb} {whom}" if action.kind in ("notify", "acknowledge", "custom") else f"{verb} to {whom}"
+
+
+def body_text(body: Mapping[str, Any]) -> str:
+    """Return the body of an audit line for people: instants as text, reasons as sentences, nothing that is empty."""
+    return ", ".join(f"{name}: {_part_text(name, value)}" for name, value in body.items() if _says(value))
+
+
+def _says(value: object) -> bool:
+    return value is not None and value not in ("", [], {}, ())
+
+
+def _part_text(name: str, value: Any) -> str:
+    if name == "reason" and isinstance(value, Mapping):
+        return reason_text(msgspec.convert(value, Reason))
+    if name in INSTANTS and isinstance(value, int) and not isinstance(value, bool):
+        return format_instant(value)
+    if isinstance(value, Mapping) and set(value) == {"was", "is"}:
+        return f"{_part_text('', value['was'])} -> {_part_text('', value['is'])}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_part_text(str(key), one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_part_text("", one) for one in value)
+    return value_text(value) if value is None or isinstance(value, str | bool) else json.dumps(value)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from triage.cli.main import cli, main
+from triage.cli.commands import cli
+from triage.cli.main import main
 from triage.testing import SMALL_POLICY
 
 CREATED = (
@@ -117,7 +118,7 @@ def test_faults_come_as_json_when_asked(run: Run, folder: Path) -> None:
 
 def test_rules_check_is_quiet_about_a_good_folder(run: Run, folder: Path) -> None:
     said = run("rules", "check", folder)
-    assert (said.code, said.out) == (0, "1 rules in 3 files: 0 findings\n")
+    assert (said.code, said.out) == (0, "1 rule in 3 files: 0 findings\n")
 
 
 def test_the_schema_is_json(run: Run) -> None:

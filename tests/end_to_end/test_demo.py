@@ -20,13 +20,17 @@ from triage.demo.breaches import stored_facts
 from triage.demo.main import INTERRUPTED, find_policy, line_of, main
 from triage.demo.play import ORG, TICK, Played, Player
 from triage.demo.summary import Files, summarise
+from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreBusy
 from triage.intake.event import parse_event
 from triage.ports import EffectFilter, Store, record_key
+from triage.publishing import publish
 from triage.sample import START, invent
 from triage.store.database import SqlStore
 from triage.store.lock import file_lock
 from triage.store.memory import MemoryStore
+from triage.testing import SMALL_POLICY
+from triage.wiring import open_store
 
 ROOT = Path(__file__).parents[2]
 _PLAY = """
@@ -249,3 +253,15 @@ def test_the_example_policy_is_found_from_any_folder(tmp_path):
     """Beside the package where the current folder has none."""
     with contextlib.chdir(tmp_path):
         assert (find_policy() / "fields.yaml").is_file()
+
+
+def test_a_store_that_no_demo_made_is_left_as_it_is(tmp_path):
+    """A demo pointed at the team's own store must not write over it."""
+    real = tmp_path / "real.db"
+    store = open_store(str(real), "default")
+    publish(store, PureEngine(), SMALL_POLICY, 1, actor="me")
+    store.close()
+    before = real.read_bytes()
+    with pytest.raises(ConfigError, match="not a demo's store"):
+        main(7, 1, True, io.StringIO(), database=real)
+    assert real.read_bytes() == before

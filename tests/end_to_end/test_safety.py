@@ -156,6 +156,22 @@ class TestRecipients:
         assert self.told("backup", Backup="a@x.example") == ("address:a@x.example", "suppressed")
         assert self.told("backup", Backup="address:a@x.example")[1] == "suppressed"
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "mailto:a@evil.example", "user:a@evil.example", "a@evil.example,b@x.example", "a@evil.example b@x.example",
+            "a@evil.example\nb@x.example", "a@evil.example;b@x.example", "<a@evil.example>b@x.example",
+            "webhook:a@evil.example",
+        ],
+    )  # fmt: skip
+    def test_no_spelling_of_a_field_reaches_somebody_who_is_not_allowed(self, text: str) -> None:
+        target, status = self.told("backup", "recipient_domains: [x.example]", Backup=text)
+        assert (target.startswith("address:"), status) == (True, "suppressed")
+
+    def test_a_field_names_no_webhook_and_no_customer(self) -> None:
+        assert self.told("backup", Backup="webhook:pay")[0] == "user:webhook:pay"
+        assert self.told("backup", Backup="customer:5")[0] == "user:customer:5"
+
     def test_people_and_queues_need_no_domain(self) -> None:
         assert self.told("owner") == ("user:ann", "planned")
         assert self.told("queue:Tier1") == ("queue:Tier1", "planned")

@@ -9,6 +9,7 @@ import pytest
 from triage.calendars.calendar import compile_calendar
 from triage.config import DEFAULT_DATABASE, Settings, load_policy, read_folder
 from triage.errors import ConfigError
+from triage.policy import compile_policy
 
 FIXTURES = Path(__file__).parent / "rules" / "policies"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -68,10 +69,10 @@ def test_everything_unreadable_in_a_folder_is_reported_at_once(tmp_path: Path) -
     assert [fault.file for fault in caught.value.faults] == ["a.yaml", "b.yaml", "c.yaml"]
 
 
-def test_an_empty_folder_is_an_empty_policy(tmp_path: Path) -> None:
-    document = load_policy(read_folder(tmp_path))
-    assert document.objects == {}
-    assert document.rule_sets == ()
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """Published, it would take every rule out of force."""
+    with pytest.raises(ConfigError, match=r"holds no \*\.yaml file"):
+        read_folder(tmp_path)
 
 
 def test_the_sample_policy_loads_with_all_its_sections() -> None:
@@ -131,6 +132,21 @@ def test_faults_of_all_files_come_in_one_error_by_file_and_line() -> None:
     assert "did you mean 'status'" in found[2]
 
 
+def test_a_file_that_is_no_yaml_is_the_only_fault_where_others_name_what_it_declares() -> None:
+    found = faults(
+        fields=CASE + "\nwords: {a: [b", rules="object: Case\nrules: [{id: x, when: [status == New], do: []}]"
+    )
+    assert len(found) == 1
+    assert found[0].startswith("fields.yaml:3:")
+    assert "not YAML" in found[0]
+
+
+def test_a_key_that_is_none_is_still_told_beside_a_file_that_is_no_yaml() -> None:
+    found = faults(fields="objects: {", rules="object: Case\nrulez: []")
+    assert [one.partition(":")[0] for one in found] == ["fields.yaml", "rules.yaml"]
+    assert "unknown key 'rulez'" in found[1]
+
+
 def test_a_broken_calendar_or_template_gives_no_second_fault_where_it_is_named() -> None:
     found = faults(
         a=f"{CASE}\ncalendars: {{c: {{tz: Nowhere}}}}\ntemplates: {{t: {{subject: a, body: '{{'}}}}\n"
@@ -173,3 +189,31 @@ def test_settings_come_from_the_environment_and_empty_means_default() -> None:
     given = {"TRIAGE_DATABASE_URL": "postgresql://db/x", "TRIAGE_ORG": "", "TRIAGE_POLICY": "/etc/policy", "OTHER": "1"}
     settings = Settings.from_environment(given)
     assert (settings.database_url, settings.org, settings.policy) == ("postgresql://db/x", "default", "/etc/policy")
+
+
+def test_rules_for_an_object_that_no_file_declares_have_its_standard_fields() -> None:
+    """A first rule needs no field map; a field that the object lacks is still a fault."""
+    text = (
+        "rules:\n  - {id: a, when: [priority == High, owner is present, age >= 3h], do: [{move: {to: {queue: Q}}}]}\n"
+    )
+    text += "directory: {queues: [Q]}\n"
+    document = load_policy({"rules.yaml": text})
+    assert list(document.objects) == ["Case"]
+    assert document.objects["Case"].spec.by_source["ownerid"].name == "owner"
+    with pytest.raises(ConfigError, match="unknown field 'priorty': did you mean 'priority'"):
+        load_policy({"rules.yaml": text.replace("priority", "priorty")})
+
+
+def test_a_lead_of_no_field_map_is_closed_once_converted() -> None:
+    text = "object: Lead\nrules:\n  - {id: a, when: [age >= 1h], do: [{notify: {who: owner, template: t}}]}\n"
+    document = load_policy({"rules.yaml": text + "templates: {t: {subject: s, body: b}}\n"})
+    part = compile_policy(document, virtual=True).objects["Lead"]
+    assert part.closed({"is_converted": True})
+    assert not part.closed({"is_converted": False})
+
+
+def test_a_declared_object_keeps_to_its_own_fields() -> None:
+    rule = "rules:\n  - {id: a, when: [priority == High], do: [{move: {to: {queue: Q}}}]}\n"
+    text = "objects: {Case: {fields: {owner: OwnerId}}}\n" + rule
+    with pytest.raises(ConfigError, match="unknown field 'priority'"):
+        load_policy({"rules.yaml": text + "directory: {queues: [Q]}\n"})

@@ -11,8 +11,8 @@ from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.engine import PureEngine
 from triage.errors import CalendarError, SinkBusy, SinkLimit, SinkRefused
-from triage.steering import stop
-from triage.testing import Sandbox
+from triage.steering import start, stop
+from triage.testing import SMALL_POLICY, Sandbox
 from triage.worker import Worker
 
 
@@ -211,3 +211,79 @@ def test_a_round_is_blocked_when_all_that_is_due_is_halted() -> None:
     stop(sandbox.store, sandbox.clock.now(), rule="age-1h", actor="me")
     assert sandbox.worker.act(sandbox.clock.now()).blocked
     assert not sandbox.worker.act(sandbox.clock.now() - 1).blocked
+
+
+REPORTS = {
+    **SMALL_POLICY,
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: first
+    when: [age >= 1h]
+    do:
+      - notify: {who: "address:boss@example.com", template: late}
+  - id: second
+    when: [age >= 1h]
+    do:
+      - notify: {who: "address:boss@example.com", template: late}
+""",
+}
+
+
+def gathered(*identities: str) -> Sandbox:
+    """Return a sandbox in which two notices of each case stand in one digest, which is due."""
+    sandbox = Sandbox(REPORTS)
+    sandbox.create(*identities)
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    return sandbox
+
+
+def told(sandbox: Sandbox) -> list[list[tuple[str, str]]]:
+    return [[(line["id"], line["rule"]) for line in one.params.get("digest", ())] for one in sandbox.sink.calls]
+
+
+def test_a_digest_goes_without_the_lines_that_ceased() -> None:
+    sandbox = gathered("1", "2", "3")
+    (carrier,) = sandbox.effects("ready")
+    gone = carrier.action.id
+    sandbox.happen("updated", gone, changes={"Status": "Closed"})
+    assert sandbox.worker.drain(sandbox.clock.now()) == 1
+    left = [(name, rule) for name in "123" if name != gone for rule in ("first", "second")]
+    assert told(sandbox) == [left]
+    assert [(line.id, line.body["why"]) for line in sandbox.audit("cancelled")] == [(gone, "the record is closed")]
+
+
+def test_a_digest_of_which_nothing_holds_is_cancelled() -> None:
+    sandbox = gathered("1", "2", "3")
+    for name in "123":
+        sandbox.happen("updated", name, changes={"Status": "Closed"})
+    assert sandbox.worker.drain(sandbox.clock.now()) == 0
+    assert {one.state for one in sandbox.effects()} == {"cancelled"}
+
+
+def test_lines_of_a_halted_rule_leave_the_digest_and_go_when_it_starts_again() -> None:
+    sandbox = gathered("1", "2", "3")
+    (carrier,) = sandbox.effects("ready")
+    other = "second" if carrier.action.rule == "first" else "first"
+    stop(sandbox.store, sandbox.clock.now(), rule=other, actor="me")
+    assert sandbox.worker.drain(sandbox.clock.now()) == 1
+    assert {rule for _, rule in told(sandbox)[0]} == {carrier.action.rule}
+    assert {one.action.rule for one in sandbox.effects("ready")} == {other}
+    start(sandbox.store, sandbox.clock.now(), rule=other, actor="me")
+    assert sandbox.worker.drain(sandbox.clock.now()) == 3
+
+
+def test_a_digest_that_is_sent_again_tells_nothing_that_went_alone() -> None:
+    sandbox = Sandbox(REPORTS, answer=failing(SinkBusy("429")))
+    sandbox.create("1", "2", "3")
+    sandbox.worker.fire(sandbox.clock.move(HOUR))
+    (carrier,) = sandbox.effects("ready")
+    other = "second" if carrier.action.rule == "first" else "first"
+    stop(sandbox.store, sandbox.clock.now(), rule=other, actor="me")
+    sandbox.worker.drain(sandbox.clock.now())
+    start(sandbox.store, sandbox.clock.now(), rule=other, actor="me")
+    sandbox.after(MINUTE)
+    sent = [line for lines in told(sandbox)[1:] for line in lines if line[1] == other]
+    assert sent == []
+    assert len(sandbox.sink.done) == 4

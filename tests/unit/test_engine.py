@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from triage.domain.instant import HOUR
@@ -24,6 +25,56 @@ def test_every_outline_changes_with_a_shared_part() -> None:
     before = ENGINE.outlines(SMALL_POLICY)
     after = ENGINE.outlines({**SMALL_POLICY, "words.yaml": "words:\n  urgent: [now]\n"})
     assert all(before[name] != after[name] for name in before)
+
+
+MEASURED = {
+    **SMALL_POLICY,
+    "calendars.yaml": 'calendars:\n  office: {tz: Europe/Berlin, weekly: {mon: ["09:00-17:00"]}}\n',
+    "milestones.yaml": "milestones:\n  response: {object: Case, target: 1h}\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "was", "now"),
+    [
+        ("fields.yaml", "  Case:\n", "  Case:\n    calendar: office\n"),
+        ("fields.yaml", "status == Closed", "status == Working"),
+        ("fields.yaml", "[Low, Medium, High]", "[High, Medium, Low]"),
+        ("calendars.yaml", "17:00", "18:00"),
+        ("milestones.yaml", "1h", "2h"),
+    ],
+)
+def test_every_outline_changes_with_what_moves_its_truth(file: str, was: str, now: str) -> None:
+    before = ENGINE.outlines(MEASURED)
+    after = ENGINE.outlines({**MEASURED, file: MEASURED[file].replace(was, now)})
+    assert all(before[name] != after[name] for name in before)
+
+
+@pytest.mark.parametrize("file", sorted(MEASURED))
+def test_no_outline_changes_with_a_comment(file: str) -> None:
+    commented = {**MEASURED, file: f"# why\n\n{MEASURED[file]}"}
+    assert ENGINE.outlines(commented) == ENGINE.outlines(MEASURED)
+
+
+LADDER = """
+object: Case
+match: first_match
+rules:
+  - id: top
+    when: [priority == High]
+  - id: rest
+    when: [status is present]
+    steps:
+      - id: late
+        after: {clock: created, over: 1h}
+        do: [{reprioritise: {raise: 1}}]
+"""
+
+
+def test_every_entry_of_a_first_match_set_changes_with_one_of_them() -> None:
+    before = ENGINE.outlines({**SMALL_POLICY, "ladder.yaml": LADDER})
+    after = ENGINE.outlines({**SMALL_POLICY, "ladder.yaml": LADDER.replace("== High", "== Medium")})
+    assert [name for name in before if before[name] != after[name]] == ["top", "rest"]
 
 
 def test_the_same_texts_and_modes_compile_to_the_same_policy() -> None:

@@ -166,3 +166,79 @@ def test_a_publication_that_was_cut_off_is_finished_by_the_worker() -> None:
     assert resume_waking(sandbox.store) == 0
     with sandbox.store.read() as unit:
         assert len(unit.records.due(now, 5_000)) == 2_500
+
+
+FALLING = """
+object: Case
+match: first_match
+rules:
+  - id: first
+    when: [priority == High]
+  - id: second
+    when: [status is present]
+    steps:
+      - id: late
+        after: {clock: created, over: 1h}
+        do: [{reassign: {to: {queue: Tier2}}}]
+"""
+
+
+def test_records_that_fall_to_an_entry_whose_words_did_not_change_are_backlog() -> None:
+    texts = {**SMALL_POLICY, "ladder.yaml": FALLING}
+    sandbox = Sandbox(texts, virtual=False)
+    sandbox.create("1", "2", Priority="High")
+    promote(sandbox.store, sandbox.engine, "second", "act", START, actor="me", reason="seen")
+    sandbox.after(4 * HOUR)
+    sandbox.publish({**texts, "ladder.yaml": FALLING.replace("== High", "== Medium")}, virtual=False)
+    sandbox.after(1)
+    assert [one.state for one in sandbox.effects(rule="second")] == ["backlog", "backlog"]
+
+
+def test_what_a_changed_calendar_of_an_object_makes_due_is_backlog() -> None:
+    shut = 'calendars:\n  short: {tz: UTC, weekly: {sat: ["09:00-10:00"]}}\n'
+    texts = {**SMALL_POLICY, "calendars.yaml": shut}
+    texts["rules.yaml"] = texts["rules.yaml"].replace("- age >= 3h", "- age >= 3h\n    hours: record")
+    texts["fields.yaml"] = texts["fields.yaml"].replace("  Case:\n", "  Case:\n    calendar: short\n")
+    sandbox = Sandbox(texts, virtual=False)
+    sandbox.create("1", Priority="High")
+    promote(sandbox.store, sandbox.engine, "high-3h", "act", START, actor="me", reason="seen")
+    sandbox.after(4 * HOUR)
+    assert sandbox.effects(rule="high-3h") == []
+    sandbox.publish({**texts, "fields.yaml": SMALL_POLICY["fields.yaml"]}, virtual=False)
+    sandbox.after(1)
+    assert {one.state for one in sandbox.effects(rule="high-3h")} == {"backlog"}
+
+
+def test_a_rule_that_comes_back_by_rollback_has_the_mode_it_had() -> None:
+    sandbox = Sandbox(virtual=False)
+    promote(sandbox.store, sandbox.engine, "age-1h", "act", sandbox.clock.move(1), actor="me", reason="seen")
+    rules = SMALL_POLICY["rules.yaml"]
+    without = rules[: rules.index("  - id: age-1h")] + rules[rules.index("  - id: high-3h") :]
+    sandbox.clock.move(1)
+    sandbox.publish({**SMALL_POLICY, "rules.yaml": without}, virtual=False)
+    back = rollback(sandbox.store, sandbox.engine, "", sandbox.clock.move(MINUTE), actor="me")
+    assert back.added == ("age-1h",)
+    assert back.modes["age-1h"] == RuleMode("act", sandbox.clock.now())
+
+
+def test_an_agent_whose_declaration_changed_has_the_new_one_and_keeps_presence_and_load() -> None:
+    people = SMALL_POLICY["people.yaml"].replace(
+        "  pools: [seniors]", "  pools: [seniors]\n  agents:\n    a: {capacity: 5, pools: [seniors]}"
+    )
+    sandbox = Sandbox({**SMALL_POLICY, "people.yaml": people})
+    sandbox.agent("a", presence="online")
+    sandbox.create("1", OwnerId="a")
+    more = {**SMALL_POLICY, "people.yaml": people.replace("capacity: 5", "capacity: 9")}
+    publish(sandbox.store, sandbox.engine, more, START + 1, actor="me", virtual=True)
+    with sandbox.store.read() as unit:
+        (agent,) = unit.related.agents()
+    assert (agent.capacity, agent.presence, agent.load) == (9, "online", 1)
+
+
+def test_a_newly_declared_agent_holds_the_open_records_that_are_theirs_already() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", "2")
+    people = "directory:\n  agents:\n    005A: {capacity: 2}"
+    texts = {**SMALL_POLICY, "people.yaml": SMALL_POLICY["people.yaml"].replace("directory:", people)}
+    sandbox.publish(texts)
+    assert sandbox.load("005A") == 2

@@ -138,6 +138,12 @@ class TestDigest:
         actions = [action(n, target=f"user:u{n}") for n in range(9)] + [action(n, kind="reassign") for n in range(9)]
         assert list(digest(actions, POLICY)) == actions
 
+    def test_a_digest_of_digests_tells_of_everything(self) -> None:
+        late = [action(n, due=NOW - 20 * MINUTE) for n in range(8)]
+        found = digest(catch_up([*late, *(action(n) for n in range(8, 14))], NOW, POLICY), POLICY)
+        (told,) = [one for one in found if one.status == "planned"]
+        assert [line["id"] for line in told.params["digest"]] == [str(n) for n in range(14)]
+
     def test_keys_stay_as_they_are(self) -> None:
         actions = [action(n) for n in range(9)]
         assert [one.key for one in digest(actions, POLICY)] == [one.key for one in actions]

@@ -71,6 +71,14 @@ def test_a_torn_last_line_is_cut_away(tmp_path: Path, torn: str) -> None:
     assert keys(path) == ["a", "b"]
 
 
+def test_a_sink_that_never_sends_cuts_nothing_off(tmp_path: Path) -> None:
+    """Another worker is just writing that line; this one is about to be told that the store is taken."""
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"key":"a"}\n{"key":"b","obj')
+    JsonlSink(path).close()
+    assert path.read_text() == '{"key":"a"}\n{"key":"b","obj'
+
+
 def test_somebody_elses_lines_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text('hello\n[1]\n{"no":"key"}\n')

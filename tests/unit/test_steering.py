@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from triage.domain.decision import Action
 from triage.domain.instant import HOUR
 from triage.errors import SinkRefused, StoreError
+from triage.publishing import promote
 from triage.steering import cancel, rederive, release, release_keys, retry, start, stop, stops, waiting
 from triage.store.database import SqlStore
 from triage.testing import SMALL_POLICY, START, Sandbox
@@ -83,10 +85,33 @@ def test_what_no_longer_holds_is_cancelled_at_release(capped: Sandbox) -> None:
 def test_a_dead_effect_is_sent_again_when_somebody_says_so() -> None:
     sandbox = dead()
     (effect,) = sandbox.effects("dead")
-    assert retry(sandbox.store, sandbox.clock.now(), keys=[effect.action.key], actor="me", reason="field added") == 1
+    now, keys = sandbox.clock.now(), [effect.action.key]
+    assert retry(sandbox.store, sandbox.engine, now, keys=keys, actor="me", reason="field added") == 1
+    assert [one.attempt for one in sandbox.effects("ready")] == [0]
     assert [line.event for line in sandbox.audit() if line.key][-1] == "retried_by_hand"
     sandbox.after(1)
     assert len(sandbox.sink.calls) == 2
+
+
+def test_a_retried_reassignment_counts_for_whom_it_is_for_until_it_is_done() -> None:
+    refused = ["once"]
+
+    def answer(action: Action) -> None:
+        if action.kind == "reassign" and refused:
+            raise SinkRefused(refused.pop())
+
+    sandbox = Sandbox(answer=answer)
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.agent("005B", presence="online", pools=["seniors"])
+    sandbox.create("1", AccountId="001A")
+    sandbox.after(2 * HOUR)
+    (effect,) = sandbox.effects("dead")
+    assert sandbox.load("005B") == 0
+    now = sandbox.clock.now()
+    retry(sandbox.store, sandbox.engine, now, keys=[effect.action.key], actor="me")
+    assert sandbox.load("005B") == 1
+    sandbox.after(1)
+    assert sandbox.load("005B") == 1
 
 
 def test_only_dead_effects_are_retried() -> None:
@@ -95,11 +120,11 @@ def test_only_dead_effects_are_retried() -> None:
     sandbox.after(HOUR)
     key = sandbox.effects("done")[0].action.key
     with pytest.raises(StoreError, match="is done; this needs one that is dead"):
-        retry(sandbox.store, START, keys=[key], actor="me")
+        retry(sandbox.store, sandbox.engine, START, keys=[key], actor="me")
     with pytest.raises(StoreError, match="no effect has a key"):
-        retry(sandbox.store, START, keys=["zzz"], actor="me")
+        retry(sandbox.store, sandbox.engine, START, keys=["zzz"], actor="me")
     with pytest.raises(StoreError, match="is done; this"):
-        retry(sandbox.store, START, keys=[""], actor="me")
+        retry(sandbox.store, sandbox.engine, START, keys=[""], actor="me")
 
 
 def test_a_cancelled_effect_is_never_sent() -> None:
@@ -110,6 +135,34 @@ def test_a_cancelled_effect_is_never_sent() -> None:
     assert cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[key], actor="me", reason="no") == 1
     assert sandbox.after(HOUR) == 0
     assert [(line.actor, line.body["reason"]) for line in sandbox.audit("cancelled")] == [("me", "no")]
+
+
+GREETING = SMALL_POLICY | {
+    "fields.yaml": SMALL_POLICY["fields.yaml"].replace("owner: OwnerId", "owner: OwnerId\n      customer: Mail"),
+    "people.yaml": SMALL_POLICY["people.yaml"].replace("safety:", "safety:\n  allow_customer_contact: true"),
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: greet
+    when: [status == New]
+    on: [created]
+    do:
+      - acknowledge: {template: late}
+""",
+}
+
+
+def test_a_release_acknowledges_nobody_twice_a_day() -> None:
+    sandbox = Sandbox(GREETING)
+    sandbox.create("1", "2", "3", Mail="c@example.com")
+    assert sandbox.after(1) == 1
+    now = sandbox.clock.now()
+    done = release(sandbox.store, sandbox.engine, now, rule="greet", limit=1, state="held", actor="me")
+    assert list(done.cancelled.values()) == ["the customer has been acknowledged today"]
+    now = sandbox.clock.move(24 * HOUR)
+    done = release(sandbox.store, sandbox.engine, now, rule="greet", limit=9, state="held", actor="me")
+    assert (len(done.released), sandbox.after(1)) == (1, 1)
 
 
 def test_stops_are_listed_and_taken_back() -> None:
@@ -147,3 +200,19 @@ def test_an_unknown_decision_is_refused() -> None:
     sandbox = Sandbox()
     with pytest.raises(StoreError, match="no decision x"):
         rederive(sandbox.store, sandbox.engine, "x")
+
+
+def test_the_longest_due_go_first_and_one_firing_goes_together() -> None:
+    """High cases both move and tell the boss: a release of three takes one whole case, not half of the next."""
+    sandbox = Sandbox(virtual=False)
+    sandbox.create("1", Priority="High")
+    sandbox.clock.move(HOUR)
+    sandbox.create("2", Priority="High")
+    sandbox.after(4 * HOUR)
+    promote(sandbox.store, sandbox.engine, "high-3h", "act", sandbox.clock.now(), actor="me", reason="seen")
+    sandbox.after(1)
+    assert len(sandbox.effects("backlog")) == 4
+    now = sandbox.clock.now()
+    done = release(sandbox.store, sandbox.engine, now, rule="high-3h", limit=3, actor="me")
+    assert len(done.released) == 2
+    assert {one.record for one in sandbox.effects("ready")} == {"Case/1"}

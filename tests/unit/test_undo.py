@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from triage.domain.instant import HOUR
+from triage.ports import Effect
 from triage.testing import START, Sandbox
 from triage.undo import preview, undo
 
@@ -34,7 +37,7 @@ def test_an_undone_field_is_left_alone_the_second_time() -> None:
     undo(sandbox.store, sandbox.engine, "age-1h", START, sandbox.clock.now(), actor="me", reason="wrong")
     assert sandbox.after(1) == 1
     (one,) = preview(sandbox.store, "age-1h", START, sandbox.clock.now())
-    assert one.kept.endswith("has changed priority since")
+    assert one.kept == "it was undone before"
     assert sandbox.facts("1").item.fields["priority"] == "Low"
 
 
@@ -72,3 +75,16 @@ def test_an_undo_is_audited_with_who_and_why_and_gives_the_owner_their_load_back
     assert sandbox.load("a") == 1
     line = next(line for line in sandbox.audit("planned") if line.rule == "override")
     assert (line.actor, line.body["why"]) == ("me", "wrong")
+
+
+def test_what_an_undo_overtakes_is_audited() -> None:
+    sandbox = risen()
+    sandbox.happen("updated", "1", changes={"Subject": "again"})
+    (done,) = sandbox.effects("done")
+    newer = replace(done.action, rule="high-3h", key="newer", episode="e")
+    with sandbox.store.write() as unit:
+        unit.outbox.plan([Effect(action=newer, state="ready", run_at=sandbox.clock.now())])
+    undo(sandbox.store, sandbox.engine, "age-1h", START, sandbox.clock.now(), actor="me", reason="wrong")
+    assert [(line.key, line.actor, line.body["why"]) for line in sandbox.audit("superseded")] == [
+        ("newer", "me", "undo of age-1h")
+    ]

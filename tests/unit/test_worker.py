@@ -149,6 +149,50 @@ def test_a_related_change_reaches_the_open_records_that_read_it() -> None:
     assert sandbox.facts("3").item.fields.get("account.tier") is None
 
 
+def test_a_reopened_record_reads_what_became_of_its_account_meanwhile() -> None:
+    sandbox = Sandbox()
+    sandbox.create("1", AccountId="001A")
+    sandbox.happen("updated", "1", changes={"Status": "Closed"})
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.happen("updated", "1", changes={"Status": "New"})
+    assert sandbox.facts("1").item.fields["account.tier"] == "Gold"
+
+
+FULL = SMALL_POLICY | {
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: full
+    when: [owner.overloaded]
+    do:
+      - notify: {who: owner, template: late}
+"""
+}
+
+
+def test_what_an_owner_holds_concerns_all_of_their_records() -> None:
+    sandbox = Sandbox(FULL)
+    sandbox.agent("005A", presence="online", capacity=1)
+    sandbox.create("1")
+    sandbox.after(MINUTE)
+    assert sandbox.effects() == []
+    sandbox.create("2")
+    sandbox.after(MINUTE)
+    assert sorted(one.action.id for one in sandbox.effects()) == ["1", "2"]
+
+
+def test_an_agent_who_comes_with_their_records_in_one_batch_holds_them() -> None:
+    sandbox = Sandbox()
+    events = [
+        sandbox.event("created", "1", changes={"Status": "New", "OwnerId": "005A"}),
+        sandbox.event("agent", "005A", changes={"capacity": 3}),
+        sandbox.event("created", "2", changes={"Status": "New", "OwnerId": "005A"}),
+    ]
+    sandbox.worker.ingest(events, START, live_from=0)
+    assert sandbox.load("005A") == 2
+
+
 def test_a_new_record_reads_what_was_known_of_its_account() -> None:
     sandbox = Sandbox()
     sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
@@ -314,6 +358,59 @@ def test_held_for_want_of_anybody_goes_when_a_shift_begins() -> None:
     assert sandbox.after(30 * MINUTE) == 0
     assert sandbox.after(30 * MINUTE) == 1
     assert sandbox.facts("1").item.fields["owner"] == "a"
+
+
+TO_MANAGERS = SMALL_POLICY | {
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: tell
+    when: [age >= 1h]
+    do:
+      - notify: {who: manager, template: late}
+"""
+}
+
+
+def test_a_manager_who_is_found_later_is_held_against_the_allow_list_all_the_same() -> None:
+    sandbox = Sandbox(TO_MANAGERS)
+    sandbox.agent("005A", presence="online")
+    sandbox.create("1")
+    sandbox.after(HOUR)
+    assert [one.state for one in sandbox.effects()] == ["held"]
+    sandbox.agent("005A", manager="boss@elsewhere.example")
+    sandbox.after(MINUTE)
+    (effect,) = sandbox.effects()
+    assert (effect.state, effect.error) == ("cancelled", "elsewhere.example is not among safety.recipient_domains")
+    assert sandbox.sink.calls == []
+
+
+def test_a_released_reassignment_is_no_hop_too_many() -> None:
+    """A backlog that is let go may not be the fifth automatic change of owner within a day."""
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.worker.fire(sandbox.clock.move(3 * HOUR))
+    for number in range(4):
+        change = {"OwnerId": f"005{number}"}
+        sandbox.happen("updated", "1", changes=change, origin="triage", rule="other", key=str(number))
+    sandbox.worker.act(sandbox.clock.now())
+    assert [one.error for one in sandbox.effects("cancelled") if one.action.kind == "reassign"] == [
+        "4 automatic changes of owner within 24 h"
+    ]
+
+
+def test_what_an_event_of_the_future_makes_due_is_sent_when_it_is_due() -> None:
+    """A source whose clock is five hours ahead neither hastens an escalation nor loses it."""
+    sandbox = Sandbox()
+    sandbox.create("1", Priority="High")
+    sandbox.happen("comment", "1", at=START + 5 * HOUR)
+    sandbox.worker.drain(sandbox.clock.now())
+    assert sandbox.sink.calls == []
+    sandbox.after(2 * HOUR)
+    assert sandbox.sink.calls == []
+    sandbox.after(HOUR)
+    assert [one.rule for one in sandbox.sink.calls] == ["high-3h", "high-3h"]
 
 
 def test_a_record_that_was_woken_stays_woken_when_its_effect_goes_first() -> None:

@@ -16,7 +16,7 @@ from triage.domain.facts import OwnerChange
 from triage.domain.instant import DAY
 from triage.domain.work import Event
 from triage.observe import ORDERED
-from triage.routing.assign import Assignment, assign
+from triage.routing.assign import Assignment, assign, had_it
 from triage.rules.conditions import Witness, evidence
 from triage.rules.language import ActionSpec
 from triage.sla.milestones import due as milestone_due
@@ -114,9 +114,9 @@ def _status(action: Action, firing: Firing, view: View) -> tuple[Status, str]:
     pointless = useless(action, firing.found.subject or firing.found.clock, view)
     if pointless:
         return "cancelled", pointless
-    forbidden = _forbidden(action, view)
-    if forbidden:
-        return "suppressed", forbidden
+    refused = forbidden(action, view)
+    if refused:
+        return "suppressed", refused
     return ("planned", "") if action.target else ("held", action.reason.note or "nobody to do it for")
 
 
@@ -151,7 +151,8 @@ def _breached(subject: str, view: View) -> bool:
     return False
 
 
-def _forbidden(action: Action, view: View) -> str:
+def forbidden(action: Action, view: View) -> str:
+    """Return why the policy's allow-lists do not let *action* reach its target, or an empty string."""
     safety = view.policy.safety
     if _to_customer(action.target) and not safety.allow_customer_contact:
         return "messages to customers need allow_customer_contact: true"
@@ -174,7 +175,20 @@ def _host_refused(name: str, view: View) -> str:
 
 
 def _allowed(target: str, domains: tuple[str, ...]) -> bool:
+    """Tell whether *target* is one address, of one of *domains*: two in one text would go to both."""
+    if target.count("@") != 1 or any(c in ",;<>" or c.isspace() or not c.isprintable() for c in target):
+        return False
     return target.rpartition("@")[2].casefold() in {domain.casefold() for domain in domains}
+
+
+def astray(action: Action, view: View) -> str:
+    """Return why *action*, planned earlier, would now be a hop too many or a return, or an empty string."""
+    if action.kind not in OWNERSHIP or action.target == f"pool:{view.policy.safety.terminal_pool}":
+        return ""
+    if out_of_hops(view):
+        return f"{len(_hops(view))} automatic changes of owner within 24 h"
+    kind, _, name = action.target.partition(":")
+    return f"{name} had it within 24 h" if kind == "user" and name in had_it(view.facts, view.now) else ""
 
 
 def out_of_hops(view: View) -> bool:

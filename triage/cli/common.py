@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,21 +10,26 @@ from typing import Any, TextIO, TypeVar
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from triage.config import Settings, load_policy, read_folder
-from triage.domain.instant import format_instant
+from triage.domain.instant import format_instant, parse_instant
 from triage.errors import ConfigError, Fault, IntakeError, StoreError, TriageError
+from triage.intake.text import did_you_mean
 from triage.policy import Policy, compile_policy
-from triage.ports import Record, Store, Unit, record_key
+from triage.ports import EffectFilter, Record, Store, Unit, record_key
 from triage.rules.document import PolicyDocument
 from triage.wiring import open_store
 
 OK, FINDINGS, BAD_INPUT = 0, 1, 2
 """Exit codes: all well; the command worked and found something; the input was refused."""
+
+UNLIMITED = 100_000
+"""Columns of an output that is no terminal."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,12 +76,30 @@ def print_json(value: object, out: TextIO | None = None) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print *rows* under *columns*, or the sentence *empty* where there are none. Cells are plain text, not markup."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    count = 0
-    for row in rows:
-        count += 1
-        table.add_row(*(Text(cell(value)) for value in row))
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200)
-    console.print(table) if count else click.echo(empty)
+    cells = [[cell(value) for value in row] for row in rows]
+    if not cells:
+        click.echo(empty)
+        return
+    # In a pipe nothing limits a line, unless COLUMNS says so.
+    width = shutil.get_terminal_size((UNLIMITED, 24)).columns
+    if _least_width(columns, cells) > width:
+        # Ids, keys and instants are of no use cut short or in pieces.
+        click.echo("\n\n".join(_stacked(columns, row) for row in cells))
+        return
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console(highlight=False, width=width).print(table)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is at least where no word is cut."""
+    words = [[title, *(word for row in rows for word in row[at].split())] for at, title in enumerate(columns)]
+    return sum(max(map(cell_len, found)) + 2 for found in words)
+
+
+def _stacked(columns: Sequence[str], row: Sequence[str]) -> str:
+    """Return one row as lines, a title and its value each."""
+    return "\n".join(f"{title}: {value}".removeprefix(": ") for title, value in zip(columns, row, strict=True) if value)
 
 
 def cell(value: object) -> str:
@@ -83,6 +107,11 @@ def cell(value: object) -> str:
     if value is None:
         return "-"
     return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: `1 finding`, `2 findings`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def instant_cell(instant: int | None) -> str:
@@ -132,22 +161,73 @@ def signed(command: F) -> F:
 
 
 @contextmanager
-def opened_store(url: str | None) -> Iterator[Store]:
-    """Open the store asked for, or the one of the environment, and close it at the end."""
+def opened_store(url: str | None, *, must_exist: bool = True) -> Iterator[Store]:
+    """Open the store asked for, or the one of the environment, and close it at the end; none is made by mistake."""
     settings = Settings.from_environment()
-    store = open_store(url or settings.database_url, settings.org)
+    store = open_store(url or settings.database_url, settings.org, must_exist=must_exist)
     try:
         yield store
     finally:
         store.close()
 
 
-def record_named(unit: Unit, name: str) -> Record:
-    """Return the record that *name* means: `Case/500..`, or an id alone where the policy's objects tell it apart."""
+def document_in_force(unit: Unit) -> PolicyDocument:
+    """Return the document of the policy in force; raise StoreError where none has been published."""
     live = unit.policies.live()
     if live is None:
         raise StoreError("no policy is in force: publish one with `triage policy publish`")
-    objects = load_policy(live.texts).objects
+    return load_policy(live.texts)
+
+
+def known_rule(unit: Unit, name: str) -> None:
+    """Raise IntakeError where the policy in force has no rule *name*, and none of that name has ever acted here."""
+    rules = [rule.id for rule_set in document_in_force(unit).rule_sets for rule in rule_set.rules]
+    if name in rules or unit.outbox.find(EffectFilter(rule=name, limit=1)):
+        return
+    near = did_you_mean(name, rules)
+    raise IntakeError(f"no rule {name!r} in the policy in force{near or ': it has ' + ', '.join(sorted(rules))}")
+
+
+def known_owner(unit: Unit, target: str) -> None:
+    """Raise IntakeError where nobody and no queue that we know of is called *target*; where none are known, all are."""
+    directory = document_in_force(unit).directory
+    kind, _, name = target.rpartition(":")
+    groups = [*directory.queues, *directory.pools, *directory.teams]
+    people = [agent.id for agent in (*unit.related.agents(), *directory.agents)]
+    if kind not in ("", "user", "queue", "pool", "team"):
+        raise IntakeError(f"{target!r} is no owner: write a user's id, or queue:NAME")
+    known = people if kind in ("", "user") else groups
+    if kind == "" and name.startswith("00G"):
+        # Salesforce's own ids of queues stand in no directory.
+        return
+    if not known or name in known or (kind == "" and name in groups):
+        return
+    if known is people and unit.records.dependents([record_key("agent", name)]):
+        return
+    what = "user" if known is people else "queue"
+    raise IntakeError(
+        f"no {what} {name!r} is known here{did_you_mean(name, known)}; --force sends it there all the same"
+    )
+
+
+def time_to_come(text: str | None, now: int) -> int | None:
+    """Return the instant that *text* names, None for none; raise IntakeError where it has passed."""
+    if text is None:
+        return None
+    instant = parse_instant(text)
+    if instant <= now:
+        raise IntakeError(f"{text} has passed: it is {format_instant(now)}")
+    return instant
+
+
+def record_of_option(unit: Unit, name: str) -> str:
+    """Return the key of the record that `--record` names, an id alone or OBJECT/ID; "" where it was not given."""
+    return name if not name or "/" in name else record_named(unit, name).key
+
+
+def record_named(unit: Unit, name: str) -> Record:
+    """Return the record that *name* means: `Case/500..`, or an id alone where the policy's objects tell it apart."""
+    objects = document_in_force(unit).objects
     keys = [name] if "/" in name else [record_key(object_name, name) for object_name in objects]
     found = list(unit.records.get(keys).values())
     if len(found) == 1:

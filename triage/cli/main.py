@@ -1,60 +1,44 @@
-"""The entry point: the commands together, and errors turned into one sentence and an exit code."""
+"""
+The entry point of the `triage` script. It imports nothing heavy before Ctrl-C is taken care of.
+
+Everything else is in `commands.py`, which takes a second or two to import.
+"""
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
-
-import click
-
-from triage.cli import history, offline, operate, work
-from triage.cli.common import BAD_INPUT, fail
-from triage.errors import TriageError
+import threading
+from collections.abc import Callable
+from types import FrameType
 
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="triage")
-def cli() -> None:
-    """
-    Escalation before the breach.
-
-    Exit codes: 0 all well, 1 something was found, 2 the input was refused. Settings come from TRIAGE_DATABASE_URL,
-    TRIAGE_ORG and TRIAGE_POLICY.
-    """
-
-
-for command in (history.rules_preview, operate.rules_promote, operate.rules_rollback):
-    offline.rules.add_command(command)
-for command in (
-    *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
-    *(history.init_policy, history.replay),
-    *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
-    *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(operate.db, operate.doctor),
-):
-    cli.add_command(command)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit: no error of ours, no refused input and no closed pipe ends in a stack trace."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Run one command and exit. Ctrl-C ends it with one word and code 130, however early it comes."""
+    before = _take_over() if threading.current_thread() is threading.main_thread() else None
     try:
-        code = cli.main(args=given, prog_name="triage", standalone_mode=False)
-    except TriageError as cause:
-        fail(cause, json="--json" in given)
-        code = BAD_INPUT
-    except click.exceptions.Exit as end:
-        code = end.exit_code
-    except click.ClickException as cause:
-        cause.show()
-        code = BAD_INPUT
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`triage replay | head`): nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        from triage.cli.commands import run
+
+        code = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(INTERRUPTED)
+    if before is not None:
+        signal.signal(signal.SIGINT, before)
+    sys.exit(code)
+
+
+def _take_over() -> Callable[[int, FrameType | None], object] | int | None:
+    """Let the first Ctrl-C end the command in good order, and a second one end the process at once, without a trace."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGINT, interrupt)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from triage.cli.common import (
     BAD_INPUT,
     FINDINGS,
     as_json,
+    counted,
     policy_option,
     print_json,
     print_table,
@@ -26,10 +27,10 @@ from triage.demo.main import DATABASE
 from triage.demo.main import main as play_demo
 from triage.domain.decision import Decision
 from triage.domain.facts import Facts
-from triage.domain.instant import format_instant, parse_instant
+from triage.domain.instant import SECOND, format_duration, format_instant, parse_instant
 from triage.domain.work import Event
 from triage.errors import ConfigError, IntakeError
-from triage.explain import Explanation, explain
+from triage.explain import Explanation, Promise, explain
 from triage.intake.event import parse_event
 from triage.observe import observe
 from triage.pipeline import advance
@@ -187,7 +188,7 @@ def print_explanation(explanation: Explanation) -> None:
     """Print the promises, what holds, what comes next, and the nearest miss."""
     click.echo()
     rows = [
-        (p.milestone, p.state, f"{p.used} s of {p.allowed} s", "-" if p.due is None else format_instant(p.due), p.hours)
+        (p.milestone, p.state, _used(p), "-" if p.due is None else format_instant(p.due), p.hours)
         for p in explanation.promises
     ]
     print_table(("milestone", "state", "used", "due", "hours"), rows, "no milestone runs")
@@ -195,6 +196,8 @@ def print_explanation(explanation: Explanation) -> None:
         click.echo(f"\n{promise.milestone}, hours counted:")
         click.echo(_shortened(promise.ledger))
     click.echo()
+    if explanation.not_begun:
+        click.echo(f"never begun: {', '.join(explanation.not_begun)}")
     if explanation.holding:
         click.echo(f"holds now: {', '.join(explanation.holding)}")
     for miss in explanation.waiting[:5]:
@@ -207,6 +210,12 @@ def print_explanation(explanation: Explanation) -> None:
         click.echo(f"note: {line}")
     if explanation.next_at is not None:
         click.echo(f"next look: {format_instant(explanation.next_at)} ({explanation.next_why})")
+
+
+def _used(promise: Promise) -> str:
+    """How much of what is allowed is used: `3h of 2d`."""
+    used = format_duration(promise.used * SECOND)
+    return used if promise.allowed is None else f"{used} of {format_duration(promise.allowed * SECOND)}"
 
 
 def _shortened(ledger: str) -> str:
@@ -237,7 +246,8 @@ def rules_check(path: str | None, folder: str | None, as_json: bool) -> None:
         click.echo(str(finding))
     count = sum(len(rule_set.rules) for rule_set in document.rule_sets)
     if not as_json:
-        click.echo(f"{count} rules in {len(document.texts)} files: {len(findings)} findings")
+        files = counted(len(document.texts), "file")
+        click.echo(f"{counted(count, 'rule')} in {files}: {counted(len(findings), 'finding')}")
     if findings:
         raise SystemExit(FINDINGS)
 

@@ -10,7 +10,9 @@ import click
 from triage.cli.common import (
     FINDINGS,
     as_json,
+    counted,
     instant_cell,
+    known_rule,
     opened_store,
     policy_folder,
     policy_option,
@@ -54,7 +56,7 @@ def policy_publish(folder: str | None, url: str | None, actor: str, reason: str,
         return
     texts = read_folder(policy_folder(folder))
     now = SystemClock().now()
-    with opened_store(url) as store, progress("open records", None, as_json) as advance:
+    with opened_store(url, must_exist=False) as store, progress("open records", None, as_json) as advance:
         seen = 0
 
         def woken(count: int) -> None:
@@ -143,6 +145,9 @@ def rules_rollback(digest: str, url: str | None, actor: str, reason: str, as_jso
 def stop_effects(rule: str, url: str | None, actor: str, reason: str) -> None:
     """Halt effects within a second: of one rule, or all. Clocks, decisions and the audit go on."""
     with opened_store(url) as store:
+        if rule != "*":
+            with store.read() as unit:
+                known_rule(unit, rule)
         stop(store, SystemClock().now(), rule=rule, actor=actor, reason=reason)
     click.echo("all effects are halted" if rule == "*" else f"effects of {rule} are halted")
 
@@ -193,6 +198,8 @@ def backlog_list(state: Any, url: str | None, as_json: bool) -> None:
 def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: str, reason: str) -> None:
     """Let at most LIMIT waiting actions of RULE go; those whose condition no longer holds are cancelled."""
     with opened_store(url) as store:
+        with store.read() as unit:
+            known_rule(unit, rule)
         done = release(
             store, PureEngine(), SystemClock().now(), rule=rule, limit=limit, actor=actor, reason=reason, state=state
         )
@@ -210,6 +217,8 @@ def undo_rule(rule: str, since: str, yes: bool, url: str | None, actor: str, rea
     """Put back the owner and priority that RULE changed, where nobody has touched them since. Previews first."""
     now = SystemClock().now()
     with opened_store(url) as store:
+        with store.read() as unit:
+            known_rule(unit, rule)
         if yes:
             found = undo(store, PureEngine(), rule, parse_instant(since), now, actor=actor, reason=reason)
         else:
@@ -219,10 +228,14 @@ def undo_rule(rule: str, since: str, yes: bool, url: str | None, actor: str, rea
             print_json({"record": one.record, "field": one.field, "now": one.now, "again": one.again, "kept": one.kept})
         return
     rows = [(one.record, one.field, one.now, one.again, one.kept) for one in found]
-    print_table(
-        ("record", "field", "now", "would be again", "left alone because"), rows, f"{rule} has done nothing since"
-    )
-    if found and not yes:
+    titles = ("record", "field", "was", "is put back to") if yes else ("record", "field", "now", "would be again")
+    print_table((*titles, "left alone because"), rows, f"{rule} has done nothing since")
+    if found and yes:
+        done = sum(not one.kept for one in found)
+        click.echo(
+            f"done: {counted(done, 'change')} ordered, {len(found) - done} left alone; `triage run` carries them out"
+        )
+    elif found:
         click.echo("nothing was changed: repeat with --yes")
 
 
@@ -253,7 +266,9 @@ def db_check(url: str | None, as_json: bool) -> None:
         print_json({"faults": faults} | counts)
     else:
         click.echo("\n".join(faults) if faults else "every chain verifies")
-        click.echo(f"records: {counts['records']}; actions: {counts['actions']}")
+        records = ", ".join(f"{number:,} {what}" for what, number in counts["records"].items())
+        actions = ", ".join(f"{number:,} {state}" for state, number in counts["actions"].items()) or "none yet"
+        click.echo(f"records: {records}\nactions: {actions}")
     if faults:
         raise SystemExit(FINDINGS)
 
@@ -275,7 +290,9 @@ def db_backup(path: str, url: str | None) -> None:
 def doctor(folder: str | None, url: str | None, as_json: bool) -> None:
     """Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops. Exit code 1 if any."""
     with opened_store(url) as store:
-        checks = examine(store, policy_folder(folder), SystemClock().now())
+        root = policy_folder(folder)
+        named = folder is not None or root != Settings().policy
+        checks = examine(store, root, SystemClock().now(), named=named)
     if as_json:
         for check in checks:
             print_json(check)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -10,29 +12,40 @@ import msgspec
 from triage.cli.common import (
     FINDINGS,
     as_json,
+    counted,
     instant_cell,
+    known_owner,
+    known_rule,
     opened_store,
     print_json,
     print_table,
     progress,
     record_named,
+    record_of_option,
     signed,
     store_option,
+    time_to_come,
 )
 from triage.cli.offline import instant_option, print_explanation
+from triage.cli.watch import Watch, troubles, watching
 from triage.config import Settings
+from triage.doctor import retrying
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.errors import ConfigError, IntakeError, StoreError
 from triage.explain import customer_text, explain
+from triage.hindsight import effects_then, facts_then
 from triage.intake.event import parse_event
 from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
 from triage.steering import cancel, release_keys, retry
 from triage.wiring import SystemClock, open_fleet, open_sink, open_worker, stop_on_signals
-from triage.wording import action_text, reason_text
+from triage.wording import action_text, body_text, reason_text
+
+SHOWN = 240
+"""How many characters of an audit line's body are printed; --json has it all."""
 
 STATES = ("ready", "leased", "done", "dead", "cancelled", "superseded", "would_have", "backlog", "held", "suppressed")
 
@@ -70,9 +83,13 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 
             name = source or str(getattr(file, "name", "stdin"))
             since = None if live_from is None else parse_instant(live_from)
-            found = worker.ingest_lines(
-                file, parse_event, clock.now(), source=name, live_from=since, progress=read_so_far
-            )
+            try:
+                found = worker.ingest_lines(
+                    file, parse_event, clock.now(), source=name, live_from=since, progress=read_so_far
+                )
+            except StoreError as cause:
+                kept = f"{counted(seen, 'line')} read and kept before; the same command goes on from there"
+                raise type(cause)(f"{cause}; {kept}") from cause
         worker.close()
     if as_json:
         print_json(found)
@@ -81,7 +98,7 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
             click.echo(f"{refusal.source}:{refusal.line}: {refusal.reason}", err=True)
         click.echo(
             f"read {found.read}: {found.accepted} accepted, {found.repeated} repeated, {found.refused} refused; "
-            f"{found.planned} actions planned"
+            f"{counted(found.planned, 'action')} planned"
         )
     if found.refused:
         raise SystemExit(FINDINGS)
@@ -109,19 +126,21 @@ def run(sink: str, drain: bool, orgs: tuple[str, ...], all_orgs: bool, url: str 
     if orgs or all_orgs:
         raise ConfigError("--drain works for the one organisation of TRIAGE_ORG")
     with opened_store(url) as store:
-        worker = open_worker(store, open_sink(sink))
-        with store.read() as unit:
-            worker.policy(unit)
+        with store.hold():
+            # Only the one worker of a store opens the sink: a second one leaves nothing behind.
+            worker = open_worker(store, open_sink(sink))
+            with store.read() as unit:
+                worker.policy(unit)
+            done = worker.drain(worker.clock.now()) if drain else 0
         if drain:
-            with store.hold():
-                done = worker.drain(worker.clock.now())
-            click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{done} actions done")
+            click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{counted(done, 'action')} done")
+            _tell_troubles(store)
         else:
             click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
-            with stop_on_signals(worker) as stop:
+            with stop_on_signals(worker) as stop, watching(Watch(store, worker)):
                 worker.run(stop)
             report = worker.lateness.report()
-            click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; lateness in ms: {report}")
+            click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")
         worker.close()
 
 
@@ -132,6 +151,24 @@ def run_fleet(url: str, orgs: tuple[str, ...], sink: str) -> None:
     with stop_on_signals() as stop:
         fleet.run(stop)
     click.echo("stopped")
+
+
+def _tell_troubles(store: Store) -> None:
+    """Say on standard error what did not get through."""
+    with store.read() as unit:
+        dead, failing = unit.outbox.counts().get("dead", 0), retrying(unit)
+    for line in troubles(dead, failing):
+        click.echo(line, err=True)
+
+
+def _lateness_text(report: Mapping[str, int]) -> str:
+    """How late timers were fired: `12 timers, half within 20 ms, 99 of 100 within 50 ms, the worst 61 ms late`."""
+    if not report["count"]:
+        return "no timer was due"
+    return (
+        f"{counted(report['count'], 'timer')}, half within {report['p50']} ms of their instant, 99 of 100 within "
+        f"{report['p99']} ms, the worst {report['worst']} ms late"
+    )
 
 
 @click.command()
@@ -173,9 +210,11 @@ def explain_record(record: str, audience: str, at_text: str | None, url: str | N
         policy = policy_in_force(store)
         effects = unit.outbox.find(EffectFilter(record=found.key))
         facts = msgspec.structs.replace(found.facts, agents=unit.related.agents())
+        if at_text is not None and now < SystemClock().now():
+            facts, effects = facts_then(unit, found, policy, now), effects_then(effects, now)
     done = [effect for effect in effects if effect.state == "done"]
     if audience == "customer":
-        text = customer_text(facts, policy, now, [effect.action.kind for effect in done])
+        text = customer_text(facts, policy, now, done)
         click.echo(msgspec.json.encode({"text": text}).decode() if as_json else text)
         return
     explanation = explain(facts, policy, now)
@@ -226,14 +265,15 @@ def actions() -> None:
 @actions.command("list")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these states; may be repeated.")
 @click.option("--rule", default="", help="Only of this rule.")
-@click.option("--record", default="", help="Only of this record, OBJECT/ID.")
+@click.option("--record", default="", help="Only of this record, an id or OBJECT/ID.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many, the newest first.")
 @store_option
 @as_json
 def actions_list(states: tuple[State, ...], rule: str, record: str, limit: int, url: str | None, as_json: bool) -> None:
     """Print actions with their state, reason, and the other side's words where one failed."""
-    wanted = EffectFilter(states=states, rule=rule, record=record, limit=limit, newest_first=True)
     with opened_store(url) as store, store.read() as unit:
+        key = record_of_option(unit, record)
+        wanted = EffectFilter(states=states, rule=rule, record=key, limit=limit, newest_first=True)
         effects = unit.outbox.find(wanted)
     if as_json:
         for effect in effects:
@@ -254,7 +294,9 @@ def actions_list(states: tuple[State, ...], rule: str, record: str, limit: int, 
 def actions_retry(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
     """Send dead actions again, from their first attempt. KEYS may be the beginnings of keys."""
     with opened_store(url) as store:
-        click.echo(f"{retry(store, SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again")
+        click.echo(
+            f"{retry(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again"
+        )
 
 
 @actions.command("cancel")
@@ -282,16 +324,18 @@ def actions_release(keys: tuple[str, ...], url: str | None, actor: str, reason: 
 
 
 @click.command()
-@click.option("--record", default="", help="Only of this record, OBJECT/ID.")
+@click.option("--record", default="", help="Only of this record, an id or OBJECT/ID.")
 @click.option("--event", "event_name", default="", help="Only this kind of line (planned, done, policy_published, ..).")
-@click.option("--after", default=0, help="Only lines above this number.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many lines.")
+@click.option("--after", default=None, type=int, help="Only lines above this number, the first of them.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many lines, the latest.")
 @click.option(
     "--verify", is_flag=True, help="Check the hash chain of every record instead. Exit code 1 where it is broken."
 )
 @store_option
 @as_json
-def audit(record: str, event_name: str, after: int, limit: int, verify: bool, url: str | None, as_json: bool) -> None:
+def audit(
+    record: str, event_name: str, after: int | None, limit: int, verify: bool, url: str | None, as_json: bool
+) -> None:
     """Print the append-only log: what was planned, done, refused, published, stopped, by whom and why."""
     with opened_store(url) as store, store.read() as unit:
         if verify:
@@ -302,7 +346,8 @@ def audit(record: str, event_name: str, after: int, limit: int, verify: bool, ur
                 raise SystemExit(FINDINGS)
             click.echo("every chain verifies")
             return
-        lines = unit.audit.lines(record=record, event=event_name, after=after, limit=limit)
+        key = record_of_option(unit, record)
+        lines = unit.audit.lines(record=key, event=event_name, after=after or 0, limit=limit, last=after is None)
     if as_json:
         for line in lines:
             print_json(line)
@@ -314,8 +359,8 @@ def audit(record: str, event_name: str, after: int, limit: int, verify: bool, ur
 
 def _audit_row(line: AuditRow) -> tuple[object, ...]:
     entry = line.entry
-    said = ", ".join(f"{name}={value}" for name, value in entry.body.items() if value not in ("", None, {}, []))
-    what = "(erased)" if line.erased else said[:140]
+    said = textwrap.shorten(body_text(entry.body), SHOWN, placeholder=" ..")
+    what = "(erased)" if line.erased else said
     return (
         line.seq,
         format_instant(entry.at),
@@ -333,6 +378,7 @@ def _audit_row(line: AuditRow) -> tuple[object, ...]:
 @click.option("--until", default=None, help="Until this instant [default: until released].")
 @click.option("--rule", "rule_ids", multiple=True, help="Only this rule; may be repeated [default: all].")
 @click.option("--to", default="", help="reroute: the new owner, a user's id or queue:NAME.")
+@click.option("--force", is_flag=True, help="reroute: to somebody whom nobody here knows, too.")
 @click.option("--by", "actor", required=True, help="Who.")
 @click.option("--reason", required=True, help="Why.")
 @store_option
@@ -342,6 +388,7 @@ def override(
     until: str | None,
     rule_ids: tuple[str, ...],
     to: str,
+    force: bool,
     actor: str,
     reason: str,
     url: str | None,
@@ -357,12 +404,18 @@ def override(
     with opened_store(url) as store:
         with store.read() as unit:
             found = record_named(unit, record)
+            for name in rule_ids:
+                if name != "*":
+                    known_rule(unit, name)
+            if action == "reroute" and not force:
+                known_owner(unit, to)
+        end = time_to_come(until, now)
         event = Event(
             at=now, type="override", event_id=f"override:{found.key}:{now}", object=found.facts.item.object,
-            id=found.facts.item.id, action=action, until=None if until is None else parse_instant(until),
+            id=found.facts.item.id, action=action, until=end,
             rules=rule_ids or ("*",), reason=reason, actor=actor, to=to,
         )  # fmt: skip
         worker = open_worker(store, open_sink("store"))
         done = worker.ingest([event], now, source="cli", live_from=0)
         worker.close()
-    click.echo(f"{action} is on {found.key}; {done.planned} actions planned")
+    click.echo(f"{action} is on {found.key}; {counted(done.planned, 'action')} planned")

@@ -101,9 +101,23 @@ def _shown(player: Player, stream: TextIO, plain: bool) -> Played:
 
 
 def _fresh_store(database: Path) -> Store:
+    """Return a new store at *database*; what lies there already is removed only where a demo made it."""
+    if database.exists() and not _is_demo(database):
+        raise ConfigError(f"{database} is not a demo's store, and the demo would write over it: name another file")
     for ending in ("", "-wal", "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)
     return open_store(str(database), ORG)
+
+
+def _is_demo(database: Path) -> bool:
+    """Tell whether the file is a store in which our organisation plays; a file cut off at its start is none of ours."""
+    store = open_store(str(database), ORG)
+    try:
+        with store.read() as unit:
+            live = unit.policies.live()
+    finally:
+        store.close()
+    return live is not None and live.virtual
 
 
 def _write_log(database: Path, events: Iterable[Event]) -> Path:

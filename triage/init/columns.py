@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,7 +12,7 @@ from msgspec import Struct, structs
 from triage.errors import IntakeError
 from triage.intake.numbers import read_number
 from triage.intake.values import MISSING, NO, YES
-from triage.replay.table import Account, Table, read_table
+from triage.replay.table import Account, Table
 
 MOST_ROWS = 20_000
 MOST_VALUES = 25
@@ -58,14 +57,6 @@ class Column(Struct, frozen=True, kw_only=True):
     unit: str = ""
     unit_open: bool = False
     notes: tuple[str, ...] = ()
-
-
-def read_any(path: Path) -> Table:
-    """Return the table in *path* in whatever encoding it is: UTF-8, UTF-16 with or without mark, else cp1252."""
-    table = read_table(path)
-    if table.lines and table.lines[0].count("\x00") > len(table.lines[0]) / 3:
-        return read_table(path, encoding="utf-16-be" if table.lines[0].startswith("\x00") else "utf-16-le")
-    return read_table(path, encoding="cp1252") if table.escaped else table
 
 
 def look_at(table: Table) -> tuple[Column, ...]:

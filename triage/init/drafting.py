@@ -10,13 +10,14 @@ from msgspec import Struct, structs
 
 from triage.domain.schema import BUILTIN_FIELDS
 from triage.errors import IntakeError
-from triage.init.columns import Column, look_at, read_any, with_past_values
+from triage.init.columns import Column, look_at, with_past_values
 from triage.init.pages import fields_page, rules_page
 from triage.init.parts import Answers, Mapped, Part, Question, Relation
 from triage.init.vocabulary import LIKELY, SURE, Meaning, ladder_of, meaning_of, object_of, our_name
 from triage.intake.instants import load_zone
 from triage.intake.text import show
 from triage.replay.folder import RELATED, find_sources, table_name
+from triage.replay.table import read_table
 from triage.rules.language import CLOCK_LEAVES
 
 _FORCED = {
@@ -84,14 +85,14 @@ def _tables(path: Path) -> tuple[list[tuple[str, Path]], dict[str, Path], dict[s
 
 
 def _part(file: Path, name: str, given: Answers, others: Mapping[str, Path], history: Path | None) -> Part:
-    table = read_any(file)
+    table = read_table(file)
     if not table.columns:
         raise IntakeError(f"{file.name}: {table.damage or 'no header line'}")
     if table.name_twice():
         raise IntakeError(f"{file.name}: the header names column {show(table.name_twice())} twice")
     columns = tuple(column for column in look_at(table) if column.header)
     if history is not None:
-        columns = with_past_values(columns, read_any(history))
+        columns = with_past_values(columns, read_table(history))
     if not columns:
         raise IntakeError(f"{file.name}: its header names no column")
     object_name = _object(file, name, table.columns, given)
@@ -197,12 +198,8 @@ def _date_order(given: Answers, column: Column) -> str:
 def _created(object_name: str, mapped: list[Mapped], given: Answers) -> str:
     """Return the column of the creation instant, "" where it has to be asked for."""
     headers = [one.column.header for one in mapped]
-    answer = given.find("created", object_name)
+    answer = given.find_column("created", object_name, headers)
     if answer:
-        if answer not in headers:
-            raise IntakeError(
-                f"created: there is no column {show(answer)}: the file has {', '.join(map(show, headers))}"
-            )
         return answer
     sure = [one.column.header for one in mapped if one.name == "opened_at" and one.confidence >= SURE]
     rivals = [header for header in headers if meaning_of(header, "datetime") == Meaning("opened_at", 0.95)]
@@ -226,9 +223,7 @@ def _as_created(one: Mapped, created: str, given: Answers) -> Mapped:
 
 def _with_id(part: Part, given: Answers) -> Part:
     headers = [one.column.header for one in part.columns]
-    answer = given.find("id", part.object)
-    if answer and answer not in headers:
-        raise IntakeError(f"id: there is no column {show(answer)}: the file has {', '.join(map(show, headers))}")
+    answer = given.find_column("id", part.object, headers)
     if "Id" in headers and not answer:
         return structs.replace(part, id="Id")
     found = answer or next((one.column.header for one in part.columns if one.name == "id"), "")
@@ -246,7 +241,7 @@ def _relations(mapped: list[Mapped], others: Mapping[str, Path], given: Answers)
     relations = []
     for object_name, file in others.items():
         if by.get(object_name) in names:
-            columns = [column for column in look_at(read_any(file)) if column.header != "Id"]
+            columns = [column for column in look_at(read_table(file)) if column.header != "Id"]
             alias = object_name.casefold()
             named = {f"{alias}.{our_name(column.header)}": column for column in columns}
             fields = (_mapped(column, Meaning(name, SURE), given) for name, column in named.items())

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast, get_args
 
 import msgspec
 
-from triage.domain.work import Event, EventType, Origin
+from triage.domain.work import Agent, Event, EventType, Origin
 from triage.errors import IntakeError, NaiveTimeError
 from triage.intake.instants import read_instant
 from triage.intake.text import bad_id, clean_text, did_you_mean, show
@@ -26,6 +26,18 @@ _IDS = frozenset({"object", "actor", "to", "rule", "key"})
 _CHOICES = {"origin": ORIGINS, "direction": frozenset({"in", "out"}), "action": ACTIONS}
 _KNOWN = frozenset({"at", "type", "id", "event_id", "changes", "auto", "until", "rules", "scores", *_TEXTS, *_CHOICES})
 _NEEDS = {"message": "direction", "override": "action", "scored": "scores"}
+_EVERY = ("at", "type", "id", "event_id", "actor", "origin")
+_OWN = {
+    **dict.fromkeys(("created", "updated"), ("object", "changes", "rule", "key")),
+    "message": ("object", "direction", "channel", "body", "from", "auto"),
+    **dict.fromkeys(("comment", "activity"), ("object", "direction", "channel", "body", "from", "auto")),
+    **dict.fromkeys(("related", "agent"), ("object", "changes")),
+    "override": ("object", "action", "until", "rules", "reason", "to"),
+    "scored": ("object", "scores"),
+    **dict.fromkeys(("deleted", "merged", "undeleted"), ("object", "reason")),
+}
+"""What an event of each type may hold besides `_EVERY`, as its refusal tells it; keys of another type pass."""
+_AGENT_KEYS = tuple(name for name in Agent.__struct_fields__ if name != "id")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -87,7 +99,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 def _build(raw: Mapping[str, Any], org_zone: str) -> Event:
     if not raw.keys() <= _KNOWN:
         key = next(key for key in raw if key not in _KNOWN)
-        raise IntakeError(f"unknown key {show(key)}{did_you_mean(str(key), _KNOWN)}")
+        raise IntakeError(_unknown_key(str(key), raw.get("type")))
     kind = _kind(raw)
     values: dict[str, Any] = {"at": _instant(raw, "at", org_zone), "type": kind, "id": _identity(raw, "id")}
     values["event_id"] = _identity(raw, "event_id") if "event_id" in raw else _line_hash(raw)
@@ -102,6 +114,18 @@ def _build(raw: Mapping[str, Any], org_zone: str) -> Event:
     if "until" in raw and raw["until"] is not None:
         values["until"] = _instant(raw, "until", org_zone)
     return Event(**values)
+
+
+def _unknown_key(key: str, kind: object) -> str:
+    """Return why *key* cannot stand in an event, and what can: the keys of its type, or where an agent's own belong."""
+    if kind == "agent" and key in _AGENT_KEYS:
+        return f"unknown key {show(key)}: what is known of an agent stands under 'changes', {', '.join(_AGENT_KEYS)}"
+    if not isinstance(kind, str) or kind not in _OWN:
+        return f"unknown key {show(key)}{did_you_mean(key, _KNOWN)}"
+    own = [name for name in (*_EVERY, *_OWN[kind]) if kind != "agent" or name != "object"]
+    near = did_you_mean(key, own)
+    fields = "; a record's own fields stand under 'changes'" if "changes" in own and not near else ""
+    return f"unknown key {show(key)}{near} (an event of type {kind} has {', '.join(own)}{fields})"
 
 
 def _kind(raw: Mapping[str, Any]) -> EventType:

@@ -26,6 +26,7 @@ from triage.replay.lines import ActionLine, Line, MilestoneLine, action_line, mi
 from triage.replay.source import Entry, History, kind_of, open_history
 from triage.replay.table import FileCount, Refusal
 from triage.replay.world import Kept, World
+from triage.store.outbox import LANES
 
 Progress = Callable[[int, int], None]
 """Hears how many events have been replayed, of how many."""
@@ -132,7 +133,7 @@ class Replayed:
         self._progress = on_progress
         self._world = World(policy, org)
         self._timers: list[tuple[int, int, Kept]] = []
-        self._effects: list[tuple[int, int, int, Event]] = []
+        self._effects: list[tuple[int, int, int, Event, str]] = []
         self._keys: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
@@ -304,6 +305,8 @@ class Replayed:
             self._rules[action.rule] += 1
             kept.acted.append(action.at)
             planned.append((action, depth))
+            if self._apply:
+                self._world.agents.hold(_taker(action), 1)
         return action_line(action)
 
     def _give_up(self, kept: Kept, now: int, entries: Sequence[Entry], reason: str) -> None:
@@ -318,22 +321,24 @@ class Replayed:
             self._failed.append(Failure(item.object, item.id, format_instant(now), reason))
 
     def _queue(self, planned: list[tuple[Action, int]], at: int) -> None:
-        """Put what *planned* actions change on the record among the events to come at *at*."""
+        """Put what *planned* change among the events to come at *at*; the last in a lane counts."""
+        last = {_lane(action): action.key for action, _ in planned}
         for action, depth in planned:
             event = effect_event(action, self.policy, at)
-            if event is None:
+            overtaken = last[_lane(action)] != action.key
+            if event is None or overtaken or depth >= LONGEST_CHAIN:
+                self._world.agents.hold(_taker(action), -1)
+                self._counts["cut"] += event is not None and not overtaken
                 continue
-            if depth >= LONGEST_CHAIN:
-                self._counts["cut"] += 1
-                continue
-            heapq.heappush(self._effects, (at, self._counts["queued"], depth + 1, event))
+            heapq.heappush(self._effects, (at, self._counts["queued"], depth + 1, event, _taker(action)))
             self._counts["queued"] += 1
 
     def _fold_effects(self, now: int, touched: dict[int, Kept]) -> dict[int, int]:
         """Apply the effects that come at *now*; return how long a chain of effects each record stands in."""
         depths: dict[int, int] = {}
         while self._effects and self._effects[0][0] <= now:
-            _, _, depth, event = heapq.heappop(self._effects)
+            _, _, depth, event, taker = heapq.heappop(self._effects)
+            self._world.agents.hold(taker, -1)
             records = self._world.fold(event)
             self._counts["effects"] += 1
             touched |= {kept.place: kept for kept in records}
@@ -344,3 +349,13 @@ class Replayed:
         event = entry.event
         named = reason if entry.line else f"{reason} (row {event.event_id})"
         self.refused.append(Refusal(entry.file, entry.line, event.id, named))
+
+
+def _lane(action: Action) -> tuple[str, str, str]:
+    """Return what an action overtakes others in: one record's owner, its priority, or nothing but itself."""
+    return action.object, action.id, LANES.get(action.kind, action.key)
+
+
+def _taker(action: Action) -> str:
+    """Return who will hold the record once *action* is done, an empty string for nobody new."""
+    return action.target.removeprefix("user:") if action.kind == "reassign" else ""

@@ -36,6 +36,7 @@ class Export(Struct, frozen=True, kw_only=True):
 
     `counts` holds, for each file, rows read = used + refused, header apart; `refused` each of the latter. `skipped`
     maps files that were not read at all to the reason. `inconsistencies` are counted, reported and never hidden.
+    `notes` say how a file was read where nothing declared it: its encoding, the zone and order of its instants.
     """
 
     stream: tuple[Event, ...]
@@ -44,6 +45,7 @@ class Export(Struct, frozen=True, kw_only=True):
     milestones: tuple[MilestoneRow, ...] = ()
     inconsistencies: tuple[Inconsistency, ...] = ()
     skipped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def events(self) -> Iterator[Event]:
         """Yield the events by instant; at one instant agents and related records first, then file order."""
@@ -75,8 +77,9 @@ def read_export(
 
     Args:
         objects: Record objects to read (default: all); other record objects are skipped, by name.
-        specs: Field maps by object: their created field, with its zone and date order, is heeded.
-        encoding: Of all files, where neither UTF-8 nor marked.
+        specs: Field maps by object: their created field is heeded; its zone and date order hold for the object's other
+            files too, where their text does not say.
+        encoding: Of all files; by default each is read as its bytes ask for (`sniff_encoding`).
 
     Raises:
         IntakeError: there is no such folder or file, or no table in it.
@@ -93,6 +96,7 @@ def read_export(
         milestones=tuple(reading.milestones),
         inconsistencies=inconsistencies,
         skipped=skipped,
+        notes=tuple(reading.notes),
     )
 
 

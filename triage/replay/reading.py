@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event
 from triage.errors import IntakeError
-from triage.intake.instants import read_instant
 from triage.intake.text import bad_id, clean_text, show
 from triage.replay.folder import Source
-from triage.replay.rollback import AUDIT, Change, Inconsistency, Life, drop_name_twins, find_outcome, live_through
+from triage.replay.rollback import (
+    AUDIT,
+    Change,
+    Inconsistency,
+    Life,
+    Outcome,
+    drop_name_twins,
+    find_outcome,
+    live_through,
+)
+from triage.replay.stamps import Stamp
 from triage.replay.table import Account, Table
-from triage.replay.touches import read_touch
+from triage.replay.touches import parent_of, read_touch
 
 _AGENT_COLUMNS = {"name": ("Name",), "email": ("Email",), "manager": ("ManagerId", "ManagerName__c", "Manager")}
 _MILESTONE_NAMES = ("MilestoneType", "MilestoneTypeName", "MilestoneTypeId", "Name")
@@ -54,7 +64,10 @@ class Reading:
     def __init__(self, specs: Mapping[str, ObjectSpec], presence: str) -> None:
         self.account = Account()
         self.milestones: list[MilestoneRow] = []
+        self.notes: list[str] = []
         self._specs = specs
+        self._stamps: dict[str, Stamp] = {}
+        self._lent: dict[str, Stamp] = {}
         self._presence = presence
         self._records: dict[str, dict[str, _Record]] = {}
         self._objects: dict[str, str] = {}
@@ -66,6 +79,7 @@ class Reading:
 
     def take(self, source: Source, table: Table) -> None:
         """Read one file: each row is used, or refused with the reason."""
+        self._lent = {}
         if source.kind == "records":
             self._records[source.object] = {}
             self._columns[source.object] = table.columns
@@ -92,6 +106,7 @@ class Reading:
             else:
                 seen[row_id] = line
                 self.account.use(table.file)
+        self._note(table)
 
     def roll_back(self) -> tuple[list[Event], tuple[Inconsistency, ...]]:
         """Return the events of everything read, users and related records first, and what contradicts itself."""
@@ -99,6 +114,7 @@ class Reading:
         inconsistencies: list[Inconsistency] = []
         for object_name, records in self._records.items():
             outcome = find_outcome(self._columns[object_name], [record.row for record in records.values()])
+            outcome = None if outcome is None else self._dated(object_name, outcome)
             for record_id, record in records.items():
                 changes = self._history_of(record_id)
                 life = live_through(object_name, record_id, record.created_at, record.row, changes, outcome)
@@ -107,6 +123,38 @@ class Reading:
         events += self._touches
         first = min((event.at for event in events), default=0)
         return [*(_aside_event(aside, first) for aside in self._aside), *events], tuple(inconsistencies)
+
+    def _note(self, table: Table) -> None:
+        """Say what nobody declared for the file: its encoding, and whose zone and date order its instants go by."""
+        if table.encoding:
+            self.notes.append(f"{table.file} is not UTF-8: read as {table.encoding}")
+        for object_name, stamp in self._lent.items():
+            how = " ".join(part for part in (stamp.date_order, stamp.zone) if part)
+            self.notes.append(f"instants of {table.file} are read as {how}, like {stamp.column} of {object_name}")
+
+    def _dated(self, object_name: str, outcome: Outcome) -> Outcome:
+        """Return *outcome* with how its closing date reads: as the field map says, else like the creation."""
+        spec = self._specs.get(object_name)
+        own = spec.by_source.get(outcome.end.casefold()) if spec else None
+        stamp = self._stamp(object_name)
+        return replace(
+            outcome,
+            zone=(own.zone if own else "") or stamp.zone,
+            date_order=(own.date_order if own else "") or stamp.date_order,
+        )
+
+    def _stamp(self, object_name: str) -> Stamp:
+        if object_name not in self._stamps:
+            self._stamps[object_name] = Stamp.of(object_name, self._specs)
+        return self._stamps[object_name]
+
+    def _instant(self, row: Mapping[str, str], column: str, object_name: str) -> int:
+        """Return the instant in *column* of a row that belongs to a record of *object_name*."""
+        stamp = self._stamp(object_name)
+        at, borrowed = stamp.read(row, column)
+        if borrowed:
+            self._lent[object_name] = stamp
+        return at
 
     def _history_of(self, record_id: str) -> list[Change]:
         changes = self._changes.get(record_id, [])
@@ -131,16 +179,15 @@ class Reading:
             )
         if row["Id"] in self._objects:
             raise IntakeError(f"its id is also the id of a {self._objects[row['Id']]}")
-        known = spec.by_source.get(column.casefold()) if spec else None
-        zone, order = (known.zone, known.date_order) if known else ("", "")
-        self._records[object_name][row["Id"]] = _Record(_instant(row, column, zone=zone, date_order=order), row)
+        at, _ = self._stamp(object_name).read(row, column)
+        self._records[object_name][row["Id"]] = _Record(at, row)
         self._objects[row["Id"]] = object_name
 
     def _take_change(self, object_name: str, row: dict[str, str]) -> None:
         _need(row, "CreatedDate", "Field", "OldValue", "NewValue")
         record_id = row.get(f"{object_name.removesuffix('__c')}Id") or row.get("ParentId", "")
         record = self._known(object_name, record_id)
-        at = _instant(row, "CreatedDate")
+        at = self._instant(row, "CreatedDate", object_name)
         if at < record.created_at:
             raise IntakeError(f"history of {record_id} from before it was created", row.get("Id", ""))
         own = self._changes.setdefault(record_id, [])
@@ -163,16 +210,19 @@ class Reading:
                 object=object_name,
                 id=record_id,
                 name=next((row[name] for name in _MILESTONE_NAMES if row.get(name)), ""),
-                start=_instant(row, "StartDate") if row.get("StartDate") else None,
-                target=_instant(row, "TargetDate") if row.get("TargetDate") else None,
-                completed=_instant(row, "CompletionDate") if row.get("CompletionDate") else None,
+                start=self._instant(row, "StartDate", object_name) if row.get("StartDate") else None,
+                target=self._instant(row, "TargetDate", object_name) if row.get("TargetDate") else None,
+                completed=self._instant(row, "CompletionDate", object_name) if row.get("CompletionDate") else None,
                 violated=row.get("IsViolated", "").strip().casefold() in ("true", "1"),
             )
         )
 
     def _take_touch(self, kind: str, row: dict[str, str]) -> None:
-        touch = read_touch(kind, row)
-        object_name = self._objects.get(touch.parent, "")
+        object_name = self._objects.get(parent_of(row), "")
+        stamp = self._stamp(object_name)
+        touch = read_touch(kind, row, stamp)
+        if touch.borrowed:
+            self._lent[object_name] = stamp
         if not object_name:
             raise IntakeError(f"belongs to the unknown record {show(touch.parent)}")
         if touch.at < self._records[object_name][touch.parent].created_at:
@@ -215,16 +265,6 @@ def _need(row: Mapping[str, str], *columns: str) -> None:
     lacking = [name for name in columns if name not in row]
     if lacking:
         raise IntakeError(f"the file has no column {', '.join(lacking)}")
-
-
-def _instant(row: Mapping[str, str], column: str, *, zone: str = "", date_order: str = "") -> int:
-    text = row.get(column, "")
-    if not text.strip():
-        raise IntakeError(f"{column} is empty")
-    try:
-        return read_instant(text, zone=zone, date_order=date_order)
-    except IntakeError as fault:
-        raise IntakeError(f"{column}: {fault.reason}") from fault
 
 
 def _life_events(object_name: str, record_id: str, record: _Record, life: Life) -> list[Event]:

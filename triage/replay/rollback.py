@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.domain.instant import format_instant
 from triage.errors import IntakeError
@@ -67,31 +68,43 @@ class Life(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """The columns of one object that are known only at its end, and the statuses that mean closed."""
+    """
+    The columns of one object that are known only at its end, and the statuses that mean closed.
+
+    Without a `flag` a record is closed where `end`, its closing date, is filled. `zone` and `date_order` read that date
+    where its text does not say.
+    """
 
     status: str
     flag: str
     end: str
     others: tuple[str, ...]
     closed: frozenset[str]
+    zone: str = ""
+    date_order: str = ""
+
+    def says_closed(self, row: Mapping[str, str]) -> bool:
+        """Return whether *row* is that of a closed record."""
+        return _is_true(row[self.flag]) if self.flag else bool(row[self.end].strip())
 
 
 def find_outcome(columns: Collection[str], rows: Iterable[Mapping[str, str]]) -> Outcome | None:
     """
     Return which of *columns* are outcomes, and as closed those statuses that closed *rows* have and open ones lack.
 
-    None where no column says whether a record is closed.
+    None where no column says whether a record is closed: neither a flag nor the date it closed at.
     """
     flag = next((name for name in _FLAGS if name in columns), "")
-    if not flag:
+    end = next((name for name in (*_ENDS, _PLANNED_END) if name in columns), "")
+    if not flag and end not in _ENDS:
         return None
     status = next((name for name in _STATUSES if name in columns), "")
-    end = next((name for name in (*_ENDS, _PLANNED_END) if name in columns), "")
+    others = tuple(name for name in _WITH_FLAG if name in columns)
+    outcome = Outcome(status, flag, end, others, frozenset())
     sides: tuple[set[str], set[str]] = (set(), set())
     for row in rows:
-        sides[_is_true(row[flag])].add(row[status] if status else "")
-    others = tuple(name for name in _WITH_FLAG if name in columns)
-    return Outcome(status, flag, end, others, frozenset(sides[True] - sides[False] - {""}))
+        sides[outcome.says_closed(row)].add(row[status] if status else "")
+    return replace(outcome, closed=frozenset(sides[True] - sides[False] - {""}))
 
 
 def live_through(
@@ -118,7 +131,7 @@ def live_through(
         _put(opening, change.field, change.old)
     steps = _steps(changes)
     found = _broken_chains(object_name, record_id, final, changes)
-    if outcome is not None and outcome.flag not in tracked:
+    if outcome is not None and (outcome.flag or outcome.end) not in tracked:
         steps, more = _with_outcome(opening, steps, final, outcome, created_at, tracked)
         found += [Inconsistency(object_name, record_id, *parts) for parts in more]
     wanted = {name: value for name, value in final.items() if name not in AUDIT}
@@ -210,12 +223,11 @@ def _with_outcome(
     """Open the outcome columns in *opening*, let *steps* close and reopen, and close by date where none does."""
     _open(opening, outcome)
     closing = _follow_status(opening, steps, outcome, created_at) if outcome.status in tracked else None
-    if not _is_true(final[outcome.flag]):
+    if not outcome.says_closed(final):
         return steps, []
-    result: dict[str, str | None] = {name: final[name] or None for name in (outcome.flag, *outcome.others)}
-    if outcome.end:
-        result[outcome.end] = final[outcome.end] or None
-    said = _end_instant(final.get(outcome.end, ""))
+    known_last = (name for name in (outcome.flag, *outcome.others, outcome.end) if name)
+    result: dict[str, str | None] = {name: final[name] or None for name in known_last}
+    said = _end_instant(final.get(outcome.end, ""), outcome)
     if closing is not None:
         closing.changes.update(result)
         exact = outcome.end in _ENDS and said is not None and said != closing.at
@@ -239,7 +251,8 @@ def _open(opening: dict[str, str], outcome: Outcome) -> None:
     for name in (outcome.flag, *outcome.others):
         if name in opening:
             _put(opening, name, "False" if name.startswith("Is") else "")
-    opening[outcome.flag] = "False"
+    if outcome.flag:
+        opening[outcome.flag] = "False"
     if outcome.end in _ENDS:
         opening.pop(outcome.end, None)
 
@@ -248,7 +261,8 @@ def _follow_status(opening: dict[str, str], steps: list[Step], outcome: Outcome,
     """Write closing and reopening into the steps whose status says so; return the closing step that still holds."""
     closed = opening.get(outcome.status) in outcome.closed
     if closed:
-        opening[outcome.flag] = "True"
+        if outcome.flag:
+            opening[outcome.flag] = "True"
         if outcome.end in _ENDS:
             opening[outcome.end] = format_instant(created_at)
     closing: Step | None = None
@@ -257,7 +271,8 @@ def _follow_status(opening: dict[str, str], steps: list[Step], outcome: Outcome,
             continue
         now = step.changes[outcome.status] in outcome.closed
         if now != closed:
-            step.changes[outcome.flag] = str(now)
+            if outcome.flag:
+                step.changes[outcome.flag] = str(now)
             if outcome.end in _ENDS:
                 step.changes[outcome.end] = format_instant(step.at) if now else None
             closing = step if now else None
@@ -265,10 +280,14 @@ def _follow_status(opening: dict[str, str], steps: list[Step], outcome: Outcome,
     return closing
 
 
-def _end_instant(text: str) -> int | None:
-    """Return the closing instant; a day alone stands for its first instant in UTC; None where it cannot be read."""
+def _end_instant(text: str, outcome: Outcome) -> int | None:
+    """Return the closing instant; a day alone stands for its first one; None where it cannot be read."""
+    zone, order = outcome.zone or "UTC", outcome.date_order
     try:
-        return read_instant(text, zone="UTC") if len(text.strip()) > 10 else read_date(text)
+        timed = len(text.strip()) > 10
+        return (
+            read_instant(text, zone=zone, date_order=order) if timed else read_date(text, zone=zone, date_order=order)
+        )
     except IntakeError:
         return None
 

@@ -71,7 +71,11 @@ class Account:
 
 
 class Table(Struct, frozen=True):
-    """One file's text with its header read. `damage` says why the file ends early, "" where it is whole."""
+    """
+    One file's text with its header read. `damage` says why the file ends early, "" where it is whole.
+
+    `encoding` names what the file is read as where nothing in it says so, "" where it was told or is UTF-8.
+    """
 
     file: str
     columns: tuple[str, ...]
@@ -80,6 +84,7 @@ class Table(Struct, frozen=True):
     delimiter: str
     damage: str = ""
     escaped: bool = False
+    encoding: str = ""
 
     def rows(self, account: Account) -> Iterator[Row]:
         """
@@ -135,18 +140,39 @@ class Table(Struct, frozen=True):
 
 def read_table(path: Path, *, encoding: str = "", delimiter: str = "") -> Table:
     """
-    Return the table in *path*: `.gz` is unpacked as far as it is whole; UTF-8 (a byte order mark of UTF-16 is heeded)
-    unless *encoding* says otherwise; comma, semicolon, tab or bar, whichever splits the header into most columns.
+    Return the table in *path*: `.gz` is unpacked as far as it is whole; the encoding is the one that its bytes speak
+    for (`sniff_encoding`) unless *encoding* says otherwise; comma, semicolon, tab or bar, whichever splits the header
+    into most columns.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _CELL_LIMIT))
     data, damage = _read_bytes(path)
-    text, escaped = decode_bytes(data, encoding)
+    sniffed = "" if encoding else sniff_encoding(data)
+    text, escaped = decode_bytes(data, encoding or sniffed)
     lines = tuple(io.StringIO(text, newline=""))
     chosen = delimiter or sniff_delimiter(lines[0] if lines else "")
     columns, first = _read_header(lines, chosen)
     if not columns and not damage:
         damage = "the file is empty: a header line was expected"
-    return Table(path.name, columns, lines, first, chosen, damage, escaped)
+    return Table(path.name, columns, lines, first, chosen, damage, escaped, sniffed)
+
+
+def sniff_encoding(data: bytes) -> str:
+    """
+    Return what *data* is in where it is neither UTF-8 nor marked: utf-16-le, utf-16-be or cp1252; "" otherwise.
+
+    UTF-8 with single bytes that are no text stays UTF-8, since another encoding would garble its other letters.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ""
+    header = data[:_CHUNK].partition(b"\n")[0]
+    if header.count(0) > len(header) / 3:
+        return "utf-16-be" if header.startswith(b"\x00") else "utf-16-le"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        letters = set(data.decode("utf-8", "surrogateescape")) - {"\ufeff"}
+        return "" if any(not letter.isascii() and not _is_escaped(letter) for letter in letters) else "cp1252"
+    return ""
 
 
 def decode_bytes(data: bytes, encoding: str = "") -> tuple[str, bool]:

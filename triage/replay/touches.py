@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from triage.errors import IntakeError
-from triage.intake.instants import read_instant
 from triage.intake.text import clean_text, show
+from triage.replay.stamps import Stamp
 
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
@@ -33,33 +33,41 @@ _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|no-?reply-bounce)@", re.IGNOR
 
 
 class Touch(Struct, frozen=True):
-    """One contact as its row tells it: the record it belongs to, its instant, and what the event carries besides."""
+    """
+    One contact as its row tells it: the record it belongs to, its instant, and what the event carries besides.
+
+    `borrowed`: the instant's text does not say zone or date order, and they were lent.
+    """
 
     parent: str
     at: int
     values: dict[str, Any]
+    borrowed: bool = False
 
 
-def read_touch(kind: str, row: Mapping[str, str]) -> Touch:
+def parent_of(row: Mapping[str, str]) -> str:
+    """Return the id of the record that *row* belongs to, "" where it names none."""
+    return next((row[name] for name in _PARENTS if row.get(name)), "")
+
+
+def read_touch(kind: str, row: Mapping[str, str], stamp: Stamp | None = None) -> Touch:
     """
     Return the contact that *row* of the table *kind* (EmailMessage, CaseComment, Task) tells.
 
-    A message is automatic where its headers, its status as a bounce, its sender or its subject say so.
+    *stamp* lends its instant what its text lacks. A message is automatic where its headers, its status as a bounce, its
+    sender or its subject say so.
 
     Raises:
         IntakeError: no parent, no readable instant, or an e-mail that does not say which way it went.
     """
-    parent = next((row[name] for name in _PARENTS if row.get(name)), "")
+    parent = parent_of(row)
     if not parent:
         raise IntakeError("names no record it belongs to (ParentId)")
-    stamped = next(((name, row[name]) for name in _INSTANTS if row.get(name)), None)
-    if stamped is None:
+    stamped = next((name for name in _INSTANTS if row.get(name)), "")
+    if not stamped:
         raise IntakeError("has no instant (MessageDate, CreatedDate)")
-    try:
-        at = read_instant(stamped[1])
-    except IntakeError as fault:
-        raise IntakeError(f"{stamped[0]}: {fault.reason}") from fault
-    return Touch(parent, at, _message(row) if kind == "EmailMessage" else _note(kind, row))
+    at, borrowed = (stamp or Stamp()).read(row, stamped)
+    return Touch(parent, at, _message(row) if kind == "EmailMessage" else _note(kind, row), borrowed)
 
 
 def is_automatic(row: Mapping[str, str]) -> bool:

@@ -14,6 +14,7 @@ from triage.policy import Policy
 from triage.rules.language import ActionSpec, Target
 
 _SHOWN = 10
+_KINDS = ("user:", "queue:", "pool:", "team:")
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -68,7 +69,7 @@ def ineligible(agent: Agent, spec: ActionSpec, facts: Facts, policy: Policy, now
     """Return why *agent* cannot take the record at *now*, or an empty string."""
     if agent.id == facts.item.fields.get("owner"):
         return "owns it"
-    if agent.id in _returns(facts, now):
+    if agent.id in had_it(facts, now):
         return "had it within 24 h"
     if any(_names(other, agent) for other in spec.exclude):
         return "excluded by the rule"
@@ -102,14 +103,14 @@ def _meets(agent: Agent, need: str, facts: Facts) -> bool:
     return spoken is None or agent.skills.get(str(spoken), 0) >= 1
 
 
-def _returns(facts: Facts, now: int) -> set[str]:
-    """Those whom the record left in the last 24 h: it never goes back to one of them."""
+def had_it(facts: Facts, now: int) -> set[str]:
+    """Return those whom the record left in the last 24 h: it never goes back to one of them."""
     return {change.before for change in facts.memory.owner_changes if change.at > now - DAY}
 
 
 def _no_return(found: Assignment, facts: Facts, now: int) -> Assignment:
     person = found.target.removeprefix("user:")
-    return Assignment(note=f"{person}: had it within 24 h") if person in _returns(facts, now) else found
+    return Assignment(note=f"{person}: had it within 24 h") if person in had_it(facts, now) else found
 
 
 def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
@@ -184,6 +185,7 @@ def _manager(facts: Facts, policy: Policy) -> Assignment:
 
 
 def _person_or_address(name: str) -> str:
-    if ":" in name:
-        return name
-    return f"address:{name}" if "@" in name else f"user:{name}"
+    """What stands in a field may be anybody's text: with an @ it is an address, whatever comes before it."""
+    if "@" in name:
+        return f"address:{name.removeprefix('address:')}"
+    return name if name.startswith(_KINDS) else f"user:{name}"

@@ -49,6 +49,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
 RANKED_TYPES = ("number", "integer", "money", "percent", "duration", "datetime", "date")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _MONEY = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)(?:\s*([A-Z]{3}|[€$£¥]))?", re.ASCII)
+_BARE = re.compile(r"\d{1,6}(?:\.\d{1,9})?", re.ASCII)
 _PERCENT = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
 
@@ -147,6 +148,10 @@ def parse_amount(text: str, *, of_milestone: bool, name: str) -> int | Fraction:
         if not 0 <= share <= 100:
             raise Wrong(f"{text!r} is out of range: 0% to 10000%")
         return share
+    if of_milestone and _BARE.fullmatch(text):
+        raise Wrong(
+            f"{name!r} is a share of the target or a duration; {text!r} is neither: write '{text}%' or '{text}m'"
+        )
     return _duration(text, name)
 
 

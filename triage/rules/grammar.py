@@ -286,7 +286,7 @@ DEFINITIONS: dict[str, Shape] = {
         mapping=Split("clock", CLOCK_CONDITION, CONDITION_WORD),
     ),
     "action": ACTION,
-    "target_time": Text(r"none|0|\d.*", "a duration such as 8h, or none"),
+    "target_time": Text(r"none|0|\d.*", "a duration of open time such as 8h (1d is 24 open hours), or none"),
     "holiday": ByKind("a date or a mapping with date", scalar=DATE, mapping=HOLIDAY),
     "data": ByKind(
         "text, a list or a mapping", scalar=Text(empty=True), sequence=ListOf(Named("data")),

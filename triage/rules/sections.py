@@ -176,7 +176,7 @@ def _allowed(node: Node, page: Page) -> int | None:
     try:
         return read_duration(text) or None
     except ValueError:
-        fix = f"write '{text}m' or '{text}h'" if text.isdigit() else "write 30m, 8h, 2d or none"
+        fix = f"write '{text}m' or '{text}h'" if text.isdigit() else "write 30m, 8h or none (1d is 24 open hours)"
         page.fault(node, f"a target is a duration; {text!r} has no unit: {fix}", len(text))
         return None
 

@@ -44,15 +44,23 @@ class SqlAudit:
         self._connection.execute(audit.insert(), rows)
 
     def lines(
-        self, *, record: str = "", key: str = "", event: str = "", after: int = 0, limit: int | None = None
+        self,
+        *,
+        record: str = "",
+        key: str = "",
+        event: str = "",
+        after: int = 0,
+        limit: int | None = None,
+        last: bool = False,
     ) -> list[AuditRow]:
-        """Return lines above seq *after*, in order."""
+        """Return lines above seq *after*, in order: the first *limit* of them, or the *last*."""
         query = select(audit).where(audit.c.org_id == self._org, audit.c.seq > after)
         for column, wanted in ((audit.c.record_id, record), (audit.c.idem_key, key), (audit.c.event, event)):
             if wanted:
                 query = query.where(column == wanted)
-        rows = self._connection.execute(query.order_by(audit.c.seq).limit(limit))
-        return [_row(self._org, row) for row in rows]
+        order = audit.c.seq.desc() if last else audit.c.seq
+        rows = [_row(self._org, row) for row in self._connection.execute(query.order_by(order).limit(limit))]
+        return rows[::-1] if last else rows
 
     def erase(self, seqs: Sequence[int]) -> None:
         """Forget the bodies of lines; the chain still verifies."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ from triage.store.outbox import SqlOutbox
 from triage.store.policies import SqlPolicies
 from triage.store.records import SqlRecords
 from triage.store.related import SqlRelated
+
+# The pool logs what interrupts the closing of a connection, and raises it again: once is enough.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 BUSY_TIMEOUT = 10_000
 """How long a write waits for another process's write, in ms."""
@@ -70,7 +74,10 @@ class SqlStore:
         self.tells = False
         self.path = path
         self._turn = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise StoreError(f"{path}: its folder cannot be made: {cause.strerror}") from cause
         self.engine = sqlite_engine(path, max_pages)
         try:
             with named_errors(path):

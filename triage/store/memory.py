@@ -244,9 +244,16 @@ class MemoryAudit:
             self._tables.audit.append(line)
 
     def lines(
-        self, *, record: str = "", key: str = "", event: str = "", after: int = 0, limit: int | None = None
+        self,
+        *,
+        record: str = "",
+        key: str = "",
+        event: str = "",
+        after: int = 0,
+        limit: int | None = None,
+        last: bool = False,
     ) -> list[AuditRow]:
-        """Return lines above seq *after*, in order."""
+        """Return lines above seq *after*, in order: the first *limit* of them, or the *last*."""
         found = [
             line
             for line in self._tables.audit
@@ -255,7 +262,7 @@ class MemoryAudit:
             and key in ("", line.entry.key)
             and event in ("", line.entry.event)
         ]
-        return found[:limit]
+        return found[max(0, len(found) - limit) :] if last and limit is not None else found[:limit]
 
     def erase(self, seqs: Sequence[int]) -> None:
         """Forget the bodies of lines."""

@@ -87,10 +87,12 @@ class MemoryOutbox:
         return min((one.run_at for one in self._tables.effects.values() if one.state in PENDING), default=None)
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand."""
+        """Put *keys* into *state* by hand; what is ready again begins at its first attempt."""
         for key in keys:
             held = self._tables.effects[key]
-            self._tables.effects[key] = replace(held, state=state, run_at=run_at, error=error, owner="", lease="")
+            attempt = 0 if state == "ready" else held.attempt
+            changed = replace(held, state=state, run_at=run_at, error=error, owner="", lease="", attempt=attempt)
+            self._tables.effects[key] = changed
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for."""

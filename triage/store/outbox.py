@@ -127,8 +127,9 @@ class SqlOutbox:
         return earliest
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
-        """Put *keys* into *state* by hand; a lease on them ends."""
-        values = {"state": state, "run_at_ms": run_at, "last_error": error, "lease_token": "", "owner": ""}
+        """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
+        values: dict[str, Any] = {"state": state, "run_at_ms": run_at, "last_error": error}
+        values |= {"lease_token": "", "owner": ""} | ({"attempt": 0} if state == "ready" else {})
         for part in parts(keys):
             self._connection.execute(self._these(part).values(**values))
         if state == "ready" and keys:

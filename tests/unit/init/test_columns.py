@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from triage.init.columns import Column, look_at, read_any, with_past_values
+from triage.init.columns import Column, look_at, with_past_values
+from triage.replay.table import read_table
 
 
 def _column(folder: Path, header: str, *values: str) -> Column:
     path = folder / "t.csv"
     path.write_text("\n".join([f'"{header}"|x', *(f'"{value}"|' for value in values), ""]), encoding="utf-8")
-    return look_at(read_any(path))[0]
+    return look_at(read_table(path))[0]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_values_that_only_history_knows_are_added(tmp_path: Path) -> None:
         path = tmp_path / "h.csv"
         rows = "".join(f"Status,v{number},closed\n" for number in range(count))
         path.write_text(f"Field,OldValue,NewValue\n{rows}", encoding="utf-8")
-        (after,) = with_past_values([column], read_any(path))
+        (after,) = with_past_values([column], read_table(path))
         assert after.type == kind
         assert after.values == (("Closed", "v0", "v1") if kind == "picklist" else ())
 
@@ -120,4 +121,4 @@ def test_values_that_only_history_knows_are_added(tmp_path: Path) -> None:
 def test_a_history_without_its_columns_changes_nothing(tmp_path: Path) -> None:
     """It is no history."""
     column = _column(tmp_path, "Status", "Closed", "Closed")
-    assert with_past_values([column], read_any(tmp_path / "t.csv")) == (column,)
+    assert with_past_values([column], read_table(tmp_path / "t.csv")) == (column,)

@@ -266,3 +266,40 @@ def test_the_real_export_is_drafted_and_loads_once_leads_are_answered() -> None:
     assert drafted.questions[0].about == ("Lead",)
     document = _loaded(draft(SHARED, answers={"created.Lead": "LeadNumber"}).files)
     assert "Awaiting User Info" in document.objects["Case"].spec.by_name["status"].values
+
+
+TABLES = {
+    "Case.csv": "Case Number,Created Date,Status\nA-1,2026-01-05T09:00:00Z,New\nA-2,2026-01-06T09:00:00Z,New\n",
+    "Lead.csv": "Reference,Created Date,Status\nL-1,2026-01-05T09:00:00Z,Open\nL-2,2026-01-06T09:00:00Z,Open\n",
+}
+
+
+def _folder(folder: Path) -> Path:
+    for name, text in TABLES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_what_is_asked_of_two_tables_is_answered_for_each(tmp_path: Path) -> None:
+    """Their columns differ, so one answer cannot do."""
+    (question,) = draft(_folder(tmp_path), answers={}).questions
+    assert question.keys == ("id.Case", "id.Lead")
+    answers = dict(zip(question.keys, ("Case Number", "Reference"), strict=True))
+    assert draft(tmp_path, answers=answers).questions == ()
+
+
+def test_an_answer_for_all_tables_holds_where_the_column_is(tmp_path: Path) -> None:
+    """The other table is still asked about, by a key of its own."""
+    (question,) = draft(_folder(tmp_path), answers={"id": "Case Number"}).questions
+    assert (question.about, question.keys) == (("Lead",), ("id.Lead",))
+    assert draft(tmp_path, answers={"id": "Case Number", "id.Lead": "Reference"}).questions == ()
+
+
+def test_an_answer_about_one_table_names_a_column_of_it(tmp_path: Path) -> None:
+    with pytest.raises(IntakeError, match="id: there is no column 'Reference': the file has 'Case Number'"):
+        draft(_folder(tmp_path), answers={"id.Case": "Reference"})
+
+
+def test_an_answer_that_no_table_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IntakeError, match="id: there is no column 'Nowhere'"):
+        draft(_folder(tmp_path), answers={"id": "Nowhere"})

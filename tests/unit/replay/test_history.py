@@ -187,11 +187,76 @@ def test_a_bad_history_row_is_refused_and_the_others_are_used(tmp_path: Path, ro
 
 
 def test_bytes_that_are_no_text_refuse_their_row_only(tmp_path: Path) -> None:
-    """A file of two encodings."""
-    data = CASES.encode().replace(b"Low", b"L\xf6w")
+    """A file of two encodings: read as one that fits the bad byte, its good letters would be garbled."""
+    data = CASES.replace("High", "H\u00f6ch").encode().replace(b"Low", b"L\xf6w")
     export = _export(tmp_path, {"Case.csv": data})
     assert _reasons(export) == ["Case.csv:3: not text in the file's encoding: save the file as UTF-8"]
     assert _of(_export(tmp_path, {"Case.csv": data}, encoding="cp1252"), "500B")[0].changes["Priority"] == "L\u00f6w"
+
+
+def test_a_file_that_is_cp1252_throughout_is_read_and_said_to_be(tmp_path: Path) -> None:
+    """As the draft of a policy reads it."""
+    export = _export(tmp_path, {"Case.csv": CASES.replace("Low", "L\u00f6w").encode("cp1252")})
+    assert _of(export, "500B")[0].changes["Priority"] == "L\u00f6w"
+    assert export.notes == ("Case.csv is not UTF-8: read as cp1252",)
+
+
+BERLIN = ObjectSpec.of(
+    "Case",
+    (FieldSpec(name="opened_at", source="CreatedDate", type="datetime", zone="Europe/Berlin", date_order="DMY"),),
+)
+LOCAL = {
+    "Case.csv": "Id,CreatedDate,ClosedDate,IsClosed,Status\n500A,03.04.2026 10:00,05.04.2026 10:00,True,Closed\n",
+    "CaseHistory.csv": "Id,CaseId,CreatedDate,Field,OldValue,NewValue\nh1,500A,04.04.2026 10:00,Status,New,Working\n",
+    "EmailMessage.csv": "Id,ParentId,MessageDate,Incoming\nm1,500A,03.04.2026 11:00,true\n",
+    "CaseMilestone.csv": "Id,CaseId,StartDate\ne1,500A,03.04.2026 10:00\n",
+}
+
+
+def test_the_created_column_lends_its_zone_and_date_order_to_the_object_s_other_files(tmp_path: Path) -> None:
+    """What one file was told need not be told again; the notes say where it was lent."""
+    export = _export(tmp_path, {**LOCAL}, specs={"Case": BERLIN})
+    days = [parse_instant(f"2026-04-0{day}T0{hour}:00:00Z") for day, hour in ((3, 8), (3, 9), (4, 8), (5, 8))]
+    assert sorted({event.at for event in _of(export, "500A")}) == days
+    assert export.milestones[0].start == days[0]
+    assert sorted(export.notes) == [
+        f"instants of {name} are read as DMY Europe/Berlin, like CreatedDate of Case"
+        for name in ("CaseHistory.csv", "CaseMilestone.csv", "EmailMessage.csv")
+    ]
+
+
+def test_a_file_whose_instants_say_their_zone_borrows_nothing(tmp_path: Path) -> None:
+    """No note without need."""
+    export = _export(tmp_path, {"Case.csv": CASES, "CaseHistory.csv": HISTORY}, specs={"Case": BERLIN})
+    assert export.notes == ()
+    assert not export.refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "created", "key"),
+    [
+        ((), "03.04.2026 10:00", "objects.Case.fields.opened_at: {from: CreatedDate, type: datetime, date_order: ..}"),
+        ((), "2026-04-03 10:00", "objects.Case.fields.opened_at: {from: CreatedDate, type: datetime, zone: ..}"),
+        ((("born", ""),), "03.04.2026 10:00", "objects.Case.fields.born.date_order"),
+        ((("born", "DMY"),), "03.04.2026 10:00", "objects.Case.fields.born.zone"),
+    ],
+)
+def test_an_instant_that_could_be_read_in_several_ways_names_the_key_to_set(
+    tmp_path: Path, fields: tuple[tuple[str, str], ...], created: str, key: str
+) -> None:
+    """In the words of the field map."""
+    mapped = tuple(FieldSpec(name=n, source="CreatedDate", type="datetime", date_order=o) for n, o in fields)
+    table = f"Id,CreatedDate\n500A,{created}\n"
+    (refusal,) = _export(tmp_path, {"Case.csv": table}, specs={"Case": ObjectSpec.of("Case", mapped)}).refused
+    assert key in refusal.reason
+
+
+def test_a_case_without_flag_or_history_closes_at_its_closing_date(tmp_path: Path) -> None:
+    """The date says that it is closed, and when: rules see it open until then."""
+    table = "Id,CreatedDate,ClosedDate,Status\n500A,2026-01-01T00:00:00Z,2026-01-03T00:00:00Z,Closed\n"
+    created, closed = _of(_export(tmp_path, {"Case.csv": table}), "500A")
+    assert "Status" not in created.changes
+    assert (closed.at, closed.changes["Status"]) == (parse_instant("2026-01-03T00:00:00Z"), "Closed")
 
 
 def test_a_line_cut_off_is_told_so(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
+from triage.domain.instant import parse_instant
 from triage.replay.rollback import Change, Life, drop_name_twins, find_outcome, live_through, same_value
 
 ADA, BOB = "005000000000001AAA", "005000000000002AAA"
@@ -133,3 +135,24 @@ def test_a_change_told_by_name_alone_is_kept() -> None:
     assert drop_name_twins([by_name]) == [by_name]
     by_id = _change(1, "OwnerId", ADA, BOB)
     assert drop_name_twins([by_name, by_id]) == [by_id]
+
+
+def test_without_a_flag_the_closing_date_says_who_is_closed() -> None:
+    rows = [{"Status": "Done", "ClosedDate": "2026-01-03"}, {"Status": "New", "ClosedDate": " "}]
+    outcome = find_outcome(["Status", "ClosedDate"], rows)
+    assert outcome is not None
+    assert [outcome.says_closed(row) for row in rows] == [True, False]
+    assert outcome.closed == {"Done"}
+
+
+def test_a_planned_closing_date_alone_closes_nothing() -> None:
+    assert find_outcome(["StageName", "CloseDate"], [{"StageName": "Open", "CloseDate": "2026-01-03"}]) is None
+
+
+def test_the_closing_date_is_read_in_its_own_order_and_zone() -> None:
+    final = {"Status": "Done", "ClosedDate": "03.04.2026 10:00"}
+    outcome = find_outcome(final, [final])
+    assert outcome is not None
+    local = structs.replace(outcome, zone="Europe/Berlin", date_order="DMY")
+    (step,) = live_through("Case", "500A", 0, final, (), local).steps
+    assert step.at == parse_instant("2026-04-03T08:00:00Z")

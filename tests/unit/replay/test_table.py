@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from triage.errors import IntakeError
-from triage.replay.table import Account, Table, decode_bytes, read_table, sniff_delimiter
+from triage.replay.table import Account, Table, decode_bytes, read_table, sniff_delimiter, sniff_encoding
 
 
 def _table(folder: Path, data: bytes, name: str = "t.csv") -> Table:
@@ -91,3 +91,21 @@ def test_an_encoding_that_does_not_exist_is_refused() -> None:
 def test_the_delimiter_is_what_splits_the_header_most(header: str, mark: str) -> None:
     """A comma where nothing does."""
     assert sniff_delimiter(header) == mark
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"", ""),
+        ("a,ö\n".encode(), ""),
+        ("a,ö\n".encode("utf-8-sig"), ""),
+        ("a,ö\n".encode("utf-16"), ""),
+        ("a,ö\n".encode("utf-16-le"), "utf-16-le"),
+        ("a,ö\n".encode("utf-16-be"), "utf-16-be"),
+        ("a,ö\n".encode("cp1252"), "cp1252"),
+        ("ä\n".encode() + b"\xf6\n", ""),
+    ],
+)
+def test_the_encoding_is_the_one_that_the_bytes_speak_for(data: bytes, encoding: str) -> None:
+    """Damage within UTF-8 does not make it another encoding."""
+    assert sniff_encoding(data) == encoding

@@ -7,6 +7,7 @@ import pytest
 from triage.config import load_policy
 from triage.domain.schema import FieldSpec
 from triage.domain.work import Agent
+from triage.errors import ConfigError
 from triage.rules.document import PolicyDocument, Template
 from triage.rules.language import AllOf, Leaf
 from triage.rules.sections import placeholders
@@ -88,6 +89,11 @@ def test_conditions_of_a_milestone_that_are_not_written_are_none(document: Polic
 def test_no_target_and_zero_are_no_deadline(target: str) -> None:
     texts = {"a.yaml": f"objects: {{Case: {{}}}}\nmilestones: {{m: {{object: Case, target: {target}}}}}"}
     assert load_policy(texts).milestones[0].targets[0].allowed is None
+
+
+def test_a_target_without_a_unit_is_told_what_a_day_of_it_is() -> None:
+    with pytest.raises(ConfigError, match=r"\(1d is 24 open hours\)"):
+        load_policy({"p.yaml": "milestones: {late: {object: Case, target: 2x}}"})
 
 
 def test_words_of_all_languages_are_one_list_each_word_once() -> None:
