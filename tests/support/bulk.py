@@ -20,7 +20,7 @@ def fill(url: str, worker: Worker, rows: int, due_of: Callable[[int], int], pref
     """Insert *rows* cases that were decided once, at their creation an hour before the n-th's *due_of(n)*."""
     text = _template(worker)
     org = worker.store.org
-    keys = [record_key("Case", f"{prefix}{number:09}") for number in range(rows)]
+    keys = [record_key("Case", f"{prefix}{number:015d}") for number in range(rows)]
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         with cursor.copy("COPY record FROM STDIN") as copy:
             for number, key in enumerate(keys):

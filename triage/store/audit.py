@@ -17,7 +17,7 @@ from triage.ports import AuditFault, AuditRow, record_key
 from triage.store.codec import decode_object, digest, encode
 from triage.store.dialect import numbers
 from triage.store.tables import audit
-from triage.store.upsert import parts
+from triage.store.upsert import insert_all, parts
 
 GENESIS = ""
 """What the first line of a record chains to."""
@@ -41,7 +41,7 @@ class SqlAudit:
             row = chained(entry, heads.get(record_key(entry.object, entry.id), GENESIS))
             heads[row["record_id"]] = row["hash"]
             rows.append({"org_id": self._org, "seq": seq, **row})
-        self._connection.execute(audit.insert(), rows)
+        insert_all(self._connection, audit, rows)
 
     def lines(
         self,

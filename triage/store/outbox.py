@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from triage.errors import StaleRecord
 from triage.ports import UNSENT, Effect, EffectFilter, Finish, State
@@ -13,7 +13,7 @@ from triage.safety import Bucket
 from triage.store.codec import decode_action, decode_object, encode
 from triage.store.dialect import WRITING, is_postgres, numbers, tell
 from triage.store.tables import PENDING, action, rate_bucket
-from triage.store.upsert import insert, insert_new, parts
+from triage.store.upsert import Insert, insert_all, insert_new, parts, update_all
 
 LANES = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 """Kinds that overtake each other: the newest owner is the one that counts. Any other kind is a lane of its own."""
@@ -95,23 +95,15 @@ class SqlOutbox:
             leases.update({row.idem_key: row.lease_token for row in rows})
         held = [one for one in finishes if leases.get(one.key) == one.lease]
         if held:
-            names = ("state", "run_at_ms", "attempt", "last_error", "done_ms", "lease_token", "owner")
-            statement = (
-                update(action)
-                .where(action.c.org_id == self._org, action.c.idem_key == bindparam("key"))
-                .values({name: bindparam("new_" + name) for name in names})
-            )
-            self._connection.execute(statement, [_ended(one) for one in held])
+            update_all(self._connection, action, self._org, [_ended(one) for one in held], {"idem_key": "key"})
         return {one.key for one in held}
 
     def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
         """Store, by key, the field values that each done effect overwrote."""
         if not before:
             return
-        mine = (action.c.org_id == self._org) & (action.c.idem_key == bindparam("key"))
-        statement = update(action).where(mine).values(before=bindparam("new_before"))
-        rows = [{"key": key, "new_before": encode(values)} for key, values in before.items()]
-        self._connection.execute(statement, rows)
+        rows = [{"key": key, "before": encode(values)} for key, values in before.items()]
+        update_all(self._connection, action, self._org, rows, {"idem_key": "key"})
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
@@ -190,10 +182,13 @@ class SqlOutbox:
         """Let counters grow."""
         if not added:
             return
-        statement = insert(self._connection, rate_bucket)
-        grown = {"used": rate_bucket.c.used + statement.excluded.used}
         rows = [self._count(bucket, added[bucket]) for bucket in sorted(added)]
-        self._connection.execute(statement.on_conflict_do_update(index_elements=COUNTED, set_=grown), rows)
+
+        def growing(statement: Any) -> Insert:
+            grown = {"used": rate_bucket.c.used + statement.excluded.used}
+            return statement.on_conflict_do_update(index_elements=COUNTED, set_=grown)  # type: ignore[no-any-return]
+
+        insert_all(self._connection, rate_bucket, rows, growing)
 
     def _begin_counts(self, buckets: Collection[Bucket]) -> None:
         """Let every count be there, so that it can be locked: of two that see none, both would fill it."""
@@ -204,11 +199,7 @@ class SqlOutbox:
         return dict(zip(COUNTED, (self._org, *bucket), strict=True)) | {"used": used}
 
     def _insert(self, effects: Sequence[Effect]) -> None:
-        if not effects:
-            return
-        new = insert(self._connection, action).on_conflict_do_nothing(index_elements=["org_id", "idem_key"])
-        counted = new.execution_options(preserve_rowcount=True)
-        if self._connection.execute(counted, [_columns(self._org, one) for one in effects]).rowcount != len(effects):
+        if insert_new(self._connection, action, [_columns(self._org, one) for one in effects]) != len(effects):
             raise StaleRecord("an action of the same key was planned by somebody else in between")
 
     def _replace(self, effects: Sequence[Effect]) -> None:
@@ -278,13 +269,13 @@ def _columns(org: str, effect: Effect) -> dict[str, Any]:
 def _ended(one: Finish) -> dict[str, Any]:
     return {
         "key": one.key,
-        "new_state": one.state,
-        "new_run_at_ms": one.run_at,
-        "new_attempt": one.attempt,
-        "new_last_error": one.error,
-        "new_done_ms": one.at if one.state == "done" else None,
-        "new_lease_token": "",
-        "new_owner": "",
+        "state": one.state,
+        "run_at_ms": one.run_at,
+        "attempt": one.attempt,
+        "last_error": one.error,
+        "done_ms": one.at if one.state == "done" else None,
+        "lease_token": "",
+        "owner": "",
     }
 
 

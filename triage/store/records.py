@@ -12,7 +12,7 @@ from triage.ports import Record
 from triage.store.codec import decode_facts, decode_names, encode, encode_facts
 from triage.store.dialect import is_postgres, tell
 from triage.store.tables import TIMER_SET, record, reference, timer
-from triage.store.upsert import insert_new, parts, upsert
+from triage.store.upsert import insert_all, insert_new, parts, update_all, upsert
 
 _BOTH = (timer.c.org_id == record.c.org_id) & (timer.c.record_id == record.c.record_id)
 _WHOLE = select(
@@ -118,19 +118,17 @@ class SqlRecords:
         stored = self.get([one.key for one in records])
         if stored:
             raise StaleRecord(f"{min(stored)} was stored by somebody else in between")
-        self._connection.execute(record.insert(), [self._row(one) for one in records])
+        insert_all(self._connection, record, [self._row(one) for one in records])
 
     def _update(self, changes: Sequence[tuple[Record, Record]]) -> None:
         if not changes:
             return
-        statement = (
-            update(record)
-            .where(record.c.org_id == self._org, record.c.record_id == bindparam("key"))
-            .where(record.c.version == bindparam("was"))
-            .values({name: bindparam(name) for name in ("state", "version", "is_open", "owner_id", "refs")})
-        )
-        rows = [self._row(after) | {"key": after.key, "was": before.version} for before, after in changes]
-        changed = self._connection.execute(statement, rows).rowcount
+        rows = [self._row(after) | {"was": before.version} for before, after in changes]
+        for row in rows:
+            del row["org_id"]
+            row["key"] = row.pop("record_id")
+        match = {"record_id": "key", "version": "was"}
+        changed = update_all(self._connection, record, self._org, rows, match)
         if changed != len(changes):
             raise StaleRecord(
                 f"{len(changes) - changed} of {len(changes)} records were stored by somebody else in between"
