@@ -38,22 +38,25 @@ DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the environment says: where the store is, whose policy it is, and where its files lie."""
+    """What the environment says: where the store is, whose policy it is, where its files lie, where effects go."""
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"
     policy: str = "configs/example"
+    sink: str = "store"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """
-        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG and TRIAGE_POLICY; empty or unset means the default.
+        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK; empty or unset means the
+        default.
 
         Args:
             environment: Read instead of the process's own, for tests and embedding.
         """
         given = os.environ if environment is None else environment
         names = {"database_url": "TRIAGE_DATABASE_URL", "org": "TRIAGE_ORG", "policy": "TRIAGE_POLICY"}
+        names["sink"] = "TRIAGE_SINK"
         return cls(**{key: given[name] for key, name in names.items() if given.get(name)})
 
 
@@ -81,6 +84,45 @@ def read_folder(path: str | Path) -> dict[str, str]:
     if not texts:
         raise ConfigError(f"{root} holds no *.yaml file: name the folder that holds the policy's files")
     return texts
+
+
+def read_file(path: str | Path) -> str:
+    """Return the text of one settings file; raise ConfigError where it is missing, not UTF-8 or larger than 2 MiB."""
+    file = Path(path)
+    if not file.exists():
+        raise ConfigError(f"{file} does not exist: name the file of settings")
+    try:
+        return _read_file(file, file.resolve().parent)
+    except (_Unreadable, OSError) as cause:
+        place = cause.place if isinstance(cause, _Unreadable) else (1, 1)
+        raise ConfigError([Fault(str(path), *place, getattr(cause, "strerror", None) or str(cause))]) from None
+
+
+def read_secret(reference: str, environment: Mapping[str, str] | None = None) -> str:
+    """
+    Return what `env:NAME` or `file:PATH` holds, without blanks around it. The value stands in no error.
+
+    Raises:
+        ConfigError: the variable is not set, the file cannot be read, or there is nothing in it.
+    """
+    kind, _, name = reference.partition(":")
+    if kind not in ("env", "file"):
+        raise ConfigError("a secret is named as env:NAME or file:PATH")
+    if kind == "env":
+        value = (os.environ if environment is None else environment).get(name, "").strip()
+        missing = "is not set in the environment"
+    else:
+        value, missing = _first_text(Path(name)), "cannot be read, or holds nothing"
+    if not value:
+        raise ConfigError(f"the secret {reference} {missing}")
+    return value
+
+
+def _first_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 class _Unreadable(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from triage.again import again
 from triage.domain.decision import Action, AuditEntry
+from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event, WorkItem
 from triage.errors import SinkBusy, SinkError, SinkLimit, StoreError, StoreLost, TriageError
 from triage.ports import (
@@ -82,6 +84,18 @@ class Delivered(Struct, frozen=True, kw_only=True):
     next_run: int | None = None
 
 
+class Parcel(Struct, frozen=True):
+    """An effect ready to go, with its words."""
+
+    effect: Effect
+    message: Message = UNWRITTEN
+
+    @property
+    def action(self) -> Action:
+        """What is to be done."""
+        return self.effect.action
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """How one effect ended, or why it goes back; *event* is the word for it in the audit, empty for no line."""
 
@@ -127,20 +141,35 @@ class Delivery:
         due = self._next(now)
         if due is None or due > now:
             return Delivered(next_run=due)
-        effects, cancelled = again(lambda _: self._claim(now, limit))
-        outcomes = list(self._pool.map(self._send, effects))
-        lost = self._keep(outcomes, now) if outcomes else 0
+        parcels, cancelled = again(lambda _: self._claim(now, limit))
+        outcomes, lost = self._carry_out(parcels, now)
         tally = [outcome.event for outcome in outcomes]
         return Delivered(
-            claimed=len(effects) + cancelled,
+            claimed=len(parcels) + cancelled,
             done=tally.count("done") - lost,
             retried=tally.count("retry"),
             dead=tally.count("dead"),
             cancelled=cancelled,
             returned=tally.count(""),
             lost=lost,
-            blocked=not effects and not cancelled,
+            blocked=not parcels and not cancelled,
         )
+
+    def _carry_out(self, parcels: Sequence[Parcel], now: int) -> tuple[list[Outcome], int]:
+        """
+        Send *parcels* and store how each ended; return that, and how many were lost.
+
+        Those whose other side knows no keys are finished one by one, so that a crash repeats one of them at most.
+        """
+        forgetful = [parcel for parcel in parcels if not self._sink.remembers(parcel.action)]
+        sent = [self._pool.submit(self._send, parcel) for parcel in parcels if self._sink.remembers(parcel.action)]
+        outcomes, lost = [], 0
+        for parcel in forgetful:
+            outcomes.append(self._send(parcel))
+            lost += self._keep(outcomes[-1:], now)
+        together = [future.result() for future in sent]
+        lost += self._keep(together, now) if together else 0
+        return [*outcomes, *together], lost
 
     def close(self) -> None:
         """Let the threads end."""
@@ -157,7 +186,7 @@ class Delivery:
                 return paused
             return None if EVERYTHING in unit.control.stops() else due
 
-    def _claim(self, now: int, limit: int) -> tuple[list[Effect], int]:
+    def _claim(self, now: int, limit: int) -> tuple[list[Parcel], int]:
         """Lease what is due, and cancel at once what no longer holds."""
         lease = f"{self._name}/{next(self._tickets)}"
         with self._store.write() as unit:
@@ -179,7 +208,7 @@ class Delivery:
                 if "digest" in effect.action.params:
                     effect, why = self._gathered(effect, why, turn, unit, now)
                 if not why:
-                    kept.append(effect)
+                    kept.append(self._worded(effect, turn, now))
                     continue
                 unit.outbox.change([effect.action.key], state, run_at=0, error=why)
                 turn.free(effect)
@@ -197,6 +226,14 @@ class Delivery:
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
 
+    def _worded(self, effect: Effect, turn: Turn, now: int) -> Parcel:
+        """Return *effect* with its words; where there can be none, no sink lets it outside."""
+        facts = turn.known(effect.record)
+        if facts is not None:
+            with contextlib.suppress(TriageError):
+                return Parcel(effect, self._engine.message(effect.action, facts, turn.policy, now))
+        return Parcel(effect)
+
     def _gathered(self, effect: Effect, why: str, turn: Turn, unit: Unit, now: int) -> tuple[Effect, str]:
         """
         Return a digest with what may still be told, and why nothing may, if so; *why* speaks against its own line.
@@ -209,7 +246,7 @@ class Delivery:
             if key == effect.action.key:
                 kept += [] if why else [line]
                 continue
-            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",)))), None)
+            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",), lock=True))), None)
             if one is None:
                 continue
             if one.action.rule in self._stops:
@@ -225,13 +262,14 @@ class Delivery:
         told = replace(effect.action, params=effect.action.params | {"digest": kept})
         return replace(effect, action=told), "" if kept else why or "nothing in it holds any longer"
 
-    def _send(self, effect: Effect) -> Outcome:
+    def _send(self, parcel: Parcel) -> Outcome:
         """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
+        effect = parcel.effect
         now = self._clock.now()
         if self._halted(effect, now) or now > effect.run_at - self._pace.lease // 2:
             return Outcome(effect=effect, state="ready", attempt=effect.attempt, run_at=now)
         try:
-            receipt = self._sink.send(effect.action)
+            receipt = self._sink.send(effect.action, parcel.message)
         except SinkError as fault:
             return self._failed(effect, fault, now)
         except Exception as fault:  # a sink's own bug must not take the worker with it
@@ -265,7 +303,7 @@ class Delivery:
         attempt = effect.attempt + 1
         if not isinstance(fault, SinkBusy) or attempt >= self._pace.attempts:
             return _dead(effect, str(fault))
-        run_at = now + self._backoff(effect.action.key, attempt)
+        run_at = now + max(fault.after, self._backoff(effect.action.key, attempt))
         return Outcome(effect=effect, state="ready", event="retry", attempt=attempt, run_at=run_at, error=str(fault))
 
     def _backoff(self, key: str, attempt: int) -> int:

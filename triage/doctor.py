@@ -7,11 +7,18 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from triage.actions.message import limits
 from triage.config import load_policy, read_folder
 from triage.domain.instant import MINUTE, format_duration, format_instant
 from triage.errors import TriageError
 from triage.ports import Effect, EffectFilter, Store, Unit
 from triage.rules.analysis import analyse
+from triage.rules.document import PolicyDocument
+from triage.sinks.chat import ChatSink
+from triage.sinks.mail import MailSink
+from triage.sinks.opening import Now, Secrets, open_one
+from triage.sinks.settings import SinkSettings, SinksFile
+from triage.sinks.webhook import WebhookSink
 
 LATE = MINUTE
 """A timer this long overdue means that no worker is running."""
@@ -42,6 +49,46 @@ def examine(store: Store, folder: str, now: int, *, named: bool = True) -> tuple
         looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
         checks += [look(unit, now) for look in looks]
     return tuple(checks)
+
+
+def examine_sinks(found: SinksFile, folder: str, org: str, secrets: Secrets, now: Now, file: str) -> tuple[Check, ...]:
+    """Return a check of each outside sink: its secrets, its place in the allow-lists, and whether it can be reached."""
+    try:
+        document = load_policy(read_folder(folder))
+    except TriageError:
+        # `examine` names what is wrong with the files; without them nothing is allowed anyway.
+        document = PolicyDocument(objects={})
+    checks = [] if org in found.organisations else [_stranger(org, file)]
+    for name, settings in sorted(found.sinks.items()):
+        if settings.kind not in ("jsonl", "store"):
+            checks.append(_sink(name, settings, document, secrets, now, file))
+    return tuple(checks)
+
+
+def _stranger(org: str, file: str) -> Check:
+    found = f"organisation {org!r} may not send: it is not in {file}"
+    return Check(name="sinks", mark="fault", found=found, fix="add it to organisations there, or set TRIAGE_ORG")
+
+
+def _sink(name: str, settings: SinkSettings, document: PolicyDocument, secrets: Secrets, now: Now, file: str) -> Check:
+    title = f"sink {name}"
+    try:
+        sink = open_one(settings, secrets, now)
+    except TriageError as cause:
+        return Check(name=title, mark="fault", found=str(cause), fix=f"set it, or mend {file}")
+    wrong, allowed = "", limits(document.safety)
+    if isinstance(sink, MailSink):
+        wrong = sink.probe()
+        if not wrong and settings.sender.casefold() not in document.safety.own_addresses:
+            words = f"{settings.sender} is not in safety.own_addresses: its mail would count as contact"
+            return Check(name=title, mark="warning", found=words, fix="add it to the policy and publish")
+    elif isinstance(sink, WebhookSink):
+        wrong = sink.probe(document.directory.webhooks, allowed)
+    elif isinstance(sink, ChatSink):
+        wrong = sink.probe(allowed)
+    if wrong:
+        return Check(name=title, mark="fault", found=wrong, fix=f"triage sinks test {name} --sink {file}")
+    return Check(name=title, found=f"{settings.kind}, can be reached")
 
 
 def retrying(unit: Unit) -> list[Effect]:

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from triage import pipeline, safety
 from triage.actions.effects import effect_event
+from triage.actions.message import compose
 from triage.config import load_policy
 from triage.domain.decision import Action, Decision
 from triage.domain.facts import Facts
+from triage.domain.message import Message
 from triage.domain.work import Agent, Event
 from triage.observe import observe
 from triage.policy import Policy, RuleMode, compile_policy
@@ -86,6 +88,10 @@ class PureEngine:
     ) -> Capped:
         """Return *actions* with what exceeds a cap held."""
         return safety.apply_caps(actions, usage, policy, now, org)
+
+    def message(self, action: Action, facts: Facts, policy: Policy, now: int) -> Message:
+        """Return what *action* says to people at *now*."""
+        return compose(action, facts, policy, now)
 
     def is_open(self, facts: Facts, policy: Policy) -> bool:
         """Tell whether the record is neither closed nor deleted."""

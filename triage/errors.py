@@ -15,6 +15,7 @@ Every error this package raises on purpose, as one tree.
     │   └── StaleRecord        somebody else stored a newer version of the record in between
     └── SinkError              an effect did not reach the other side
         ├── SinkBusy           it may work later: a timeout, 429, 5xx, a locked row
+        │   └── SinkSilent     nothing was heard from the other side in time
         ├── SinkLimit          the whole organisation is over a limit: everything waits, no attempt is burnt
         └── SinkRefused        it never will: the other side's own words are kept
 """
@@ -105,7 +106,15 @@ class SinkError(TriageError):
 
 
 class SinkBusy(SinkError):
-    """The other side cannot take the effect now; the same key is sent again later."""
+    """The other side cannot take the effect now; the same key is sent again later, in *after* ms at the earliest."""
+
+    def __init__(self, reason: str, after: int = 0) -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+class SinkSilent(SinkBusy):
+    """Nothing was heard from the other side in time; whether it did the effect is not known."""
 
 
 class SinkLimit(SinkError):

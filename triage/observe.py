@@ -235,6 +235,7 @@ def _settle(facts: Facts, item: WorkItem, event: Event, part: ObjectPolicy, poli
     if memory.latched_by not in ("", policy.rules_digest):
         memory = latch(memory, before, policy, before.marks["event"], agents=facts.agents)
     memory = _remember_people(follow_milestones(memory, item, part, policy, event.at), before, item, event)
+    memory = _without_ended(memory, item.marks["event"])
     memory = latch(memory, item, policy, event.at, saved=event.type in EVERY_SET, agents=facts.agents)
     old_values: dict[str, Any] = dict(before.fields)
     return replace(facts, item=item, memory=memory, fresh=(*facts.fresh, (event, old_values)))
@@ -286,6 +287,14 @@ def _remember_people(memory: Memory, before: WorkItem, item: WorkItem, event: Ev
         )
         hops = (*(hop for hop in hops if hop.at > event.at - DAY), change)
     return replace(memory, ours=ours, overrides=overrides, owner_changes=hops)
+
+
+def _without_ended(memory: Memory, now: int) -> Memory:
+    """Overrides that ended by themselves before the record's latest event are forgotten."""
+    if all(held.until is None or held.until > now for held in memory.overrides):
+        return memory
+    kept = tuple(held for held in memory.overrides if held.until is None or held.until > now)
+    return replace(memory, overrides=kept)
 
 
 def _implied(rule: str, name: str, event: Event) -> Override:

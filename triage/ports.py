@@ -1,7 +1,7 @@
 """
 Every seam in one file: the clock, the sink, the deciding engine, and the store with its parts.
 
-Each seam stands three times: here, in the room that does it for real (`store/`, `sinks.py`, `wiring.py`), and in
+Each seam stands three times: here, in the room that does it for real (`store/`, `sinks/`, `wiring.py`), and in
 `testing.py`. A contract suite runs over the last two. All instants are ms UTC; a record key is `Object/id`.
 """
 
@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
+from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Agent, Event
 from triage.policy import RuleMode
 from triage.safety import Bucket, Capped
@@ -63,8 +64,16 @@ class Sink(Protocol):
     name: str
     live: bool
 
-    def send(self, action: Action) -> Receipt:
-        """Do *action* once, known by its key; raise SinkBusy, SinkLimit or SinkRefused where it was not done."""
+    def remembers(self, action: Action) -> bool:
+        """Tell whether the other side does *action* once however often its key is sent; e-mail and chat do not."""
+
+    def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
+        """
+        Do *action* once, known by its key; *message* is its words for people.
+
+        Raises:
+            SinkBusy, SinkLimit, SinkRefused: it was not done, or nobody can tell.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -113,6 +122,9 @@ class Engine(Protocol):
         self, actions: Sequence[Action], usage: Mapping[Bucket, int], policy: Compiled, now: int, org: str
     ) -> Capped:
         """Return *actions* with what exceeds a cap held, what that adds to each counter, and alerts."""
+
+    def message(self, action: Action, facts: Facts, policy: Compiled, now: int) -> Message:
+        """Return what *action* says to people at *now*, with the addresses and limits that *policy* knows."""
 
     def is_open(self, facts: Facts, policy: Compiled) -> bool:
         """Tell whether the record is neither closed nor deleted."""

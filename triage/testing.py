@@ -13,6 +13,7 @@ from typing import Any
 from triage.delivery import Pace
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.facts import Facts
+from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.ports import Effect, EffectFilter, Receipt, State, Store
@@ -121,14 +122,20 @@ class RecordingSink:
         self.name = name
         self.live = live
         self.calls: list[Action] = []
+        self.messages: list[Message] = []
         self.done: dict[str, Action] = {}
         self._answer = answer
         self._lock = threading.Lock()
 
-    def send(self, action: Action) -> Receipt:
-        """Remember *action*; `already` where its key was done before."""
+    def remembers(self, action: Action) -> bool:
+        """Return True: a key is done once."""
+        return True
+
+    def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
+        """Remember *action* and *message*; `already` where its key was done before."""
         with self._lock:
             self.calls.append(action)
+            self.messages.append(message)
         if self._answer is not None:
             self._answer(action)
         with self._lock:

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triage.config import read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.ports import Sink, Store
 from triage.sinks import JsonlSink, StoreSink
+from triage.sinks.opening import open_sinks
+from triage.sinks.settings import read_sinks
 from triage.store.database import SqlStore
 from triage.worker import Worker
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgresql+psycopg://", "postgres://")
-
+SINKS_FILE = (".yaml", ".yml")
 
 FLEET_CONNECTIONS = 64
 """The most connections that a process with several organisations opens."""
@@ -108,13 +111,20 @@ def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
 
 
 def open_sink(spec: str) -> Sink:
-    """Return the sink that *spec* names: `store` (nothing leaves), or `jsonl:PATH`. Raise ConfigError otherwise."""
+    """
+    Return the sink that *spec* names: `store` (nothing leaves), `jsonl:PATH`, or a sinks file `*.yaml`.
+
+    Raises:
+        ConfigError: it is none of these, or the file has faults, or a secret is missing.
+    """
+    if spec.endswith(SINKS_FILE):
+        return open_sinks(read_sinks(spec, read_file(spec)), read_secret, SystemClock().now, spec)
     kind, _, path = spec.partition(":")
     if kind == "store":
         return StoreSink()
     if kind == "jsonl" and path:
         return JsonlSink(Path(path))
-    raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH")
+    raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH, or name a sinks file *.yaml")
 
 
 def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None) -> Worker:

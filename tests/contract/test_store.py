@@ -434,6 +434,8 @@ def test_audit_lines_are_found_by_record_key_and_event(store: Store) -> None:
         assert [line.seq for line in unit.audit.lines(record="Case/1")] == [1, 3]
         assert [line.seq for line in unit.audit.lines(event="done", after=2)] == [3]
         assert [line.seq for line in unit.audit.lines(key="k", limit=1)] == [1]
+        assert [line.seq for line in unit.audit.lines(limit=2, last=True)] == [2, 3]
+        assert [line.seq for line in unit.audit.lines(last=True)] == [1, 2, 3]
         assert unit.audit.lines(key="other") == []
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from triage.domain.decision import Action
+from triage.domain.message import UNWRITTEN, Message
 from triage.ports import Receipt
 
 
@@ -22,7 +23,11 @@ class RawSink:
         self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._seconds = seconds
 
-    def send(self, action: Action) -> Receipt:
+    def remembers(self, action: Action) -> bool:
+        """Say yes: who reads the file counts keys."""
+        return True
+
+    def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
         """Write down key and instant."""
         if self._seconds:
             time.sleep(self._seconds)

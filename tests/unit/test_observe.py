@@ -187,3 +187,9 @@ class TestScores:
     def test_only_a_scored_event_changes_scores(self) -> None:
         facts = observe(self.scored(language="fr"), updated("11:00", Language="de"), POLICY, {}, ORG)
         assert facts.item.fields["language"] == "fr"
+
+
+def test_an_override_that_has_ended_is_forgotten_at_the_next_event() -> None:
+    hold = event("override", "10:00", action="hold", until=at("11:00"), rules=("*",))
+    assert len(folded(created(), hold, updated("10:30", Subject="x")).memory.overrides) == 1
+    assert folded(created(), hold, updated("11:00", Subject="x")).memory.overrides == ()

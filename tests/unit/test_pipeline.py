@@ -170,3 +170,10 @@ class TestMemory:
         facts, decisions = advance(facts, make_policy(), at("13 10:00"))
         assert facts.memory.pending == ()
         assert [action for decision in decisions for action in decision.actions] == []
+
+
+def test_memory_does_not_grow_with_each_event_that_fires_a_rule() -> None:
+    """An event happens once: that it fired is not asked again."""
+    policy = make_policy("- {id: each, on: [message], when: [], do: [{notify: {who: owner, template: note}}]}")
+    facts = known(policy, created(), *(message(f"10:{minute:02d}") for minute in range(50)))
+    assert len(facts.memory.fired) <= 1

@@ -88,3 +88,10 @@ def test_what_an_undo_overtakes_is_audited() -> None:
     assert [(line.key, line.actor, line.body["why"]) for line in sandbox.audit("superseded")] == [
         ("newer", "me", "undo of age-1h")
     ]
+
+
+def test_an_undo_that_is_not_carried_out_yet_is_on_its_way() -> None:
+    sandbox = risen()
+    undo(sandbox.store, sandbox.engine, "age-1h", START, sandbox.clock.now(), actor="me", reason="wrong")
+    (one,) = preview(sandbox.store, "age-1h", START, sandbox.clock.now())
+    assert one.kept == "its undo is on its way"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from triage.errors import ConfigError
+from triage.errors import ConfigError, StoreError
 from triage.sinks import JsonlSink, StoreSink
 from triage.testing import Sandbox
 from triage.wiring import SystemClock, open_sink, open_store, open_worker, stop_on_signals
@@ -66,3 +66,17 @@ def test_a_signal_asks_the_worker_to_stop_and_handlers_are_put_back() -> None:
         assert stop.is_set()
     assert signal.getsignal(signal.SIGTERM) is before
     worker.close()
+
+
+def test_a_store_that_must_exist_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no store at .*triage policy publish"):
+        open_store(str(tmp_path / "deep" / "t.db"), "acme", must_exist=True)
+    assert list(tmp_path.iterdir()) == []
+    open_store(str(tmp_path / "t.db"), "acme").close()
+    open_store(str(tmp_path / "t.db"), "acme", must_exist=True).close()
+
+
+def test_a_store_whose_folder_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="its folder cannot be made"):
+        open_store(str(tmp_path / "file" / "deep" / "t.db"), "acme")

@@ -18,6 +18,9 @@ from triage.domain.work import Event
 from triage.rules.language import ActionSpec, Rule
 from triage.sla.clocks import Hours
 
+EVENT = "#event:"
+"""How the mark of a firing names the event that brought it."""
+
 
 class Firing(Struct, frozen=True, kw_only=True):
     """One rule let through: what to do, under which episode, and the override that suppresses it, if any."""
@@ -34,7 +37,7 @@ class Ledger:
     """What firing changes in memory, gathered over one decision."""
 
     def __init__(self, view: View) -> None:
-        self.fired = dict(view.memory.fired)
+        self.fired = _still_asked(view)
         self.last_fired = dict(view.memory.last_fired)
         self.runs = dict(view.memory.runs)
         self.pending: list[Pending] = []
@@ -44,6 +47,14 @@ class Ledger:
         if self.runs and any(_ends_runs(event) for event, _ in view.facts.fresh):
             holding = {one.slot for one in found}
             self.runs = {slot: run for slot, run in self.runs.items() if slot.partition("?")[0] in holding}
+
+
+def _still_asked(view: View) -> dict[str, int]:
+    """What has fired, less the firings of events before the fresh ones: an event happens once, so nobody asks again."""
+    fired = view.memory.fired
+    if not view.facts.fresh:
+        return dict(fired)
+    return {mark: at for mark, at in fired.items() if EVENT not in mark}
 
 
 def _ends_runs(event: Event) -> bool:

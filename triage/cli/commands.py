@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, work
+from triage.cli import history, offline, operate, sinks, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -19,7 +19,7 @@ def cli() -> None:
     Escalation before the breach.
 
     Exit codes: 0 all well, 1 something was found, 2 the input was refused. Settings come from TRIAGE_DATABASE_URL,
-    TRIAGE_ORG and TRIAGE_POLICY.
+    TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK.
     """
 
 
@@ -30,7 +30,7 @@ for command in (
     *(history.init_policy, history.replay),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(operate.db, operate.doctor),
+    *(operate.db, operate.doctor, sinks.sinks),
 ):
     cli.add_command(command)
 

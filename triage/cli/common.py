@@ -154,6 +154,14 @@ def store_option(command: F) -> F:
     )(command)
 
 
+def sink_option(command: F) -> F:
+    """Add `--sink` to *command*: where effects go, TRIAGE_SINK where it is not given."""
+    text = (
+        "Where effects go: store (nothing leaves), jsonl:PATH, or a sinks file *.yaml [default: TRIAGE_SINK or store]."
+    )
+    return click.option("--sink", "sink", default=None, help=text)(command)
+
+
 def signed(command: F) -> F:
     """Add `--by` and `--reason` to *command*: who did it and why, for the audit."""
     command = click.option("--reason", default="", help="Why; kept in the audit.")(command)

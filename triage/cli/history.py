@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import msgspec
 
 from triage.calendars.describe import local_text
 from triage.cli.common import (
+    BAD_INPUT,
     FINDINGS,
     as_json,
+    counted,
     opened_store,
     policy_option,
     print_json,
@@ -27,6 +30,7 @@ from triage.errors import ConfigError
 from triage.init import draft
 from triage.policy import Policy, compile_policy
 from triage.ports import Store
+from triage.replay.doubts import BlindClosing, Doubt, blind_closings, doubts_of
 from triage.replay.engine import Replayed, Summary, run_replay
 from triage.replay.foresight import Foresight, foresight, foresight_table
 from triage.replay.lines import ActionLine, MilestoneLine
@@ -36,6 +40,7 @@ from triage.wiring import SystemClock
 
 PREVIEW_DAYS = 30
 SHOWN_REASONS = 12
+SHOWN_DOUBTS = 8
 
 
 @click.command()
@@ -64,31 +69,63 @@ def replay(
     """
     Play history through the same decision as the live worker, with a clock of its own. Nothing is sent.
 
-    SOURCE is an event log (.jsonl), or a folder of CRM export files (Case.csv, CaseHistory.csv, ..; .gz too). With
-    --json one line an action goes to standard output, and the account of every input line to standard error.
+    SOURCE is an event log (.jsonl), a folder of such logs, or a folder of CRM export files (Case.csv, CaseHistory.csv,
+    ..; .gz too). With --json one line an action goes to standard output, and the account of every input line to
+    standard error.
+
+    Exit code 0 where all of it was replayed, 1 where any line was refused, 2 where nothing could be replayed.
     """
     policy = virtual_policy(folder)
     clock = SystemClock()
     begin = clock.now()
     end = None if until is None else parse_instant(until)
     with progress("events", None, as_json) as advance:
-        replayed = run_replay(source, policy, until=end, apply=apply, on_progress=_steps(advance))
-        lines = _played(replayed, milestones)
-        for line in lines if as_json else ():
-            sys.stdout.write(_line(line))
+        history = open_history(source, policy)
+        replayed = run_replay(history, policy, until=end, apply=apply, on_progress=_steps(advance))
+        by_rule = _played(replayed, milestones, as_json)
         summary = replayed.summary()
     found = foresight(replayed)
     speed = round(summary.events.read / max(0.001, (clock.now() - begin) / SECOND))
+    noticed = Noticed(by_rule, doubts_of(history, policy), blind_closings(history, _closed(replayed)), history.notes)
     if refused_file is not None:
         Path(refused_file).write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in replayed.refused))
     if as_json:
-        report = {"summary": summary, "foresight": found, "events_per_second": speed}
+        report = {"summary": summary, "foresight": found, "events_per_second": speed, "noticed": noticed}
         sys.stderr.write(msgspec.json.encode(report).decode() + "\n")
-        return
-    if milestones:
-        rows = [(m.id, m.milestone, m.start, m.target, m.completed, m.violated) for m in replayed.milestone_lines()]
-        print_table(("record", "milestone", "start", "target", "completed", "violated"), rows, "no milestone ran")
-    _print_summary(summary, found, speed)
+    else:
+        if milestones:
+            rows = [(m.id, m.milestone, m.start, m.target, m.completed, m.violated) for m in replayed.milestone_lines()]
+            print_table(("record", "milestone", "start", "target", "completed", "violated"), rows, "no milestone ran")
+        _print_summary(summary, found, noticed, speed)
+    _leave(summary, as_json)
+
+
+class Noticed(msgspec.Struct, frozen=True):
+    """
+    What people should know beside the summary: actions of each rule by status, values that were lost, closings that
+    no history tells, and how files were read.
+    """
+
+    rules: dict[str, dict[str, int]]
+    doubts: tuple[Doubt, ...]
+    closings: tuple[BlindClosing, ...]
+    notes: tuple[str, ...]
+
+
+def _leave(summary: Summary, as_json: bool) -> None:
+    """End with 2 where nothing was replayed, saying so, with 1 where anything was refused."""
+    refused = summary.events.refused + sum(count.refused for count in summary.files.values())
+    if not summary.events.replayed:
+        if not as_json:
+            click.echo("nothing could be replayed: see the reasons above", err=True)
+        raise SystemExit(BAD_INPUT)
+    if refused:
+        raise SystemExit(FINDINGS)
+
+
+def _closed(replayed: Replayed) -> dict[tuple[str, str], int]:
+    items = (kept.facts.item for kept in replayed.records())
+    return {(item.object, item.id): item.created_at for item in items if item.fields.get("is_closed") is True}
 
 
 def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
@@ -102,21 +139,34 @@ def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
     return told
 
 
-def _played(replayed: Replayed, milestones: bool) -> list[ActionLine | MilestoneLine]:
-    return list(replayed.milestone_lines()) if milestones else list(replayed)
+def _played(replayed: Replayed, milestones: bool, as_json: bool) -> dict[str, dict[str, int]]:
+    """Play, print each line where *as_json*, and return how many actions each rule had, by status."""
+    counts: dict[str, Counter[str]] = {}
+    for line in replayed:
+        if isinstance(line, ActionLine):
+            counts.setdefault(line.rule, Counter())[line.status or "planned"] += 1
+        if as_json and not milestones:
+            sys.stdout.write(_line(line))
+    for run in replayed.milestone_lines() if as_json and milestones else ():
+        sys.stdout.write(_line(run))
+    return {rule: dict(sorted(counts[rule].items())) for rule in sorted(counts)}
 
 
 def _line(line: ActionLine | MilestoneLine) -> str:
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def _print_summary(summary: Summary, found: Foresight, speed: int) -> None:
+def _print_summary(summary: Summary, found: Foresight, noticed: Noticed, speed: int) -> None:
     rows = [(name, f"{count.rows:,}", f"{count.used:,}", f"{count.refused:,}") for name, count in summary.files.items()]
     print_table(("file", "lines", "used", "refused"), rows, "nothing was read")
+    for name, reason in summary.skipped.items():
+        click.echo(f"  not read: {name}: {reason}")
+    for note in noticed.notes:
+        click.echo(f"  note: {note}")
     events = summary.events
     click.echo(
-        f"\n{events.read:,} events: {events.replayed:,} replayed, {events.refused:,} refused, "
-        f"{events.after_until:,} after --until; {summary.records:,} records, {summary.decisions:,} decisions, "
+        f"\nthe lines used make {events.read:,} events: {events.replayed:,} replayed, {events.refused:,} refused on "
+        f"replay, {events.after_until:,} after --until; {summary.records:,} records, {summary.decisions:,} decisions, "
         f"{speed:,} events/s"
     )
     reasons = sorted(summary.refused.items(), key=lambda one: (-one[1], one[0]))
@@ -124,13 +174,49 @@ def _print_summary(summary: Summary, found: Foresight, speed: int) -> None:
         click.echo(f"  refused {count:,}: {reason}")
     if len(reasons) > SHOWN_REASONS:
         click.echo(f"  and {len(reasons) - SHOWN_REASONS} more reasons: --refused FILE lists every line")
+    _print_doubts(noticed)
     click.echo()
-    by_rule = sorted(summary.rules.items(), key=lambda one: (-one[1], one[0]))
-    print_table(("rule", "actions"), [(rule, f"{count:,}") for rule, count in by_rule], "no rule acted")
+    _print_rules(noticed.rules)
     if found.milestones:
         click.echo("\nbreaches foreseen, by how long before:")
         click.echo(foresight_table(found))
     click.echo("\none line an action: repeat with --json")
+
+
+def _print_doubts(noticed: Noticed) -> None:
+    """Say which values counted as missing, which columns nobody reads, and which closings no history tells."""
+    unread = [one for one in noticed.doubts if one.field]
+    for one in unread[:SHOWN_DOUBTS]:
+        click.echo(
+            f"  warning: {one.object} {one.field}: {counted(one.count, 'time')} taken as missing, e.g. {one.example}"
+        )
+    if len(unread) > SHOWN_DOUBTS:
+        click.echo(f"  warning: and {len(unread) - SHOWN_DOUBTS} more fields: --json lists them all")
+    strange = [one for one in noticed.doubts if not one.field]
+    if strange:
+        named = ", ".join(f"{one.object} {one.column} ({one.count:,})" for one in strange[:SHOWN_DOUBTS])
+        more = f" and {len(strange) - SHOWN_DOUBTS} more" if len(strange) > SHOWN_DOUBTS else ""
+        click.echo(f"  columns that the field map does not read: {named}{more}")
+    for closing in noticed.closings:
+        click.echo(f"  warning: {_closing_text(closing)}")
+
+
+def _closing_text(one: BlindClosing) -> str:
+    text = f"{one.object}: {one.records:,} of {one.closed:,} closed records have no field history"
+    dated = one.records - one.from_start
+    if dated:
+        text += f"; {dated:,} close at their closing date, with the values of their end until then"
+    if one.from_start:
+        text += f"; {one.from_start:,} are closed from their creation on: no rule sees them"
+    return text
+
+
+def _print_rules(rules: dict[str, dict[str, int]]) -> None:
+    """Print what each rule did, and what of it was held back, by status."""
+    others = sorted({status for counts in rules.values() for status in counts} - {"planned"})
+    ordered = sorted(rules.items(), key=lambda one: (-one[1].get("planned", 0), one[0]))
+    rows = [(rule, *(f"{counts.get(status, 0):,}" for status in ("planned", *others))) for rule, counts in ordered]
+    print_table(("rule", "actions", *(status.replace("_", " ") for status in others)), rows, "no rule acted")
 
 
 @click.command("preview")
@@ -234,7 +320,9 @@ def init_policy(source: str, out: str | None, answers: tuple[str, ...], force: b
         for question in made.questions:
             options = f" ({' or '.join(question.options)})" if question.options else ""
             about = f" [{', '.join(question.about)}]" if question.about else ""
-            click.echo(f"asked: {question.text}{options}{about}: repeat with --answer {question.key}=..", err=True)
+            named = (f"'{key}=..'" if " " in key else f"{key}=.." for key in question.keys)
+            answers_to = " ".join(f"--answer {one}" for one in named)
+            click.echo(f"asked: {question.text}{options}{about}: repeat with {answers_to}", err=True)
         if out is not None:
             click.echo(f"{len(made.files)} files in {out}; next: triage rules check {out}")
     if made.questions:

@@ -17,7 +17,10 @@ INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit. Ctrl-C ends it with one word and code 130, however early it comes."""
-    before = _take_over() if threading.current_thread() is threading.main_thread() else None
+    # A job in the background, or one beneath nohup, has Ctrl-C ignored, and keeps it so.
+    mine = threading.current_thread() is threading.main_thread()
+    usual = mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = _take_over() if usual else None
     try:
         from triage.cli.commands import run
 

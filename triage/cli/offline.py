@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,10 @@ from triage.deadline import answer_lines
 from triage.demo.main import DATABASE
 from triage.demo.main import main as play_demo
 from triage.domain.decision import Decision
-from triage.domain.facts import Facts
 from triage.domain.instant import SECOND, format_duration, format_instant, parse_instant
-from triage.domain.work import Event
 from triage.errors import ConfigError, IntakeError
 from triage.explain import Explanation, Promise, explain
-from triage.intake.event import parse_event
-from triage.observe import observe
-from triage.pipeline import advance
-from triage.policy import Policy
+from triage.replay.dry import dry_run, events_of
 from triage.rules.analysis import analyse
 from triage.rules.schema import json_schema
 from triage.sample.people import DAYS
@@ -108,11 +105,13 @@ def decide(record: str, folder: str | None, at_text: str | None, object_name: st
     """
     Decide on one record without doing anything: which rules hold, what they would do, and when to look again.
 
-    RECORD is a JSON file: one record by CRM names ({"Id","CreatedDate",..}), or a list of events as in a log.
+    RECORD is a JSON file: one record by CRM names ({"Id","CreatedDate",..}), with related ones nested in it where rules
+    read them ({"Account": {"Tier__c": ..}}); or the events of one record, with those of agents and related records
+    that matter to it, as a list or as a log (.jsonl).
     """
     policy = virtual_policy(folder)
     now = instant_option(at_text)
-    facts, decisions = dry_run(_events_of(record, object_name, policy), policy, now)
+    facts, decisions = dry_run(events_of(_text_of(record), object_name, policy, name=record), policy, now)
     explanation = explain(facts, policy, now)
     if as_json:
         print_json({"actions": [_action_row(a) for d in decisions for a in d.actions], "explanation": explanation})
@@ -120,53 +119,15 @@ def decide(record: str, folder: str | None, at_text: str | None, object_name: st
     _print_decided(decisions, explanation)
 
 
-def dry_run(events: list[Event], policy: Policy, now: int) -> tuple[Facts, list[Decision]]:
-    """Return the facts of one record after *events* and the clock up to *now*, and every decision on the way."""
-    facts: Facts | None = None
-    decisions: list[Decision] = []
-    for event in events:
-        if event.at > now:
-            break
-        if facts is not None:
-            facts, made = advance(facts, policy, event.at - 1)
-            decisions += made
-        facts = observe(facts, event, policy, {}, "dry-run")
-        facts, made = advance(facts, policy, event.at)
-        decisions += made
-    if facts is None:
-        raise IntakeError("nothing has happened to the record yet at that instant")
-    facts, made = advance(facts, policy, now)
-    return facts, [*decisions, *made]
-
-
-def _events_of(path: str, object_name: str, policy: Policy) -> list[Event]:
-    text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8", errors="replace")
+def _text_of(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read()
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as cause:
-        raise IntakeError(f"{path} is not JSON: {cause}") from cause
-    if isinstance(raw, list):
-        return sorted((parse_event(json.dumps(line)) for line in raw), key=lambda event: event.at)
-    if not isinstance(raw, dict):
-        raise IntakeError(f"{path} holds neither a record nor a list of events")
-    if "type" in raw and "at" in raw:
-        return [parse_event(raw)]
-    return [_created(raw, object_name, policy)]
-
-
-def _created(raw: dict[str, Any], object_name: str, policy: Policy) -> Event:
-    """A bare record as the `created` event it stands for."""
-    part = policy.objects.get(object_name)
-    if part is None:
-        raise IntakeError(f"object {object_name!r} is not in the policy: {', '.join(policy.objects)}")
-    changes = {name: value for name, value in raw.items() if name not in ("Id", "attributes")}
-    created = raw.get(part.spec.created_field)
-    if not created:
-        raise IntakeError(
-            f"{part.spec.created_field!r} is missing: the record's clocks need its creation", str(raw.get("Id", ""))
-        )
-    line = {"at": created, "type": "created", "object": object_name, "id": raw.get("Id"), "changes": changes}
-    return parse_event(line)
+        data = Path(path).read_bytes()
+        unpacked = gzip.decompress(data) if path.casefold().endswith(".gz") else data
+        return unpacked.decode("utf-8-sig", errors="replace")
+    except (OSError, EOFError, zlib.error) as cause:
+        raise IntakeError(f"{path} cannot be read: {cause}") from cause
 
 
 def _action_row(action: Any) -> dict[str, object]:

@@ -21,16 +21,18 @@ from triage.cli.common import (
     progress,
     read_policy,
     signed,
+    sink_option,
     store_option,
 )
-from triage.config import Settings, read_folder
-from triage.doctor import examine
+from triage.config import Settings, read_file, read_folder, read_secret
+from triage.doctor import examine, examine_sinks
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
+from triage.sinks.settings import read_sinks
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
-from triage.wiring import SystemClock, upgrade_store
+from triage.wiring import SINKS_FILE, SystemClock, upgrade_store
 
 
 @click.group()
@@ -286,13 +288,22 @@ def db_backup(path: str, url: str | None) -> None:
 @click.command()
 @policy_option
 @store_option
+@sink_option
 @as_json
-def doctor(folder: str | None, url: str | None, as_json: bool) -> None:
-    """Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops. Exit code 1 if any."""
+def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool) -> None:
+    """
+    Look for trouble: policy, store, timers that nobody fires, dead and held actions, stops, sinks that cannot be
+    reached. Exit code 1 if any.
+    """
+    clock, settings = SystemClock(), Settings.from_environment()
     with opened_store(url) as store:
         root = policy_folder(folder)
         named = folder is not None or root != Settings().policy
-        checks = examine(store, root, SystemClock().now(), named=named)
+        checks = examine(store, root, clock.now(), named=named)
+    file = sink or settings.sink
+    if file.endswith(SINKS_FILE):
+        found = read_sinks(file, read_file(file))
+        checks += examine_sinks(found, root, settings.org, read_secret, clock.now, file)
     if as_json:
         for check in checks:
             print_json(check)

@@ -23,6 +23,7 @@ from triage.cli.common import (
     record_named,
     record_of_option,
     signed,
+    sink_option,
     store_option,
     time_to_come,
 )
@@ -105,30 +106,29 @@ def ingest(file: Any, source: str | None, live_from: str | None, url: str | None
 
 
 @click.command()
-@click.option(
-    "--sink", default="store", show_default=True, help="Where effects go: store (nothing leaves), or jsonl:PATH."
-)
+@sink_option
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
 @click.option("--org", "orgs", multiple=True, help="Serve this organisation; may be given several times (PostgreSQL).")
 @click.option("--all-orgs", is_flag=True, help="Serve every organisation in the database (PostgreSQL).")
 @store_option
 @as_json
-def run(sink: str, drain: bool, orgs: tuple[str, ...], all_orgs: bool, url: str | None, as_json: bool) -> None:
+def run(sink: str | None, drain: bool, orgs: tuple[str, ...], all_orgs: bool, url: str | None, as_json: bool) -> None:
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
     Every rule starts in mode observe: nothing is sent until `triage rules promote`. On PostgreSQL any number of workers
     may run at once; with several organisations none waits for another's backlog.
     """
+    target = sink or Settings.from_environment().sink
     if (orgs or all_orgs) and not drain:
-        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, sink)
+        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target)
         return
     if orgs or all_orgs:
         raise ConfigError("--drain works for the one organisation of TRIAGE_ORG")
     with opened_store(url) as store:
         with store.hold():
             # Only the one worker of a store opens the sink: a second one leaves nothing behind.
-            worker = open_worker(store, open_sink(sink))
+            worker = open_worker(store, open_sink(target))
             with store.read() as unit:
                 worker.policy(unit)
             done = worker.drain(worker.clock.now()) if drain else 0
@@ -136,7 +136,7 @@ def run(sink: str, drain: bool, orgs: tuple[str, ...], all_orgs: bool, url: str 
             click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{counted(done, 'action')} done")
             _tell_troubles(store)
         else:
-            click.echo(f"working on {url or 'the store'}, sink {sink}; Ctrl-C stops", err=True)
+            click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
             with stop_on_signals(worker) as stop, watching(Watch(store, worker)):
                 worker.run(stop)
             report = worker.lateness.report()

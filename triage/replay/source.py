@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from triage.domain.work import Event
 from triage.errors import IntakeError
@@ -40,7 +42,7 @@ class History(Struct, frozen=True, kw_only=True):
 
     `files` counts the lines of each file: rows = used + refused, and every used one is in an event, or in `compared`
     (rows that tell what the CRM itself made of it, which is nothing that happened). `late` events stood after a later
-    one in their file.
+    one in their file. `skipped` names the files not read, with the reason; `notes` say how others were read.
     """
 
     entries: tuple[Entry, ...]
@@ -50,26 +52,66 @@ class History(Struct, frozen=True, kw_only=True):
     skipped: dict[str, str] = field(default_factory=dict)
     inconsistencies: int = 0
     late: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def open_history(source: Path | str, *policies: Policy) -> History:
     """
     Return the log, the export folder or the single table at *source* as history.
 
-    An export is read for the objects and field maps of *policies*, the first one first.
+    An export is read for the objects and field maps of *policies*, the first one first. A folder without any table of
+    records, but with event logs, is read as these logs together; either way the files left out are named in `skipped`.
 
     Raises:
         IntakeError: there is nothing at *source*, or it cannot be opened.
     """
     path = Path(source)
-    if not path.name.casefold().endswith(LOGS):
-        specs = {name: part.spec for policy in reversed(policies) for name, part in policy.objects.items()}
-        return history_of_export(read_export(path, objects={*RECORDS, *specs}, specs=specs))
+    if is_log(path):
+        return _open_log(path)
+    specs = {name: part.spec for policy in reversed(policies) for name, part in policy.objects.items()}
+    objects = {*RECORDS, *specs}
+    logs = sorted(file for file in path.iterdir() if file.is_file() and is_log(file)) if path.is_dir() else []
+    if logs and not any(table_name(file) in objects for file in path.iterdir()):
+        skipped = {file.name: "no event log" for file in sorted(path.iterdir()) if file.is_file() and file not in logs}
+        return replace(_together([_open_log(file) for file in logs]), skipped=skipped)
+    found = history_of_export(read_export(path, objects=objects, specs=specs))
+    aside = {file.name: "an event log: the tables beside it were read; replay it by its own name" for file in logs}
+    return replace(found, skipped=found.skipped | aside)
+
+
+def is_log(path: Path) -> bool:
+    """Return whether *path* is called like an event log."""
+    return path.name.casefold().endswith(LOGS)
+
+
+def _open_log(path: Path) -> History:
     try:
         with gzip.open(path) if path.name.casefold().endswith(".gz") else path.open("rb") as lines:
             return history_of_log(lines, path.name)
     except OSError as cause:
         raise IntakeError(f"{path}: {cause.strerror or cause}") from cause
+
+
+def _together(logs: Sequence[History]) -> History:
+    """Return several logs as one, by instant; an event that stands in two of them is refused in the later one."""
+    entries: dict[str, Entry] = {}
+    refused = [refusal for log in logs for refusal in log.refused]
+    for entry in (entry for log in logs for entry in log.entries):
+        first = entries.setdefault(entry.event.event_id, entry)
+        if first is not entry:
+            reason = f"duplicate of line {first.line} of {first.file}"
+            refused.append(Refusal(entry.file, entry.line, entry.event.id, reason))
+    turned_down = Counter(refusal.file for refusal in refused)
+    return History(
+        entries=tuple(sorted(entries.values(), key=lambda entry: entry.event.at)),
+        refused=tuple(refused),
+        files={
+            name: FileCount(count.rows, count.rows - turned_down[name], turned_down[name])
+            for log in logs
+            for name, count in log.files.items()
+        },
+        late=sum(log.late for log in logs),
+    )
 
 
 def history_of_log(lines: Iterable[bytes | str], file: str = "events.jsonl") -> History:
@@ -87,11 +129,32 @@ def history_of_log(lines: Iterable[bytes | str], file: str = "events.jsonl") -> 
         entries.append(Entry(found, file, number))
         late += latest is not None and found.at < latest
         latest = found.at if latest is None else max(latest, found.at)
+    entries, early = _from_creation_on(entries)
+    refused += early
     refused += [Refusal(file, number + 1, "", f"the file ends early: {reason}") for reason in damage]
     if late:
         entries.sort(key=lambda entry: entry.event.at)
     count = FileCount(len(entries) + len(refused), len(entries), len(refused))
     return History(entries=tuple(entries), refused=tuple(refused), files={file: count}, late=late)
+
+
+def _from_creation_on(entries: list[Entry]) -> tuple[list[Entry], list[Refusal]]:
+    """Return the entries from their record's creation on, as the log tells it, and the others refused."""
+    born: dict[tuple[str, str], int] = {}
+    for event, _, _ in entries:
+        if event.type == "created":
+            born[event.object, event.id] = min(event.at, born.get((event.object, event.id), event.at))
+    kept: list[Entry] = []
+    early: list[Refusal] = []
+    for entry in entries:
+        event = entry.event
+        begin = born.get((event.object, event.id), event.at)
+        if event.at >= begin:
+            kept.append(entry)
+        else:
+            reason = f"{event.type} event from before its record was created"
+            early.append(Refusal(entry.file, entry.line, event.id, reason))
+    return kept, early
 
 
 def history_of_export(export: Export) -> History:
@@ -111,6 +174,7 @@ def history_of_export(export: Export) -> History:
         compared=compared,
         skipped=export.skipped,
         inconsistencies=len(export.inconsistencies),
+        notes=export.notes,
     )
 
 

@@ -215,9 +215,12 @@ def _unsendable(rule: Rule, rule_set: RuleSet, document: PolicyDocument) -> Iter
 
 
 TEMPLATE_NAMES = frozenset(
-    ["id", "object", "rule", "step", "at", "due", "reason", "target", "milestone", "deadline", "remaining", "org"]
-)
-"""What a template may name beside the record's fields."""
+    [
+        "id", "object", "rule", "step", "at", "due", "reason", "target", "milestone", "deadline", "remaining", "org",
+        "link",
+    ]
+)  # fmt: skip
+"""What a template may name beside the record's fields; `actions/message.py` fills them."""
 
 
 def _refusals(action: ActionSpec, document: PolicyDocument) -> Iterator[tuple[str, str]]:

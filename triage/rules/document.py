@@ -16,12 +16,13 @@ class ObjectConfig(Struct, frozen=True, kw_only=True):
     """
     One object: its fields, what counts as closed, and the calendar of a record whose `calendar` field names none.
 
-    `closed_when` None means: the field `is_closed` is true.
+    `closed_when` None means: the field `is_closed` is true. `link` is the web address of a record, `{id}` in it.
     """
 
     spec: ObjectSpec
     closed_when: Condition | None = None
     calendar: str = "none"
+    link: str = ""
 
 
 class TargetTime(Struct, frozen=True, kw_only=True):
@@ -72,7 +73,8 @@ class Safety(Struct, frozen=True, kw_only=True):
     The limits on what this worker may do to the world.
 
     `recipient_domains` and `webhook_hosts` are allow-lists (empty: nothing outside). `own_addresses` are ours: their
-    mail never counts as contact. `terminal_pool` takes a record that has used up its hops, `manager` hears of it.
+    mail never counts as contact. `allow_private_hosts` are those of `webhook_hosts` that may have private addresses.
+    `terminal_pool` takes a record that has used up its hops, `manager` hears of it.
     `digest_over`: more messages than this to one recipient in one go become a digest. `late_after` ms is an outage.
     """
 
@@ -81,6 +83,7 @@ class Safety(Struct, frozen=True, kw_only=True):
     organisation: Caps = Caps(per_5_minutes=1000, per_day=20000)
     recipient_domains: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
+    allow_private_hosts: tuple[str, ...] = ()
     own_addresses: tuple[str, ...] = ()
     allow_customer_contact: bool = False
     hop_limit: int = 4

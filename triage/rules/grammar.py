@@ -149,6 +149,7 @@ OBJECT = Record(
         "fields": MapOf(FIELD_MAP, FIELD),
         "related": MapOf(RELATED, Text(r"[A-Za-z_]\w*", "a short name such as 'account'")),
         "created": ANY,
+        "link": Text(r"https?://[^\s/]+/\S*", "a web address such as https://crm.example.com/cases/{id}"),
     },
 )
 MILESTONE = Record(
@@ -214,12 +215,14 @@ DIRECTORY = Record(
 CAPS = Record("caps", {"per_5_minutes": Whole(), "per_day": Whole()})
 _ADDRESS = Text(r"[^@\s]+@[^@\s]+", "a mail address such as help@example.com")
 _HOST = Text(r"[A-Za-z0-9.-]+", "a host name such as example.com")
+_HOST_PORT = Text(r"[A-Za-z0-9.-]+(:\d+)?", "a host name such as hooks.example.com")
 SAFETY = Record(
     "safety",
     {
         "caps": Record("caps", {"rule": CAPS, "recipient": CAPS, "organisation": CAPS}),
         "recipient_domains": ListOf(_HOST),
-        "webhook_hosts": ListOf(Text(r"[A-Za-z0-9.-]+(:\d+)?", "a host name such as hooks.example.com")),
+        "webhook_hosts": ListOf(_HOST_PORT),
+        "allow_private_hosts": ListOf(_HOST_PORT),
         "own_addresses": ListOf(_ADDRESS),
         "allow_customer_contact": Flag(),
         "hop_limit": Whole(0, 1000),

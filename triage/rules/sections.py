@@ -37,7 +37,7 @@ def read_object(name: str, entry: Entry, page: Page) -> ObjectConfig:
     _check_twice(fields, relations, entry, page)
     spec = ObjectSpec.of(name, fields, relations)
     spec = structs.replace(spec, created_field=entry.get("created", spec.created_field))
-    return ObjectConfig(spec=spec, calendar=entry.get("calendar", "none"))
+    return ObjectConfig(spec=spec, calendar=entry.get("calendar", "none"), link=entry.get("link", ""))
 
 
 def _check_twice(fields: tuple[FieldSpec, ...], relations: tuple[RelatedSpec, ...], entry: Entry, page: Page) -> None:
@@ -233,7 +233,7 @@ def read_safety(entry: Entry, directory: Directory, page: Page) -> Safety:
         key: structs.replace(getattr(Safety(), key), **part.values)
         for key, part in (caps.values if caps else {}).items()
     }
-    for key in ("recipient_domains", "own_addresses", "webhook_hosts"):
+    for key in ("recipient_domains", "own_addresses", "webhook_hosts", "allow_private_hosts"):
         if key in values:
             values[key] = tuple(text.casefold() for text in values[key])
     return Safety(**values, **limits)

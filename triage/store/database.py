@@ -177,7 +177,8 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as cause:
-        code = getattr(cause.orig, "sqlite_errorcode", None)
+        # The low byte is the kind of error, what lies above says which of that kind.
+        code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise StoreFull(f"{path}: the disk is full; nothing was half written, free some space") from cause
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -186,6 +187,8 @@ def named_errors(path: Path) -> Iterator[None]:
             raise StoreError(f"{path} is no intact store: restore a backup") from cause
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise StoreError(f"{path} cannot be opened for writing") from cause
+        if code == sqlite3.SQLITE_IOERR:
+            raise StoreError(f"{path}: the disk failed: {cause.orig}; nothing was half written") from cause
         raise
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.replay.scenes import created, policy_of, updated
+from tests.unit.replay.scenes import created, line, policy_of, updated
 from triage.errors import IntakeError
 from triage.replay.source import history_of_log, kind_of, open_history
 from triage.replay.table import Refusal
@@ -109,3 +109,39 @@ def test_refusals_are_of_one_kind_when_only_the_row_differs(one: str, other: str
 def test_refusals_are_of_two_kinds_when_the_file_or_the_reason_differs() -> None:
     kinds = {kind_of(Refusal(*one)) for one in (("f", 1, "", "a"), ("f", 1, "", "b"), ("g", 1, "", "a"))}
     assert len(kinds) == 3
+
+
+def _logs(folder: Path, **logs: str) -> Path:
+    for name, text in logs.items():
+        (folder / f"{name}.jsonl").write_text(text)
+    return folder
+
+
+def test_a_folder_of_logs_is_read_as_one_and_names_what_it_leaves_out(tmp_path: Path) -> None:
+    """An event that two logs hold counts once, and every line is accounted for."""
+    first, second = line("09:00", "created"), line("10:00", "updated")
+    (tmp_path / "run1.txt").write_text("any text\n")
+    found = open_history(_logs(tmp_path, b=f"{first}\n{second}\n", a=f"{second}\n"), policy_of())
+    assert [(entry.file, entry.line) for entry in found.entries] == [("b.jsonl", 1), ("a.jsonl", 1)]
+    assert [(one.file, one.line, one.reason) for one in found.refused] == [
+        ("b.jsonl", 2, "duplicate of line 1 of a.jsonl")
+    ]
+    assert all(count.rows == count.used + count.refused for count in found.files.values())
+    assert found.skipped == {"run1.txt": "no event log"}
+
+
+def test_a_log_beside_tables_of_records_is_named_as_left_out(tmp_path: Path) -> None:
+    (tmp_path / "Case.csv").write_text("Id,CreatedDate\n500A,2026-01-12T09:00:00Z\n")
+    found = open_history(_logs(tmp_path, log=line("09:00", "created")), policy_of())
+    assert list(found.files) == ["Case.csv"]
+    assert "replay it by its own name" in found.skipped["log.jsonl"]
+
+
+def test_a_line_from_before_its_record_was_created_says_so() -> None:
+    """Whatever the order of the lines; a record that the log never creates is another matter."""
+    lines = [line("09:00", "created"), line("08:00", "updated"), line("08:00", "updated", "500Z")]
+    found = history_of_log([f"{one}\n" for one in lines])
+    assert [(one.line, one.reason) for one in found.refused] == [
+        (2, "updated event from before its record was created")
+    ]
+    assert [entry.event.id for entry in found.entries] == ["500Z", "500A"]

@@ -11,6 +11,7 @@ import msgspec
 
 from triage.domain.decision import Action
 from triage.domain.instant import format_instant
+from triage.domain.message import UNWRITTEN, Message
 from triage.errors import ConfigError, SinkBusy
 from triage.ports import Receipt
 
@@ -23,7 +24,11 @@ class StoreSink:
     name = "store"
     live = False
 
-    def send(self, action: Action) -> Receipt:
+    def remembers(self, action: Action) -> bool:
+        """Return True: there is nothing to be done twice."""
+        return True
+
+    def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
         """Return at once."""
         return Receipt()
 
@@ -65,7 +70,11 @@ class JsonlSink:
         self._keys: set[str] = set()
         self._end = self._flushed = 0
 
-    def send(self, action: Action) -> Receipt:
+    def remembers(self, action: Action) -> bool:
+        """Return True: a key has one line."""
+        return True
+
+    def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
         """
         Append *action* unless its key is there.
 

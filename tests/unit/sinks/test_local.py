@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from triage.domain.decision import Action
-from triage.errors import SinkBusy
+from triage.errors import ConfigError, SinkBusy
 from triage.ports import Sink
 from triage.sinks import JsonlSink, StoreSink
 from triage.testing import RecordingSink
@@ -114,4 +114,29 @@ def test_the_store_sink_touches_nothing() -> None:
     sink = StoreSink()
     assert not sink.live
     assert not sink.send(action("a")).already
+    sink.close()
+
+
+def test_a_folder_is_no_file_to_write_to(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory: the sink jsonl:PATH needs a file"):
+        JsonlSink(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="needs a file"):
+        JsonlSink(tmp_path / "file" / "out.jsonl")
+
+
+def test_a_line_that_is_there_is_on_disk_before_already_is_said(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "out.jsonl")
+    sink.send(action("z"))
+    real = sink._file
+    reading, writing = os.pipe()
+    sink._file = writing
+    # A pipe takes the line and cannot be flushed.
+    for _ in range(2):
+        with pytest.raises(SinkBusy, match="Invalid argument"):
+            sink.send(action("a"))
+    sink._file = real
+    assert sink.send(action("a")).already
+    os.close(reading)
+    os.close(writing)
     sink.close()

@@ -1,0 +1,43 @@
+"""What an effect says and to whom: made by the pure core at send time, the same for every sink."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from triage.domain.work import Value
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Whom the policy in force lets us reach; nobody where it says nothing. Every sink looks again before it sends."""
+
+    recipient_domains: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
+    private_hosts: tuple[str, ...] = ()
+    customer_contact: bool = False
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """
+    The words of one effect, its addresses as far as they are known, and what the policy allows.
+
+    `subject` is one line, `text` lines of plain text; both are free of control characters and capped. `footer` says why
+    (rule, due, reason, link) and is empty for customers. `to` are mail addresses as data gave them: not checked yet.
+    `values` are the record's present fields by our names, `webhooks` the policy's addresses by name. `customer`: it
+    goes to one.
+    """
+
+    org: str = ""
+    subject: str = ""
+    text: str = ""
+    footer: str = ""
+    reason: str = ""
+    link: str = ""
+    to: tuple[str, ...] = ()
+    customer: bool = False
+    values: dict[str, Value] = field(default_factory=dict)
+    webhooks: dict[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+UNWRITTEN = Message()
+"""The message of an effect that nobody has put into words: it may go nowhere outside."""
