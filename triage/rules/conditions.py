@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from triage.rules.leaves import Holds, Values, leaf_holds
 from triage.sla.clocks import Ask, Clocks
 
 Specs = Mapping[str, FieldSpec]
+Of = TypeVar("Of")
 
 
 class Moment:
@@ -76,10 +77,8 @@ def static_test(condition: Condition, specs: Specs) -> Holds:
     if isinstance(condition, Leaf):
         return leaf_holds(condition, specs.get(condition.field))
     if isinstance(condition, AllOf | AnyOf):
-        parts = [static_test(part, specs) for part in condition.parts]
-        if isinstance(condition, AllOf):
-            return lambda values: all(part(values) for part in parts)
-        return lambda values: any(part(values) for part in parts)
+        tests = tuple(static_test(part, specs) for part in condition.parts)
+        return _joined(tests, isinstance(condition, AllOf))
     raise TypeError(f"{type(condition).__name__} is not a static condition")
 
 
@@ -111,10 +110,22 @@ def judge(condition: Condition, terms: Terms) -> Judge:
         return _clock_judge(ask_of(condition, terms), condition.until)
     if isinstance(condition, Change):
         return _change_judge(condition, terms.specs)
-    parts = [judge(part, terms) for part in condition.parts]  # type: ignore[union-attr]
-    if isinstance(condition, AllOf):
-        return lambda moment: all(part(moment) for part in parts)
-    return lambda moment: any(part(moment) for part in parts)
+    judges = tuple(judge(part, terms) for part in condition.parts)  # type: ignore[union-attr]
+    return _joined(judges, isinstance(condition, AllOf))
+
+
+def _joined(tests: tuple[Callable[[Of], bool], ...], every: bool) -> Callable[[Of], bool]:
+    """Return whether all of *tests* hold, or any of them: a plain loop, since it runs for each rule and event."""
+    if len(tests) == 1:
+        return tests[0]
+
+    def holds(asked: Of) -> bool:
+        for test in tests:
+            if test(asked) is not every:
+                return not every
+        return every
+
+    return holds
 
 
 def _clock_judge(ask: Ask, until: bool) -> Judge:
