@@ -12,6 +12,8 @@ settings.register_profile("test", derandomize=True, deadline=None)
 settings.register_profile("laws", deadline=None)
 settings.load_profile("test")
 
+pytest_plugins = ["tests.support.fixtures"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _left_out: list[str] = []
 

@@ -12,10 +12,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.again import again
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event, WorkItem
-from triage.errors import SinkBusy, SinkError, SinkLimit, TriageError
+from triage.errors import SinkBusy, SinkError, SinkLimit, StoreError, StoreLost, TriageError
 from triage.ports import (
     Clock,
     Compiled,
@@ -38,12 +39,19 @@ EVERYTHING = "*"
 STOP_WITHIN = 250
 """How old, in ms, the stop flags may be when an effect starts."""
 
+LOST_AGAIN, LOST_AGAIN_MOST = 50, 2_000
+"""How soon, in ms, a server that is gone is tried again, at first and later."""
+
 EFFECTS = "triage"
 """The source under which our own effects come back as events."""
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How much at once, and how patient. Times are ms; *attempts* is how often one effect is sent before it is dead."""
+    """
+    How much at once, and how patient. Times are ms; *attempts* is how often one effect is sent before it is dead.
+
+    A worker with nothing to do looks again after *poll*, or after *idle* where the store tells what others change.
+    """
 
     ingest_batch: int = 500
     fire_batch: int = 500
@@ -54,6 +62,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     backoff: int = 1_000
     backoff_most: int = 15 * 60_000
     poll: int = 20
+    idle: int = 1_000
     seed: int = 0
 
 
@@ -61,7 +70,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     """
     What became of the effects of one round; `lost` ones had passed to another worker meanwhile.
 
-    `blocked`: some are due and none of them may go now.
+    `blocked`: some are due and none of them may go now. `next_run`: where nothing was, when there will be something.
     """
 
     claimed: int = 0
@@ -73,6 +82,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     lost: int = 0
     blocked: bool = False
     died: tuple[Effect, ...] = ()
+    next_run: int | None = None
 
 
 class Parcel(Struct, frozen=True):
@@ -129,9 +139,10 @@ class Delivery:
 
     def act(self, now: int, limit: int) -> Delivered:
         """Carry out at most *limit* effects that are due at *now*; nothing where all is stopped or paused."""
-        if not self._anything(now):
-            return Delivered()
-        parcels, cancelled = self._claim(now, limit)
+        due = self._next(now)
+        if due is None or due > now:
+            return Delivered(next_run=due)
+        parcels, cancelled = again(lambda _: self._claim(now, limit))
         outcomes, lost = self._carry_out(parcels, now)
         tally = [outcome.event for outcome in outcomes]
         return Delivered(
@@ -157,21 +168,25 @@ class Delivery:
         outcomes, lost = [], 0
         for parcel in forgetful:
             outcomes.append(self._send(parcel))
-            lost += self._finish(outcomes[-1:], max(now, self._clock.now()))
+            lost += self._keep(outcomes[-1:], now)
         together = [future.result() for future in sent]
-        lost += self._finish(together, max(now, self._clock.now())) if together else 0
+        lost += self._keep(together, now) if together else 0
         return [*outcomes, *together], lost
 
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown()
 
-    def _anything(self, now: int) -> bool:
+    def _next(self, now: int) -> int | None:
+        """Return when there will be anything to send, None where nothing is waiting or all is halted."""
         with self._store.read() as unit:
             due = unit.outbox.next_run()
-            if due is None or due > now or unit.control.paused_until() > now:
-                return False
-            return EVERYTHING not in unit.control.stops()
+            if due is None or due > now:
+                return due
+            paused = unit.control.paused_until()
+            if paused > now:
+                return paused
+            return None if EVERYTHING in unit.control.stops() else due
 
     def _claim(self, now: int, limit: int) -> tuple[list[Parcel], int]:
         """Lease what is due, and cancel at once what no longer holds."""
@@ -187,7 +202,8 @@ class Delivery:
                 stopped=sorted(self._stops),
             )
             turn = Turn(unit, self._engine, self._policy(unit), now)
-            turn.load(sorted({name for effect in claimed for name in (effect.record, *_told_of(effect))}))
+            named = {name for effect in claimed for name in (effect.record, *_told_of(effect))}
+            turn.load(sorted(named), lock=False)
             kept = []
             for effect in claimed:
                 state, why = self._checked(effect, turn, now)
@@ -232,7 +248,7 @@ class Delivery:
             if key == effect.action.key:
                 kept += [] if why else [line]
                 continue
-            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",)))), None)
+            one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",), lock=True))), None)
             if one is None:
                 continue
             if one.action.rule in self._stops:
@@ -264,8 +280,12 @@ class Delivery:
 
     def _halted(self, effect: Effect, now: int) -> bool:
         if now - self._stops_read >= STOP_WITHIN:
-            with self._store.read() as unit:
-                self._stops = frozenset(unit.control.stops())
+            try:
+                with self._store.read() as unit:
+                    self._stops = frozenset(unit.control.stops())
+            except StoreError:
+                # Who cannot ask whether it was halted does not send: the effect goes back.
+                return True
             self._stops_read = now
         rules = {effect.action.rule, *(line["rule"] for line in effect.action.params.get("digest", ()))}
         return EVERYTHING in self._stops or not self._stops.isdisjoint(rules)
@@ -293,13 +313,30 @@ class Delivery:
         most = min(self._pace.backoff_most, self._pace.backoff << min(attempt, 30))
         return random.Random(f"{self._pace.seed}:{key}:{attempt}").randint(1, most)
 
+    def _keep(self, outcomes: Sequence[Outcome], now: int) -> int:
+        """
+        Store how effects ended, and return how many were lost to other workers.
+
+        A server that is gone is waited for as long as the leases last: an answer that is lost is an effect sent twice.
+        """
+        pause = LOST_AGAIN
+        while True:
+            try:
+                return again(lambda _: self._finish(outcomes, max(now, self._clock.now())))
+            except StoreLost:
+                if self._clock.now() >= min(outcome.effect.run_at for outcome in outcomes):
+                    raise
+            self._clock.wait(pause)
+            pause = min(LOST_AGAIN_MOST, pause * 2)
+
     def _finish(self, outcomes: Sequence[Outcome], at: int) -> int:
         """Store how effects ended, one audit line each, and what they changed as events; return how many were lost."""
         with self._store.write() as unit:
             policy = self._policy(unit)
-            held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             turn = Turn(unit, self._engine, policy, at)
+            # Records before effects, as in firing: two that lock in one order cannot wait for each other.
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
+            held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
             kept = [outcome for outcome in outcomes if outcome.effect.action.key in held]
             for outcome in kept:
                 if outcome.event:

@@ -57,7 +57,7 @@ def examine(store: Store, folder: str, now: int, *, named: bool = True, file: Pa
         file: The store's, where it has one: its disk is looked at.
         named: Somebody named *folder*; one that is only the default need not be there.
     """
-    checks = [_files(folder, named)]
+    checks = [_files(folder, named), _database(store)]
     with store.read() as unit:
         looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
         upkeep: tuple[Callable[[Unit, int], Check], ...] = (_rounds, _refused, _backup, _growth)
@@ -125,6 +125,13 @@ def _files(folder: str, named: bool) -> Check:
         found = f"{len(findings)} finding" if len(findings) == 1 else f"{len(findings)} findings"
         return Check(name="policy files", mark="warning", found=found, fix=f"triage rules check {folder}")
     return Check(name="policy files", found=f"{folder} is valid")
+
+
+def _database(store: Store) -> Check:
+    faults = store.check()
+    if faults:
+        return Check(name="database", mark="fault", found=faults[0], fix="triage db check")
+    return Check(name="database", found="intact")
 
 
 def _policy(unit: Unit, now: int) -> Check:

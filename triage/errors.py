@@ -11,6 +11,7 @@ Every error this package raises on purpose, as one tree.
     │   ├── SchemaTooNew       the store was written by a newer version
     │   ├── StoreBusy          a second worker holds the same SQLite file
     │   ├── StoreFull          the disk refused the write; nothing was half written
+    │   ├── StoreLost          the database server cannot be reached: tried again until it is back
     │   └── StaleRecord        somebody else stored a newer version of the record in between
     └── SinkError              an effect did not reach the other side
         ├── SinkBusy           it may work later: a timeout, 429, 5xx, a locked row
@@ -90,6 +91,10 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError):
     """The disk refused a write; the transaction was rolled back whole."""
+
+
+class StoreLost(StoreError):
+    """The database server cannot be reached; nothing was half written, and it is tried again."""
 
 
 class StaleRecord(StoreError):

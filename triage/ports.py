@@ -178,7 +178,8 @@ class Effect(Struct, frozen=True, kw_only=True):
 class EffectFilter(Struct, frozen=True, kw_only=True):
     """Which effects to list; an empty part is no limit. `key` may be the beginning of one.
 
-    `since` and `until` bound the instant of their decision."""
+    `since` and `until` bound the instant of their decision; with `lock` nobody else changes what is found before this
+    transaction ends."""
 
     states: tuple[State, ...] = ()
     rule: str = ""
@@ -189,6 +190,7 @@ class EffectFilter(Struct, frozen=True, kw_only=True):
     until: int | None = None
     limit: int | None = None
     newest_first: bool = False
+    lock: bool = False
 
 
 class Finish(Struct, frozen=True, kw_only=True):
@@ -319,14 +321,18 @@ class Journal(Protocol):
 class Records(Protocol):
     """Records, their timers, and which records read which others."""
 
-    def get(self, keys: Sequence[str]) -> dict[str, Record]:
-        """Return the stored ones among *keys*."""
+    def get(self, keys: Sequence[str], *, lock: bool = False) -> dict[str, Record]:
+        """Return the stored ones among *keys*; with *lock* nobody else stores them before this transaction ends."""
 
     def save(self, changes: Sequence[tuple[Record | None, Record]]) -> None:
         """Store each (before, after) with its timer; raise StaleRecord where *before* is not what is stored."""
 
-    def due(self, now: int, limit: int) -> list[Record]:
-        """Return at most *limit* records whose timer is due at *now*, the longest due first."""
+    def due(self, now: int, limit: int, *, lock: bool = False) -> list[Record]:
+        """
+        Return at most *limit* records whose timer is due at *now*, the longest due first.
+
+        With *lock* they are this transaction's, and those that another one works on are left out.
+        """
 
     def next_due(self) -> int | None:
         """Return the earliest timer of all, None where there is none."""
@@ -358,6 +364,9 @@ class Related(Protocol):
 
     def save_agents(self, agents: Sequence[Agent]) -> None:
         """Store *agents* with their loads."""
+
+    def lock_agents(self, ids: Sequence[str]) -> dict[str, Agent]:
+        """Return those of *ids* as they are stored by now; nobody else stores them before this transaction ends."""
 
 
 class Intake(Protocol):
@@ -572,9 +581,10 @@ class Unit(Protocol):
 
 
 class Store(Protocol):
-    """Where everything is kept."""
+    """Where everything is kept. `tells`: `watch` hears what other processes change, so that nobody has to ask often."""
 
     org: str
+    tells: bool
 
     def write(self) -> AbstractContextManager[Unit]:
         """Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it."""
@@ -583,13 +593,19 @@ class Store(Protocol):
         """Begin a reading transaction: one snapshot, and never the write lock."""
 
     def hold(self) -> AbstractContextManager[None]:
-        """Be the one worker of this store; raise StoreBusy where another is."""
+        """Be a worker of this store; raise StoreBusy where there may be one only and another is."""
+
+    def watch(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call *wake*, from another thread, when somebody else has changed what a worker waits for."""
 
     def backup(self, path: Path) -> None:
         """Write a complete copy of the store to the new file *path*."""
 
     def compact(self) -> None:
         """Give back the room of what was deleted, so that no trace of it is left in the store's own files."""
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the database itself, as it finds it; nothing where it is intact."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.again import again
 from triage.domain.decision import AuditEntry
 from triage.domain.work import Agent
 from triage.errors import ConfigError, StoreError
@@ -133,15 +134,20 @@ def wake_open(store: Store, now: int, progress: Callable[[int], None] | None = N
     """
     woken = 0
     while True:
-        with store.write() as unit:
-            keys = unit.records.keys(after=after, limit=WAKE_BATCH, only_open=True)
-            unit.records.wake(keys, now, "policy")
-            unit.control.set_waking(now, keys[-1] if keys else None)
+        keys = again(lambda _, after=after: _wake_some(store, now, after))  # type: ignore[misc]
         if not keys:
             return woken
         woken, after = woken + len(keys), keys[-1]
         if progress is not None:
             progress(woken)
+
+
+def _wake_some(store: Store, now: int, after: str) -> list[str]:
+    with store.write() as unit:
+        keys = unit.records.keys(after=after, limit=WAKE_BATCH, only_open=True)
+        unit.records.wake(keys, now, "policy")
+        unit.control.set_waking(now, keys[-1] if keys else None)
+    return keys
 
 
 def resume_waking(store: Store) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.again import again
 from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.domain.facts import Facts
@@ -40,9 +41,13 @@ class Released(Struct, frozen=True):
 
 def stop(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> None:
     """Halt the effects of *rule* (`*`: all): none starts more than a second later. Clocks and audit go on."""
+    again(lambda _: _stop(store, Stop(rule=rule, at=now, actor=actor, reason=reason)))
+
+
+def _stop(store: Store, halt: Stop) -> None:
     with store.write() as unit:
-        unit.control.stop(Stop(rule=rule, at=now, actor=actor, reason=reason))
-        unit.audit.append([_entry(unit, now, "stopped", actor, rule=rule, reason=reason)])
+        unit.control.stop(halt)
+        unit.audit.append([_entry(unit, halt.at, "stopped", halt.actor, rule=halt.rule, reason=halt.reason)])
 
 
 def start(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> bool:
@@ -87,7 +92,7 @@ def release(
     What one firing planned goes together, unless it alone is more than *limit*.
     """
     with store.write() as unit:
-        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule))
+        found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, lock=True))
         return _release(unit, engine, _longest_due(found, limit), now, actor, reason)
 
 
@@ -213,7 +218,7 @@ def _acknowledged(unit: Unit, engine: Engine, policy: Compiled, effect: Effect, 
 
 def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:
     """Return the effect whose key begins with *key*; raise StoreError where it is none, several, or not in *states*."""
-    found = unit.outbox.find(EffectFilter(key=key, limit=2))
+    found = unit.outbox.find(EffectFilter(key=key, limit=2, lock=True))
     if len(found) != 1:
         raise StoreError(f"{'no effect has' if not found else 'several effects have'} a key that begins with {key!r}")
     if found[0].state not in states:

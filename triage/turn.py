@@ -18,7 +18,7 @@ from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.instant import MINUTE
 from triage.domain.work import Agent, Event, WorkItem
-from triage.errors import IntakeError, StoreError, TriageError
+from triage.errors import IntakeError, StaleRecord, StoreError, TriageError
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
 from triage.store.codec import digest, encode, encode_facts, encode_result
@@ -76,10 +76,10 @@ class Turn:
         self._roster = Roster(unit.related.agents())
         self._related = RelatedView(unit)
 
-    def load(self, keys: Sequence[str]) -> None:
-        """Read records ahead, many at a time."""
+    def load(self, keys: Sequence[str], *, lock: bool = True) -> None:
+        """Read records ahead, many at a time; without *lock* only to look at them."""
         missing = [key for key in keys if key not in self._before]
-        stored = self._unit.records.get(missing)
+        stored = self._unit.records.get(missing, lock=lock)
         for key in missing:
             self._hold(key, stored.get(key))
 
@@ -151,7 +151,10 @@ class Turn:
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
         self._unit.policies.keep(self._kept, self._roster.kept)
         self._unit.audit.append(self._entries)
-        self._unit.related.save_agents(self._roster.changed())
+        moved = self._roster.changed()
+        if moved:
+            stored_now = self._unit.related.lock_agents([agent.id for agent in moved])
+            self._unit.related.save_agents(self._roster.merged(stored_now))
         return Settled(tuple(stored), dict(self._failed))
 
     def _hold(self, key: str, record: Record | None) -> None:
@@ -404,6 +407,7 @@ class Roster:
         self._tuple: tuple[Agent, ...] | None = None
         self._unloaded: tuple[str, tuple[Agent, ...]] | None = None
         self.kept: dict[str, tuple[Agent, ...]] = {}
+        self._given: set[str] = set()
 
     def agents(self) -> tuple[Agent, ...]:
         """Return all agents as they are now, by id."""
@@ -423,7 +427,10 @@ class Roster:
     def reserve(self, action: Action, amount: int) -> None:
         """Count *action*, where it is a planned reassignment to an agent, as *amount* of work held."""
         if action.kind == "reassign" and action.status == "planned":
-            self._add(action.target.removeprefix("user:"), amount)
+            agent_id = action.target.removeprefix("user:")
+            if amount > 0:
+                self._given.add(agent_id)
+            self._add(agent_id, amount)
 
     def moved(self, was: str, now: str) -> None:
         """Count a record that has come from one agent to another; an empty name is nobody."""
@@ -441,14 +448,49 @@ class Roster:
         return name, {agent.id: agent.load for agent in self.agents() if agent.load}
 
     def changed(self) -> list[Agent]:
-        """Return the agents that differ from what is stored."""
+        """Return the agents that differ from what was read."""
         return [agent for name, agent in sorted(self._agents.items()) if self._stored.get(name) != agent]
+
+    def merged(self, stored: Mapping[str, Agent]) -> list[Agent]:
+        """
+        Return the changed agents as they are to be stored, given what stands in the store by now.
+
+        Raises:
+            StaleRecord: another worker gave one of them work meanwhile, so that what was given out here has no room;
+                or one is no longer who it was. The whole turn is decided again.
+        """
+        return [
+            merged_agent(self._stored.get(agent.id), agent, stored.get(agent.id), agent.id in self._given)
+            for agent in self.changed()
+        ]
 
     def _add(self, agent_id: str, amount: int) -> None:
         agent = self._agents.get(agent_id)
         if agent is not None:
             self._agents[agent_id] = replace(agent, load=max(0, agent.load + amount))
             self._tuple = None
+
+
+def merged_agent(read: Agent | None, changed: Agent, stored: Agent | None, given: bool) -> Agent:
+    """
+    Return *changed*, which was made from *read*, with what others did to its load since: *stored*.
+
+    Args:
+        given: Work was given to it by a decision, which has to fit into its capacity.
+
+    Raises:
+        StaleRecord: it differs in more than its load, or there is no room any more for what was given to it.
+    """
+    if stored == read:
+        return changed
+    if read is None or stored is None or replace(changed, load=read.load) != read:
+        raise StaleRecord(f"agent {changed.id} was changed by somebody else in between")
+    load = max(0, stored.load + changed.load - read.load)
+    if given and replace(stored, load=read.load) != read:
+        raise StaleRecord(f"agent {changed.id} was changed by somebody else in between")
+    if given and stored.load > read.load and stored.capacity is not None and load > stored.capacity:
+        raise StaleRecord(f"agent {changed.id} was given other work in between")
+    return replace(stored, load=load)
 
 
 class RelatedView(Mapping[tuple[str, str], Mapping[str, Any]]):

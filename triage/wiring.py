@@ -7,15 +7,17 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triage.config import read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
+from triage.fleet import Fleet
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
 from triage.ports import Journal, Sink, Store
@@ -27,8 +29,15 @@ from triage.store.restoring import restore_file
 from triage.watching import Watcher
 from triage.worker import Worker
 
+if TYPE_CHECKING:
+    from triage.store.postgres import PostgresStore
+
 SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgresql+psycopg://", "postgres://")
 SINKS_FILE = (".yaml", ".yml")
+
+FLEET_CONNECTIONS = 64
+"""The most connections that a process with several organisations opens."""
 
 
 class SystemClock:
@@ -36,36 +45,74 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._woken = threading.Condition()
+        self._times = 0
+        self._heard = threading.local()
 
     def now(self) -> int:
         """Return the instant now."""
         return time.time_ns() // 1_000_000
 
     def wait(self, millis: int) -> None:
-        """Come back after *millis* ms, or sooner where `wake` was called."""
+        """Come back after *millis* ms, or sooner where `wake` was called since this thread last came back."""
+        heard = getattr(self._heard, "times", 0)
         with self._woken:
-            self._woken.wait(millis / 1000)
+            self._woken.wait_for(lambda: self._times != heard, millis / 1000)
+            self._heard.times = self._times
 
     def wake(self) -> None:
         """End every wait."""
         with self._woken:
+            self._times += 1
             self._woken.notify_all()
 
 
 def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
     """
-    Return the store at *url*: `sqlite:///path`, or a plain path. It is made where it is missing.
+    Return the store at *url*: `postgresql://user@host/name`, `sqlite:///path`, or a plain path (a file is made).
 
     Raises:
         ConfigError: *url* names another kind of database.
-        StoreError: *must_exist*, and there is none; nothing is made then.
+        StoreError: *must_exist*, and there is no file; nothing is made then. Or the schema of a PostgreSQL database is
+            not up to date: it names `triage db upgrade`.
     """
+    if url.startswith(POSTGRES):
+        return open_postgres(url, org)
     if "://" in url and not url.startswith(SQLITE):
         raise ConfigError(f"{url.split('://')[0]} is no database this version knows: write sqlite:///path/to/triage.db")
     path = Path(url.removeprefix(SQLITE))
     if must_exist and not path.exists():
         raise StoreError(f"no store at {path}: `triage policy publish` makes one, --db or TRIAGE_DATABASE_URL names it")
     return SqlStore(path, org)
+
+
+def upgrade_store(url: str, org: str) -> None:
+    """Bring the schema at *url* up to date, or make it; a file is copied first."""
+    if url.startswith(POSTGRES):
+        from triage.store.postgres import upgrade_postgres
+
+        upgrade_postgres(url)
+    else:
+        open_store(url, org).close()
+
+
+def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore:
+    """Return the store at *url* on PostgreSQL. Its driver takes a while to import, and a file does not need it."""
+    from triage.store.postgres import PostgresStore
+
+    return PostgresStore(url, org, connections=connections)
+
+
+def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
+    """
+    Return the workers of *orgs*, or of every organisation with a policy in force where none is named, on PostgreSQL.
+
+    Raises:
+        ConfigError: *url* is a file, which has one worker for one organisation at a time.
+    """
+    if not url.startswith(POSTGRES):
+        raise ConfigError("several organisations in one process need PostgreSQL: a file has one worker at a time")
+    store = open_postgres(url, orgs[0] if orgs else "", connections=FLEET_CONNECTIONS)
+    return Fleet(lambda: orgs or store.orgs(), lambda org: open_worker(store.for_org(org), sink))
 
 
 def open_sink(spec: str) -> Sink:
@@ -157,13 +204,19 @@ def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None, journal: 
 
 
 @contextmanager
-def stop_on_signals(worker: Worker) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set, for `Worker.run`: what has been begun is finished first."""
+def stop_on_signals(worker: Worker | None = None) -> Iterator[threading.Event]:
+    """
+    Yield an event that SIGINT and SIGTERM set, for `Worker.run` and `Fleet.run`: what has been begun is finished first.
+
+    Args:
+        worker: Woken at once; a fleet wakes its own.
+    """
     stop = threading.Event()
 
     def ask(_signal: int, _frame: object) -> None:
         stop.set()
-        worker.clock.wake()
+        if worker is not None:
+            worker.clock.wake()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

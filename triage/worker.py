@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
 
 from msgspec import Struct, field
 
+from triage.again import again
 from triage.delivery import Delivered, Delivery, Pace
 from triage.domain.work import Event
-from triage.errors import StaleRecord, StoreError
+from triage.errors import StoreError
 from triage.lateness import Lateness
 from triage.ports import (
     Clock,
@@ -38,16 +38,11 @@ from triage.store.codec import encode
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
-Answer = TypeVar("Answer")
-
 PLACE_EVERY = 30_000
 """How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
-
-CONFLICTS = 5
-"""How often a transaction is tried again where somebody else stored one of its records in between."""
 
 
 class Fired(Struct, frozen=True, kw_only=True):
@@ -91,6 +86,7 @@ class Worker:
         self.health = Health()
         self.rounds: dict[str, int] = {}
         self._journal = journal
+        self._faults: dict[str, str] = {}
         self._placed_at = 0
         self._told_at = 0
         self._compiled: tuple[str, Compiled] | None = None
@@ -188,14 +184,19 @@ class Worker:
         total = Ingested()
         while batch := list(itertools.islice(numbered, self.pace.ingest_batch)):
             piece = partial(self._ingest, batch, now, source, live_from, label or source, stored)
-            total = added(total, self._retrying(piece))
+            total = added(total, again(lambda _, piece=piece: piece()))  # type: ignore[misc]
             if progress is not None:
                 progress(total.read)
         return total
 
     def fire(self, now: int, limit: int | None = None) -> Fired:
-        """Decide at most *limit* records whose timer is due at *now*, in one transaction, the longest due first."""
-        return self._retrying(lambda: self._fire(now, self.pace.fire_batch if limit is None else limit))
+        """
+        Decide at most *limit* records whose timer is due at *now*, in one transaction, the longest due first.
+
+        Where another worker was first to give somebody work, fewer are tried: a short transaction meets fewer others.
+        """
+        most = self.pace.fire_batch if limit is None else limit
+        return again(lambda attempt: self._fire(now, max(1, most >> attempt)))
 
     def act(self, now: int, limit: int | None = None) -> Delivered:
         """Carry out at most *limit* effects that are due at *now*, highest priority first."""
@@ -206,6 +207,9 @@ class Worker:
         with self.store.read() as unit:
             if not unit.outbox.find(EffectFilter(states=("held",), target="", limit=1)):
                 return 0
+        return again(lambda _: self._place_held(now))
+
+    def _place_held(self, now: int) -> int:
         with self.store.write() as unit:
             turn = Turn(unit, self.engine, self.policy(unit), now)
             turn.place_held()
@@ -234,8 +238,9 @@ class Worker:
 
         Effects have a thread of their own: a slow other side delays no timer.
         """
-        with self.store.hold():
-            resume_waking(self.store)
+        with self.store.hold(), self.store.watch(self.clock.wake):
+            self._survived("fire", self._resume)
+            self.rounds.clear()
             acting = ThreadPoolExecutor(1, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
             sent = acting.submit(self._loop, stop, self._act_round, "act")
@@ -257,31 +262,42 @@ class Worker:
         if self._journal is not None:
             self._journal.tell(what, level, **said)
 
-    def _loop(self, stop: threading.Event, piece: Callable[[], bool], half: str) -> None:
+    def _loop(self, stop: threading.Event, piece: Callable[[], int], half: str) -> None:
         try:
             while not stop.is_set():
-                if not self._survived(piece, half) and not stop.is_set():
-                    self.clock.wait(self.pace.poll if self.health.ok else self.pace.poll * 50)
+                pause = self._survived(half, piece)
+                if pause and not stop.is_set():
+                    self.clock.wait(pause)
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()
 
-    def _survived(self, piece: Callable[[], bool], half: str) -> bool:
-        """Run one piece and return whether there may be more; a store that cannot be used is waited for."""
+    def _survived(self, half: str, piece: Callable[[], int]) -> int:
+        """Run one piece and return after how many ms to go on; a store that cannot be used is waited for."""
         try:
-            busy = piece()
+            pause = piece()
         except StoreError as fault:
             if self.health.ok:
                 self.tell("unwell", "error", worker=self.name, half=half, fault=str(fault))
+            self._faults[half] = str(fault)
             self.health = Health(ok=False, fault=str(fault), since=self.health.since or self.clock.now())
-            return False
+            return self.pace.poll * 50
         self.rounds[half] = self.clock.now()
-        if busy and not self.health.ok:
+        if self._faults.pop(half, None) is not None and not self._faults:
             self.tell("well_again", worker=self.name, after_ms=self.clock.now() - self.health.since)
             self.health = Health()
-        return busy
+        return pause
 
-    def _fire_round(self) -> bool:
+    def _resume(self) -> int:
+        resume_waking(self.store)
+        return 0
+
+    def _pause(self, now: int, due: int | None) -> int:
+        """Return how many ms to wait where the next thing is due at *due*; news from others ends a wait sooner."""
+        most = self.pace.idle if self.store.tells else self.pace.poll
+        return most if due is None else max(1, min(most, due - now))
+
+    def _fire_round(self) -> int:
         now = self.clock.now()
         if now - self._placed_at >= PLACE_EVERY:
             self._placed_at = now
@@ -293,23 +309,27 @@ class Worker:
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
-            return False
+            return self._pause(now, due)
         fired = self.fire(now)
         stored = self.clock.now()
         for instant in fired.due:
             self.lateness.add(stored - instant)
         for record in fired.failed:
             self.tell("record_failed", "error", record=record)
-        return fired.records > 0
+        if fired.effects.get("ready"):
+            self.clock.wake()
+        # None where others have all that is due in hand.
+        return 0 if fired.records else self.pace.poll
 
-    def _act_round(self) -> bool:
-        delivered = self.act(self.clock.now())
-        if delivered.blocked:
-            # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
-            self.clock.wait(self.pace.poll * 10)
+    def _act_round(self) -> int:
+        now = self.clock.now()
+        delivered = self.act(now)
         for effect in delivered.died:
             self.tell("effect_dead", "error", record=effect.record, rule=effect.action.rule, key=effect.action.key)
-        return delivered.claimed > 0
+        if delivered.claimed:
+            return 0
+        # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
+        return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)
 
     def _ingest(
         self,
@@ -350,7 +370,7 @@ class Worker:
 
     def _fire(self, now: int, limit: int) -> Fired:
         with self.store.write() as unit:
-            due = unit.records.due(now, limit)
+            due = unit.records.due(now, limit, lock=True)
             if not due:
                 return Fired()
             turn = Turn(unit, self.engine, self.policy(unit), now)
@@ -363,14 +383,6 @@ class Worker:
             due=tuple(record.due for record in due if record.due is not None),
             failed=settled.failed,
         )
-
-    def _retrying(self, piece: Callable[[], Answer]) -> Answer:
-        for _ in range(CONFLICTS):
-            try:
-                return piece()
-            except StaleRecord:
-                continue
-        return piece()
 
 
 def compiled_policy(unit: Unit, engine: Engine, digest: str) -> Compiled:

@@ -31,12 +31,19 @@ from triage.ports import (
 from triage.safety import Bucket
 from triage.store.database import SqlStore
 from triage.store.memory import MemoryStore
+from triage.store.postgres import PostgresStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each kind of store, empty."""
-    opened: Store = MemoryStore("acme") if request.param == "memory" else SqlStore(tmp_path / "triage.db", "acme")
+    opened: Store
+    if request.param == "memory":
+        opened = MemoryStore("acme")
+    elif request.param == "sqlite":
+        opened = SqlStore(tmp_path / "triage.db", "acme")
+    else:
+        opened = PostgresStore(request.getfixturevalue("postgres").new(), "acme")
     yield opened
     opened.close()
 
@@ -196,6 +203,24 @@ def test_related_fields_are_merged(store: Store) -> None:
         unit.related.merge(("Account", "1"), {"Tier": "Gold", "Name": "A"}, 1)
         unit.related.merge(("Account", "1"), {"Tier": None}, 2)
         assert unit.related.get([("Account", "1"), ("Account", "2")]) == {("Account", "1"): {"Tier": None, "Name": "A"}}
+
+
+def test_agents_are_read_again_when_they_are_locked(store: Store) -> None:
+    with store.write() as unit:
+        unit.related.save_agents([Agent(id="b", load=1), Agent(id="a")])
+    with store.write() as unit:
+        assert unit.related.lock_agents(["a", "b", "c"]) == {"a": Agent(id="a"), "b": Agent(id="b", load=1)}
+        assert unit.related.lock_agents([]) == {}
+
+
+def test_locked_records_and_effects_are_the_same_as_those_only_read(store: Store) -> None:
+    with store.write() as unit:
+        unit.records.save([(None, record("2", due=5)), (None, record("1", due=7))])
+    plan(store, Effect(action=action("a"), state="held"))
+    with store.write() as unit:
+        assert unit.records.get(["Case/2", "Case/1"], lock=True) == unit.records.get(["Case/1", "Case/2"])
+        assert [one.key for one in unit.records.due(7, 10, lock=True)] == ["Case/2", "Case/1"]
+        assert unit.outbox.find(EffectFilter(lock=True)) == unit.outbox.find(EffectFilter())
 
 
 def test_agents_come_back_in_order(store: Store) -> None:
@@ -486,7 +511,10 @@ def test_a_reader_sees_nothing_of_a_transaction_under_way_and_does_not_wait_for_
     assert seen == [0, 1]
 
 
-def test_a_second_worker_is_refused_while_the_first_holds_the_store(store: Store) -> None:
+def test_a_second_worker_is_refused_where_there_may_be_one_only(store: Store) -> None:
+    if isinstance(store, PostgresStore):
+        with store.hold(), store.hold():
+            return
     with store.hold(), pytest.raises(StoreBusy, match="another worker"), store.hold():
         pass
     with store.hold():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from triage.domain.decision import Action
 from triage.domain.facts import Facts
 from triage.domain.work import Agent, Event, WorkItem
-from triage.errors import IntakeError
+from triage.errors import IntakeError, StaleRecord
 from triage.ports import Effect, Record
 from triage.store.memory import MemoryStore
-from triage.turn import RelatedView, Roster, changed_agent, entry_of, planned_entry
+from triage.turn import RelatedView, Roster, changed_agent, entry_of, merged_agent, planned_entry
 
 
 def action(**changed: object) -> Action:
@@ -121,3 +122,44 @@ def test_a_planned_line_holds_all_that_was_decided() -> None:
 
 def test_a_line_says_who_did_it() -> None:
     assert entry_of(action(), "o", "released", 5, actor="me", reason="x").actor == "me"
+
+
+ANN = Agent(id="ann", capacity=3, load=1)
+
+
+def test_an_agent_nobody_else_touched_is_stored_as_decided() -> None:
+    assert merged_agent(ANN, replace(ANN, load=3), ANN, True).load == 3
+
+
+def test_what_others_added_to_a_load_is_kept_when_there_is_room() -> None:
+    assert merged_agent(ANN, replace(ANN, load=2), replace(ANN, load=2), True).load == 3
+
+
+def test_what_others_gave_back_is_kept() -> None:
+    assert merged_agent(ANN, replace(ANN, load=0), replace(ANN, load=0), False).load == 0
+    assert merged_agent(ANN, replace(ANN, load=3), replace(ANN, load=0), True).load == 2
+
+
+def test_work_is_given_out_again_when_others_took_the_room() -> None:
+    with pytest.raises(StaleRecord, match="other work"):
+        merged_agent(ANN, replace(ANN, load=2), replace(ANN, load=3), True)
+
+
+def test_a_load_that_no_decision_gave_is_counted_above_the_capacity() -> None:
+    assert merged_agent(ANN, replace(ANN, load=2), replace(ANN, load=3), False).load == 4
+
+
+def test_an_agent_without_a_limit_takes_all() -> None:
+    free = replace(ANN, capacity=None)
+    assert merged_agent(free, replace(free, load=2), replace(free, load=9), True).load == 10
+
+
+@pytest.mark.parametrize("stored", [None, replace(ANN, presence="away")])
+def test_work_is_given_out_again_when_the_agent_is_not_who_it_was(stored: Agent | None) -> None:
+    with pytest.raises(StaleRecord, match="changed"):
+        merged_agent(ANN, replace(ANN, load=2), stored, True)
+
+
+def test_a_changed_agent_is_not_stored_over_somebody_elses_change() -> None:
+    with pytest.raises(StaleRecord, match="changed"):
+        merged_agent(ANN, replace(ANN, presence="online"), replace(ANN, load=2), False)

@@ -106,14 +106,14 @@ def test_a_store_that_cannot_be_used_is_told_once_and_when_it_can_again() -> Non
     worker = Worker(Sandbox().store, RecordingSink(), Sandbox().engine, ManualClock(5), name="w", journal=notes)
     answers = iter([StoreError("disk full"), StoreError("disk full"), None])
 
-    def piece() -> bool:
+    def piece() -> int:
         fault = next(answers)
         if fault is not None:
             raise fault
-        return True
+        return 0
 
-    done = [worker._survived(piece, "fire") for _ in range(3)]
-    assert done == [False, False, True]
+    pauses = [worker._survived("fire", piece) for _ in range(3)]
+    assert [pause > 0 for pause in pauses] == [True, True, False]
     assert [(what, level) for what, level, _ in notes.lines] == [("unwell", "error"), ("well_again", "info")]
     assert notes.of("unwell")[0]["fault"] == "disk full"
     assert worker.health.ok

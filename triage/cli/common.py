@@ -148,7 +148,10 @@ def fail(cause: TriageError, *, json: bool) -> None:
 def store_option(command: F) -> F:
     """Add `--db` to *command*: the store, TRIAGE_DATABASE_URL where it is not given."""
     return click.option(
-        "--db", "url", default=None, help="Store, sqlite:///PATH or a path [default: TRIAGE_DATABASE_URL]."
+        "--db",
+        "url",
+        default=None,
+        help="Store: sqlite:///PATH or postgresql://.. [default: TRIAGE_DATABASE_URL].",
     )(command)
 
 

@@ -32,7 +32,7 @@ from triage.publishing import Published, promote, publish, rollback
 from triage.sinks.settings import read_sinks
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
-from triage.wiring import SINKS_FILE, SystemClock, store_file
+from triage.wiring import SINKS_FILE, SystemClock, store_file, upgrade_store
 
 
 @click.group()
@@ -249,9 +249,10 @@ def db() -> None:
 @db.command("upgrade")
 @store_option
 def db_upgrade(url: str | None) -> None:
-    """Bring the schema up to date, after a copy of the file."""
-    with opened_store(url, must_exist=False):
-        click.echo("the schema is up to date")
+    """Bring the schema up to date: of a file after a copy of it, of PostgreSQL one at a time."""
+    settings = Settings.from_environment()
+    upgrade_store(url or settings.database_url, settings.org)
+    click.echo("the schema is up to date")
 
 
 @db.command("check")
@@ -260,7 +261,8 @@ def db_upgrade(url: str | None) -> None:
 def db_check(url: str | None, as_json: bool) -> None:
     """Check the file, the audit chains and the counts. Exit code 1 where something is wrong."""
     with opened_store(url) as store, store.read() as unit:
-        faults = [f"audit line {fault.seq} ({fault.record}): {fault.what}" for fault in unit.audit.verify()]
+        faults = store.check()
+        faults += [f"audit line {fault.seq} ({fault.record}): {fault.what}" for fault in unit.audit.verify()]
         counts = {"records": unit.records.count(), "actions": unit.outbox.counts()}
     if as_json:
         print_json({"faults": faults} | counts)

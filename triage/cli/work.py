@@ -38,7 +38,7 @@ from triage.domain.decision import Action
 from triage.domain.instant import format_instant, parse_instant
 from triage.domain.work import Event
 from triage.engine import PureEngine
-from triage.errors import IntakeError, StoreError
+from triage.errors import ConfigError, IntakeError, StoreError
 from triage.explain import customer_text, explain
 from triage.hindsight import effects_then, facts_then
 from triage.intaking import Door
@@ -47,13 +47,14 @@ from triage.ports import AuditRow, Effect, EffectFilter, State, Store
 from triage.steering import cancel, release_keys, retry
 from triage.wiring import (
     SystemClock,
+    open_fleet,
     open_journal,
     open_sink,
     open_worker,
     serving_metrics,
     stop_on_signals,
     watching_folder,
-)  # fmt: skip
+)
 from triage.wording import action_text, body_text, reason_text
 
 SHOWN = 240
@@ -138,6 +139,8 @@ def ingest(
 @click.command()
 @sink_option
 @click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+@click.option("--org", "orgs", multiple=True, help="Serve this organisation; may be given several times (PostgreSQL).")
+@click.option("--all-orgs", is_flag=True, help="Serve every organisation in the database (PostgreSQL).")
 @watch_options
 @click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
 @log_option
@@ -146,6 +149,8 @@ def ingest(
 def run(
     sink: str | None,
     drain: bool,
+    orgs: tuple[str, ...],
+    all_orgs: bool,
     watch: str | None,
     settle: str,
     keep: bool,
@@ -157,9 +162,15 @@ def run(
     """
     Run the worker: fire what is due, carry out actions, until Ctrl-C. What has been begun is finished first.
 
-    Every rule starts in mode observe: nothing is sent until `triage rules promote`.
+    Every rule starts in mode observe: nothing is sent until `triage rules promote`. On PostgreSQL any number of workers
+    may run at once; with several organisations none waits for another's backlog.
     """
     target = sink or Settings.from_environment().sink
+    if (orgs or all_orgs) and (drain or watch or metrics):
+        raise ConfigError("--drain, --watch and --metrics work for the one organisation of TRIAGE_ORG")
+    if orgs or all_orgs:
+        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target)
+        return
     journal = None if drain else open_journal(log_level)
     with opened_store(url) as store:
         with store.hold():
@@ -180,6 +191,15 @@ def run(
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")
         worker.close()
+
+
+def run_fleet(url: str, orgs: tuple[str, ...], sink: str) -> None:
+    """Serve several organisations until Ctrl-C."""
+    fleet = open_fleet(url, orgs, open_sink(sink))
+    click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
+    with stop_on_signals() as stop:
+        fleet.run(stop)
+    click.echo("stopped")
 
 
 def _tell_troubles(store: Store) -> None:

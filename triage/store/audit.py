@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from triage.domain.decision import AuditEntry
 from triage.ports import AuditFault, AuditRow, record_key
 from triage.store.codec import decode_object, digest, encode
+from triage.store.dialect import numbers
 from triage.store.tables import audit
-from triage.store.upsert import parts
+from triage.store.upsert import insert_all, parts
 
 GENESIS = ""
 """What the first line of a record chains to."""
@@ -33,15 +34,14 @@ class SqlAudit:
         """Write *entries* in order."""
         if not entries:
             return
-        last = select(func.coalesce(func.max(audit.c.seq), 0)).where(audit.c.org_id == self._org)
-        start = self._connection.execute(last).scalar_one() + 1
+        seqs = numbers(self._connection, audit, self._org, len(entries))
         heads = self._heads(sorted({record_key(entry.object, entry.id) for entry in entries}))
         rows = []
-        for place, entry in enumerate(entries):
+        for seq, entry in zip(seqs, entries, strict=True):
             row = chained(entry, heads.get(record_key(entry.object, entry.id), GENESIS))
             heads[row["record_id"]] = row["hash"]
-            rows.append({"org_id": self._org, "seq": start + place, **row})
-        self._connection.execute(audit.insert(), rows)
+            rows.append({"org_id": self._org, "seq": seq, **row})
+        insert_all(self._connection, audit, rows)
 
     def lines(
         self,

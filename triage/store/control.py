@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select
 
 from triage.ports import Stop
+from triage.store.dialect import tell
 from triage.store.tables import control
 from triage.store.upsert import upsert
 
@@ -36,6 +37,7 @@ class SqlControl:
     def start(self, rule: str) -> bool:
         """Take a halt back; False where there was none."""
         gone = delete(control).where(control.c.org_id == self._org, control.c.name == _STOP + rule)
+        tell(self._connection)
         return self._connection.execute(gone).rowcount > 0
 
     def paused_until(self) -> int:
@@ -64,3 +66,4 @@ class SqlControl:
     def _set(self, name: str, at: int, actor: str, reason: str) -> None:
         row = {"org_id": self._org, "name": name, "at_ms": at, "actor": actor, "reason": reason}
         upsert(self._connection, control, [row])
+        tell(self._connection)

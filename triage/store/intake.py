@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from triage.domain.work import Event
 from triage.ports import Refusal, SourceState, record_key
 from triage.store.codec import decode_event, encode
+from triage.store.dialect import lock_name, numbers
 from triage.store.tables import event, refusal, source
 from triage.store.upsert import insert_new, parts, upsert
 
@@ -39,9 +40,10 @@ class SqlIntake:
         """Keep *events*, in the order given; one that is kept already stays as it is."""
         if not events:
             return
-        last = select(func.coalesce(func.max(event.c.seq), 0)).where(event.c.org_id == self._org)
-        start = self._connection.execute(last).scalar_one() + 1
-        insert_new(self._connection, event, [self._row(source, one, start + at) for at, one in enumerate(events)])
+        seqs = numbers(self._connection, event, self._org, len(events))
+        insert_new(
+            self._connection, event, [self._row(source, one, seq) for seq, one in zip(seqs, events, strict=True)]
+        )
 
     def events(self, record: str, limit: int | None = None) -> list[Event]:
         """Return the events of one record, in the order they were taken in."""
@@ -50,7 +52,8 @@ class SqlIntake:
         return [decode_event(body) for body in found]
 
     def source(self, name: str) -> SourceState | None:
-        """Return how far *name* has been read."""
+        """Return how far *name* has been read; a writer is the only one to read on before its transaction ends."""
+        lock_name(self._connection, self._org, "source", name)
         query = select(source).where(source.c.org_id == self._org, source.c.name == name)
         row = self._connection.execute(query).one_or_none()
         if row is None:
@@ -101,8 +104,13 @@ class SqlIntake:
             "org_id": self._org,
             "source": one.source,
             "line": one.line,
-            "reason": one.reason,
-            "record_id": one.record,
-            "body": one.text[:TEXT_LIMIT],
+            "reason": _plain(one.reason),
+            "record_id": _plain(one.record),
+            "body": _plain(one.text[:TEXT_LIMIT]),
             "at_ms": one.at,
         }
+
+
+def _plain(text: str) -> str:
+    """Return *text* without what PostgreSQL cannot keep: a refused line may hold anything."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

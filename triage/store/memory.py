@@ -7,7 +7,7 @@ A write transaction works on a copy of all tables and puts it in place at the en
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class MemoryStore:
 
     def __init__(self, org: str = "main") -> None:
         self.org = org
+        self.tells = False
         self._tables = Tables()
         self._turn = threading.RLock()
         self._held = threading.Lock()
@@ -89,12 +90,21 @@ class MemoryStore:
         finally:
             self._held.release()
 
+    @contextmanager
+    def watch(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Hear nothing: no other process can change it."""
+        yield
+
     def backup(self, path: Path) -> None:
         """Raise StoreError: there is no file."""
         raise StoreError(f"a store in memory has nothing to copy to {path}")
 
     def compact(self) -> None:
         """Do nothing: what is gone from a dict leaves no trace."""
+
+    def check(self) -> list[str]:
+        """Find nothing: there is no file."""
+        return []
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
@@ -106,7 +116,7 @@ class MemoryRecords:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def get(self, keys: Sequence[str]) -> dict[str, Record]:
+    def get(self, keys: Sequence[str], *, lock: bool = False) -> dict[str, Record]:
         """Return the stored ones among *keys*."""
         return {key: self._tables.records[key] for key in keys if key in self._tables.records}
 
@@ -121,7 +131,7 @@ class MemoryRecords:
                 kept = replace(after, due=stored.due, why=stored.why)
             self._tables.records[after.key] = replace(kept, facts=replace(after.facts, agents=()))
 
-    def due(self, now: int, limit: int) -> list[Record]:
+    def due(self, now: int, limit: int, *, lock: bool = False) -> list[Record]:
         """Return at most *limit* records whose timer is due at *now*, the longest due first."""
         found = [one for one in self._tables.records.values() if one.due is not None and one.due <= now]
         return sorted(found, key=lambda one: (one.due or 0, one.key))[:limit]
@@ -175,6 +185,10 @@ class MemoryRelated:
     def save_agents(self, agents: Sequence[Agent]) -> None:
         """Store *agents*."""
         self._tables.agents.update({agent.id: agent for agent in agents})
+
+    def lock_agents(self, ids: Sequence[str]) -> dict[str, Agent]:
+        """Return those of *ids* as they are stored by now."""
+        return {name: self._tables.agents[name] for name in ids if name in self._tables.agents}
 
 
 class MemoryIntake:

@@ -1,4 +1,9 @@
-"""The schema brought up to date at start, by Alembic from inside the package; a copy of the file first."""
+"""
+The schema brought up to date by Alembic from inside the package.
+
+A file is brought up to date when it is opened, after a copy of it. A server that others work on is only looked at then:
+`triage db upgrade` changes it, one at a time under an advisory lock.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from triage.errors import SchemaTooNew, StoreError
+from triage.store.dialect import is_postgres
 
 REVISIONS = ("0001",)
 """Every schema this package knows, oldest first. The files are in `migrations/versions/`."""
+
+UPGRADING = 0x7472_6961_6765
+"""The number of the advisory lock under which a server's schema changes."""
 
 
 def schema_version(connection: Connection) -> str:
@@ -47,13 +56,31 @@ def upgrade(engine: Engine, path: Path) -> None:
     _run(engine)
 
 
+def require_newest(engine: Engine) -> None:
+    """Raise StoreError, naming the command that helps, where the schema of a server is not the newest one."""
+    with engine.connect() as connection:
+        version = schema_version(connection)
+    if not check_version(version):
+        have = f"has schema {version}, this version of triage needs {REVISIONS[-1]}" if version else "is empty"
+        raise StoreError(f"the database {have}: run `triage db upgrade`")
+
+
+def upgrade_server(engine: Engine) -> None:
+    """Bring the schema of a server up to date; of several who try at once, one does it and the others wait."""
+    _run(engine)
+
+
 def _run(engine: Engine) -> None:
     # Alembic takes a while to import, and an up-to-date store does not need it.
     from alembic import command
     from alembic.config import Config
 
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if is_postgres(connection):
+            connection.exec_driver_sql("BEGIN")
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADING})
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         if check_version(schema_version(connection)):
             return
         config = Config()

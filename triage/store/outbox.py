@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
+from triage.errors import StaleRecord
 from triage.ports import UNSENT, Effect, EffectFilter, Finish, State
 from triage.safety import Bucket
 from triage.store.codec import decode_action, decode_object, encode
+from triage.store.dialect import WRITING, is_postgres, numbers, tell
 from triage.store.tables import PENDING, action, rate_bucket
-from triage.store.upsert import insert, parts
+from triage.store.upsert import Insert, insert_all, insert_new, parts, update_all
 
 LANES = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 """Kinds that overtake each other: the newest owner is the one that counts. Any other kind is a lane of its own."""
+
+COUNTED = ("org_id", "scope", "name", "span", "start_ms")
+"""What tells one count of the caps from another."""
 
 HIGHEST = 1 << 30
 _OLDER = action.alias("older")
@@ -30,20 +35,21 @@ class SqlOutbox:
     def plan(self, effects: Sequence[Effect]) -> list[Effect]:
         """Store those whose key is new, or that `replaces` lets take its place; return them, with their `seq`."""
         known = self._states([effect.action.key for effect in effects])
-        last = select(func.coalesce(func.max(action.c.seq), 0)).where(action.c.org_id == self._org)
-        seq = self._connection.execute(last).scalar_one()
-        stored: list[Effect] = []
+        new = dict(known)
+        chosen: list[Effect] = []
         for effect in effects:
-            before = known.get(effect.action.key)
+            before = new.get(effect.action.key)
             if before is None or replaces(before, effect.state):
-                known[effect.action.key] = effect.state
-                seq += 1
-                stored.append(_numbered(effect, seq))
-        if stored:
-            statement = insert(self._connection, action)
-            values = {name: statement.excluded[name] for name in ("seq", "payload", "target", "state", "run_at_ms")}
-            again = statement.on_conflict_do_update(index_elements=["org_id", "idem_key"], set_=values)
-            self._connection.execute(again, [_columns(self._org, effect) for effect in stored])
+                new[effect.action.key] = effect.state
+                chosen.append(effect)
+        if not chosen:
+            return []
+        seqs = numbers(self._connection, action, self._org, len(chosen))
+        stored = [_numbered(effect, seq) for seq, effect in zip(seqs, chosen, strict=True)]
+        self._insert([one for one in stored if one.action.key not in known])
+        self._replace([one for one in stored if one.action.key in known])
+        if any(one.state == "ready" for one in stored):
+            tell(self._connection)
         return stored
 
     def supersede(self, effects: Sequence[Effect]) -> list[Effect]:
@@ -56,7 +62,8 @@ class SqlOutbox:
         overtaken: list[Effect] = []
         for part in parts(sorted({record for record, _ in newest})):
             query = self._all().where(action.c.record_id.in_(part), action.c.lane.in_(sorted(set(LANES.values()))))
-            for row in self._connection.execute(query.where(action.c.state.in_(UNSENT)).order_by(action.c.seq)):
+            unsent = query.where(action.c.state.in_(UNSENT)).order_by(action.c.seq).with_for_update()
+            for row in self._connection.execute(unsent):
                 if row.seq < newest.get((row.record_id, row.lane), 0):
                     overtaken.append(_effect(row))
         self.change([one.action.key for one in overtaken], "superseded", run_at=0)
@@ -80,30 +87,23 @@ class SqlOutbox:
     def finish(self, finishes: Sequence[Finish]) -> set[str]:
         """Store how effects ended; return the keys whose lease still held."""
         leases: dict[str, str] = {}
-        for part in parts([one.key for one in finishes]):
+        for part in parts(sorted(one.key for one in finishes)):
             query = select(action.c.idem_key, action.c.lease_token).where(
                 action.c.org_id == self._org, action.c.idem_key.in_(part), action.c.state == "leased"
             )
-            leases.update({row.idem_key: row.lease_token for row in self._connection.execute(query)})
+            rows = self._connection.execute(query.order_by(action.c.idem_key).with_for_update())
+            leases.update({row.idem_key: row.lease_token for row in rows})
         held = [one for one in finishes if leases.get(one.key) == one.lease]
         if held:
-            names = ("state", "run_at_ms", "attempt", "last_error", "done_ms", "lease_token", "owner")
-            statement = (
-                update(action)
-                .where(action.c.org_id == self._org, action.c.idem_key == bindparam("key"))
-                .values({name: bindparam("new_" + name) for name in names})
-            )
-            self._connection.execute(statement, [_ended(one) for one in held])
+            update_all(self._connection, action, self._org, [_ended(one) for one in held], {"idem_key": "key"})
         return {one.key for one in held}
 
     def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
         """Store, by key, the field values that each done effect overwrote."""
         if not before:
             return
-        mine = (action.c.org_id == self._org) & (action.c.idem_key == bindparam("key"))
-        statement = update(action).where(mine).values(before=bindparam("new_before"))
-        rows = [{"key": key, "new_before": encode(values)} for key, values in before.items()]
-        self._connection.execute(statement, rows)
+        rows = [{"key": key, "before": encode(values)} for key, values in before.items()]
+        update_all(self._connection, action, self._org, rows, {"idem_key": "key"})
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
@@ -124,6 +124,8 @@ class SqlOutbox:
         values |= {"lease_token": "", "owner": ""} | ({"attempt": 0} if state == "ready" else {})
         for part in parts(keys):
             self._connection.execute(self._these(part).values(**values))
+        if state == "ready" and keys:
+            tell(self._connection)
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
@@ -144,8 +146,8 @@ class SqlOutbox:
             query = query.where(action.c.at_ms >= wanted.since)
         if wanted.until is not None:
             query = query.where(action.c.at_ms <= wanted.until)
-        order = action.c.seq.desc() if wanted.newest_first else action.c.seq
-        return [_effect(row) for row in self._connection.execute(query.order_by(order).limit(wanted.limit))]
+        query = query.order_by(action.c.seq.desc() if wanted.newest_first else action.c.seq).limit(wanted.limit)
+        return [_effect(row) for row in self._connection.execute(query.with_for_update() if wanted.lock else query)]
 
     def counts(self) -> dict[str, int]:
         """Return how many effects stand in each state."""
@@ -157,7 +159,10 @@ class SqlOutbox:
         return {row.state: row.total for row in self._connection.execute(query.order_by(action.c.state))}
 
     def usage(self, buckets: Collection[Bucket]) -> dict[Bucket, int]:
-        """Return those of *buckets* that count anything."""
+        """Return those of *buckets* that count anything; on PostgreSQL they are this transaction's from here on."""
+        locking = is_postgres(self._connection) and self._connection.info.get(WRITING, False)
+        if locking:
+            self._begin_counts(buckets)
         found: dict[Bucket, int] = {}
         for part in parts(sorted({bucket.name for bucket in buckets})):
             query = select(rate_bucket).where(
@@ -166,9 +171,10 @@ class SqlOutbox:
                 rate_bucket.c.name.in_(part),
                 rate_bucket.c.start_ms >= min(bucket.start for bucket in buckets),
             )
-            for row in self._connection.execute(query):
+            query = query.order_by(*rate_bucket.primary_key.columns)
+            for row in self._connection.execute(query.with_for_update() if locking else query):
                 bucket = Bucket(row.scope, row.name, row.span, row.start_ms)
-                if bucket in buckets:
+                if bucket in buckets and row.used:
                     found[bucket] = row.used
         return found
 
@@ -176,11 +182,31 @@ class SqlOutbox:
         """Let counters grow."""
         if not added:
             return
-        statement = insert(self._connection, rate_bucket)
-        keys = ("org_id", "scope", "name", "span", "start_ms")
-        grown = {"used": rate_bucket.c.used + statement.excluded.used}
-        rows = [dict(zip(keys, (self._org, *bucket), strict=True)) | {"used": used} for bucket, used in added.items()]
-        self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=grown), rows)
+        rows = [self._count(bucket, added[bucket]) for bucket in sorted(added)]
+
+        def growing(statement: Any) -> Insert:
+            grown = {"used": rate_bucket.c.used + statement.excluded.used}
+            return statement.on_conflict_do_update(index_elements=COUNTED, set_=grown)  # type: ignore[no-any-return]
+
+        insert_all(self._connection, rate_bucket, rows, growing)
+
+    def _begin_counts(self, buckets: Collection[Bucket]) -> None:
+        """Let every count be there, so that it can be locked: of two that see none, both would fill it."""
+        rows = [self._count(bucket, 0) for bucket in sorted(buckets) if not bucket.scope.startswith("held ")]
+        insert_new(self._connection, rate_bucket, rows)
+
+    def _count(self, bucket: Bucket, used: int) -> dict[str, Any]:
+        return dict(zip(COUNTED, (self._org, *bucket), strict=True)) | {"used": used}
+
+    def _insert(self, effects: Sequence[Effect]) -> None:
+        if insert_new(self._connection, action, [_columns(self._org, one) for one in effects]) != len(effects):
+            raise StaleRecord("an action of the same key was planned by somebody else in between")
+
+    def _replace(self, effects: Sequence[Effect]) -> None:
+        for one in effects:
+            row = _columns(self._org, one)
+            values = {name: row[name] for name in ("seq", "payload", "target", "state", "run_at_ms")}
+            self._connection.execute(self._these([one.action.key]).values(**values))
 
     def _all(self) -> Select[Any]:
         return select(action).where(action.c.org_id == self._org)
@@ -190,11 +216,12 @@ class SqlOutbox:
 
     def _states(self, keys: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
-        for part in parts(keys):
+        for part in parts(sorted(keys)):
             query = select(action.c.idem_key, action.c.state).where(
                 action.c.org_id == self._org, action.c.idem_key.in_(part)
             )
-            found.update({row.idem_key: row.state for row in self._connection.execute(query)})
+            rows = self._connection.execute(query.order_by(action.c.idem_key).with_for_update())
+            found.update({row.idem_key: row.state for row in rows})
         return found
 
     def _next_class(self, below: int) -> int | None:
@@ -242,13 +269,13 @@ def _columns(org: str, effect: Effect) -> dict[str, Any]:
 def _ended(one: Finish) -> dict[str, Any]:
     return {
         "key": one.key,
-        "new_state": one.state,
-        "new_run_at_ms": one.run_at,
-        "new_attempt": one.attempt,
-        "new_last_error": one.error,
-        "new_done_ms": one.at if one.state == "done" else None,
-        "new_lease_token": "",
-        "new_owner": "",
+        "state": one.state,
+        "run_at_ms": one.run_at,
+        "attempt": one.attempt,
+        "last_error": one.error,
+        "done_ms": one.at if one.state == "done" else None,
+        "lease_token": "",
+        "owner": "",
     }
 
 

@@ -9,9 +9,11 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from triage.domain.work import Agent
+from triage.errors import StaleRecord
 from triage.ports import StoredDecision, StoredPolicy
 from triage.store import tables
 from triage.store.codec import decode_agents, decode_loads, decode_modes, decode_outlines, decode_texts, encode
+from triage.store.dialect import lock_name, tell
 from triage.store.tables import decision, roster
 from triage.store.upsert import insert_new, upsert
 
@@ -22,16 +24,19 @@ class SqlPolicies:
     def __init__(self, connection: Connection, org: str) -> None:
         self._connection = connection
         self._org = org
+        self._seen: str | None = None
 
     def live(self) -> StoredPolicy | None:
         """Return the policy in force."""
+        self._seen = self._digest()
         row = self._connection.execute(self._policies().where(tables.policy.c.live == 1)).one_or_none()
         return None if row is None else _policy(row)
 
     def live_digest(self) -> str:
         """Return the digest of the policy in force, "" where none has been published."""
-        query = select(tables.policy.c.digest).where(tables.policy.c.org_id == self._org, tables.policy.c.live == 1)
-        return self._connection.execute(query).scalar() or ""
+        # A publication waits for the transactions that decide by the policy before it, and they see it from then on.
+        lock_name(self._connection, self._org, "policy", shared=True)
+        return self._digest()
 
     def get(self, digest: str) -> StoredPolicy | None:
         """Return one policy."""
@@ -40,6 +45,9 @@ class SqlPolicies:
 
     def publish(self, policy: StoredPolicy) -> None:
         """Store *policy* and make it the one in force."""
+        lock_name(self._connection, self._org, "policy")
+        if self._seen is not None and self._digest() != self._seen:
+            raise StaleRecord("somebody else published a policy in between: look at it, then publish again")
         last = select(func.coalesce(func.max(tables.policy.c.seq), 0)).where(tables.policy.c.org_id == self._org)
         seq = self._connection.execute(last).scalar_one() + 1
         self._connection.execute(
@@ -59,6 +67,7 @@ class SqlPolicies:
             "seq": seq,
         }
         upsert(self._connection, tables.policy, [row])
+        tell(self._connection)
 
     def history(self) -> list[StoredPolicy]:
         """Return all policies, the latest published first."""
@@ -87,6 +96,10 @@ class SqlPolicies:
         query = select(roster.c.agents).where(roster.c.org_id == self._org, roster.c.digest == digest)
         body = self._connection.execute(query).scalar()
         return decode_agents(body) if body else ()
+
+    def _digest(self) -> str:
+        query = select(tables.policy.c.digest).where(tables.policy.c.org_id == self._org, tables.policy.c.live == 1)
+        return self._connection.execute(query).scalar() or ""
 
     def _policies(self) -> Any:
         return select(tables.policy).where(tables.policy.c.org_id == self._org)

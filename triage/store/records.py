@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, up
 from triage.errors import StaleRecord
 from triage.ports import Record
 from triage.store.codec import decode_facts, decode_names, encode, encode_facts
+from triage.store.dialect import is_postgres, tell
 from triage.store.tables import TIMER_SET, record, reference, timer
-from triage.store.upsert import insert_new, parts, upsert
+from triage.store.upsert import insert_all, insert_new, parts, update_all, upsert
 
 _BOTH = (timer.c.org_id == record.c.org_id) & (timer.c.record_id == record.c.record_id)
 _WHOLE = select(
@@ -33,13 +34,15 @@ class SqlRecords:
         self._connection = connection
         self._org = org
 
-    def get(self, keys: Sequence[str]) -> dict[str, Record]:
-        """Return the stored ones among *keys*."""
+    def get(self, keys: Sequence[str], *, lock: bool = False) -> dict[str, Record]:
+        """Return the stored ones among *keys*; locked in the order of their keys, so that no two lock crosswise."""
         found: dict[str, Record] = {}
-        for part in parts(keys):
-            query = _WHOLE.select_from(record.outerjoin(timer, _BOTH)).where(
+        for part in parts(sorted(keys) if lock else keys):
+            query = _WHOLE.select_from(record.join(timer, _BOTH)).where(
                 record.c.org_id == self._org, record.c.record_id.in_(part)
             )
+            if lock:
+                query = query.order_by(record.c.record_id).with_for_update(of=[record, timer])
             for row in self._connection.execute(query):
                 found[row.record_id] = _record(row)
         return found
@@ -54,8 +57,10 @@ class SqlRecords:
         ]
         upsert(self._connection, timer, [self._timer(after) for after in moved])
         self._refer(ordered)
+        if any(_sooner(before, after) for before, after in ordered):
+            tell(self._connection)
 
-    def due(self, now: int, limit: int) -> list[Record]:
+    def due(self, now: int, limit: int, *, lock: bool = False) -> list[Record]:
         """Return at most *limit* records whose timer is due at *now*, the longest due first."""
         query = (
             _WHOLE.select_from(timer.join(record, _BOTH))
@@ -63,6 +68,8 @@ class SqlRecords:
             .order_by(timer.c.due_ms, timer.c.record_id)
             .limit(limit)
         )
+        if lock:
+            query = query.with_for_update(of=[record, timer], skip_locked=True)
         return [_record(row) for row in self._connection.execute(query)]
 
     def next_due(self) -> int | None:
@@ -79,13 +86,16 @@ class SqlRecords:
 
     def wake(self, keys: Sequence[str], due: int, why: str) -> None:
         """Move the timers of *keys* to *due* where they are later or absent."""
-        for part in parts(keys):
-            self._connection.execute(
-                update(timer)
-                .where(timer.c.org_id == self._org, timer.c.record_id.in_(part))
-                .where(or_(timer.c.due_ms.is_(None), timer.c.due_ms > due))
-                .values(due_ms=due, why=why)
-            )
+        later = or_(timer.c.due_ms.is_(None), timer.c.due_ms > due)
+        for part in parts(sorted(keys)):
+            these = (timer.c.org_id == self._org) & timer.c.record_id.in_(part) & later
+            if is_postgres(self._connection):
+                # Locked in the order of the keys, as everybody does: an UPDATE alone locks in any order.
+                order = select(timer.c.record_id).where(these).order_by(timer.c.record_id)
+                self._connection.execute(order.with_for_update())
+            self._connection.execute(update(timer).where(these).values(due_ms=due, why=why))
+        if keys:
+            tell(self._connection)
 
     def dependents(self, targets: Sequence[str]) -> list[str]:
         """Return the keys of open records that read any of *targets*, in order."""
@@ -108,19 +118,17 @@ class SqlRecords:
         stored = self.get([one.key for one in records])
         if stored:
             raise StaleRecord(f"{min(stored)} was stored by somebody else in between")
-        self._connection.execute(record.insert(), [self._row(one) for one in records])
+        insert_all(self._connection, record, [self._row(one) for one in records])
 
     def _update(self, changes: Sequence[tuple[Record, Record]]) -> None:
         if not changes:
             return
-        statement = (
-            update(record)
-            .where(record.c.org_id == self._org, record.c.record_id == bindparam("key"))
-            .where(record.c.version == bindparam("was"))
-            .values({name: bindparam(name) for name in ("state", "version", "is_open", "owner_id", "refs")})
-        )
-        rows = [self._row(after) | {"key": after.key, "was": before.version} for before, after in changes]
-        changed = self._connection.execute(statement, rows).rowcount
+        rows = [self._row(after) | {"was": before.version} for before, after in changes]
+        for row in rows:
+            del row["org_id"]
+            row["key"] = row.pop("record_id")
+        match = {"record_id": "key", "version": "was"}
+        changed = update_all(self._connection, record, self._org, rows, match)
         if changed != len(changes):
             raise StaleRecord(
                 f"{len(changes) - changed} of {len(changes)} records were stored by somebody else in between"
@@ -152,6 +160,11 @@ class SqlRecords:
 
     def _timer(self, one: Record) -> dict[str, Any]:
         return {"org_id": self._org, "record_id": one.key, "due_ms": one.due, "why": one.why}
+
+
+def _sooner(before: Record | None, after: Record) -> bool:
+    """Tell whether the timer stands earlier now, so that somebody may wait for too long."""
+    return after.due is not None and (before is None or before.due is None or after.due < before.due)
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Record:

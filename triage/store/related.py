@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from triage.domain.work import Agent
 from triage.store.codec import decode_agent, decode_object, encode
+from triage.store.dialect import lock_name
 from triage.store.tables import agent, related
 from triage.store.upsert import parts, upsert
 
@@ -37,6 +38,7 @@ class SqlRelated:
 
     def merge(self, target: tuple[str, str], changes: Mapping[str, Any], at: int) -> None:
         """Fold *changes* into the stored values of *target*."""
+        lock_name(self._connection, self._org, "related", *target)
         values = {**self.get([target]).get(target, {}), **changes}
         row = {"org_id": self._org, "object": target[0], "id": target[1], "changes": encode(values), "at_ms": at}
         upsert(self._connection, related, [row])
@@ -50,3 +52,9 @@ class SqlRelated:
         """Store *agents* with their loads."""
         rows = [{"org_id": self._org, "id": one.id, "body": encode(one)} for one in agents]
         upsert(self._connection, agent, rows)
+
+    def lock_agents(self, ids: Sequence[str]) -> dict[str, Agent]:
+        """Return those of *ids* as they are stored by now; nobody else stores them before this transaction ends."""
+        query = select(agent.c.body).where(agent.c.org_id == self._org, agent.c.id.in_(ids)).order_by(agent.c.id)
+        found = map(decode_agent, self._connection.execute(query.with_for_update()).scalars())
+        return {one.id: one for one in found}

@@ -1,0 +1,37 @@
+"""A worker process for the kill tests on PostgreSQL: works until SIGTERM, through every loss of the server."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+from tests.support.raw_sink import RawSink
+from triage.delivery import Pace
+from triage.errors import StoreLost
+from triage.store.postgres import PostgresStore
+from triage.wiring import open_worker, stop_on_signals
+
+
+def opened(url: str) -> PostgresStore:
+    """Return the store once its server answers."""
+    while True:
+        with contextlib.suppress(StoreLost):
+            return PostgresStore(url, "acme")
+        time.sleep(0.1)
+
+
+def main() -> None:
+    """Work on the database and effects file given, in that order."""
+    store = opened(sys.argv[1])
+    pace = Pace(lease=2_000, fire_batch=100, act_batch=32, threads=4)
+    worker = open_worker(store, RawSink(Path(sys.argv[2])), pace=pace)
+    with stop_on_signals(worker) as stop:
+        print("open", flush=True)
+        worker.run(stop)
+    worker.close()
+    store.close()
+
+
+main()

@@ -1,0 +1,68 @@
+"""Several organisations in one process: each served, a failing one begun again, all stopped together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from triage.domain.instant import HOUR
+from triage.domain.work import Event
+from triage.engine import PureEngine
+from triage.errors import StoreLost
+from triage.fleet import Fleet
+from triage.publishing import publish
+from triage.store.memory import MemoryStore
+from triage.testing import SMALL_POLICY, RecordingSink
+from triage.wiring import open_worker
+from triage.worker import Worker
+
+
+def served(org: str, sink: RecordingSink) -> Worker:
+    """Return a worker whose organisation has a policy and one case that is due."""
+    worker = open_worker(MemoryStore(org), sink)
+    now = worker.clock.now()
+    publish(worker.store, PureEngine(), SMALL_POLICY, now - 3 * HOUR, actor="test", virtual=True)
+    created = Event(at=now - HOUR, type="created", event_id="e", object="Case", id="1", changes={"Priority": "Low"})
+    worker.ingest([created], now, source="log", live_from=0)
+    return worker
+
+
+def run(fleet: Fleet, until: Callable[[], bool]) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=fleet.run, args=(stop,))
+    thread.start()
+    end = time.monotonic() + 10
+    while not until() and time.monotonic() < end:
+        time.sleep(0.01)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_every_organisation_is_served() -> None:
+    sinks = {org: RecordingSink(live=False) for org in ("a", "b")}
+    fleet = Fleet(lambda: list(sinks), lambda org: served(org, sinks[org]))
+    run(fleet, lambda: all(sink.done for sink in sinks.values()))
+    assert [len(sink.done) for sink in sinks.values()] == [1, 1]
+    assert fleet.health.ok
+
+
+def test_the_others_go_on_when_one_organisation_fails() -> None:
+    sinks = {org: RecordingSink(live=False) for org in ("bad", "good")}
+    workers = {org: served(org, sinks[org]) for org in sinks}
+    workers["bad"].store.hold = lambda: 1 // 0  # type: ignore[method-assign, assignment, return-value]
+    fleet = Fleet(lambda: list(sinks), workers.__getitem__)
+    run(fleet, lambda: bool(sinks["good"].done) and bool(fleet.failed))
+    assert sinks["good"].done
+    assert not sinks["bad"].done
+    assert fleet.health.fault == "bad: ZeroDivisionError: integer division or modulo by zero"
+
+
+def test_a_server_that_cannot_be_asked_for_organisations_is_a_fault_and_no_end() -> None:
+    def lost() -> list[str]:
+        raise StoreLost("gone")
+
+    fleet = Fleet(lost, lambda org: served(org, RecordingSink()))
+    run(fleet, lambda: not fleet.health.ok)
+    assert fleet.health.fault == "gone"
