@@ -113,11 +113,21 @@ def programs(folder: Path, user: int | None) -> Path:
     found = _installed()
     if _runs(found, user):
         return found
-    shutil.copytree(found.parent, folder / "programs", symlinks=True)
+    copied = _copied(found, folder / "site")
     folder.chmod(0o755)
-    if not _runs(folder / "programs" / "bin", user):
+    if not _runs(copied, user):
         raise NoServer(f"the programs in {found} do not run on this machine")
-    return folder / "programs" / "bin"
+    return copied
+
+
+def _copied(found: Path, site: Path) -> Path:
+    """Copy the programs with the libraries that a wheel keeps beside its package, where they look for them."""
+    install, package = found.parent, found.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(install, site / package.name / install.name, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, site / libraries.name, symlinks=True)
+    return site / package.name / install.name / found.name
 
 
 def _installed() -> Path:
