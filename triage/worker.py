@@ -356,12 +356,14 @@ class Worker:
             settled = turn.settle()
             repeated = len(batch) - len(taken) - len(refused)
             unit.intake.save_source(counted(state, len(taken), repeated, len(refused)))
+            states = _states(settled)
             done = Ingested(
                 read=len(batch),
                 accepted=len(taken),
                 repeated=repeated,
                 refused=len(refused),
-                planned=_states(settled).get("ready", 0),
+                planned=states.get("ready", 0),
+                observed=states.get("would_have", 0),
                 refusals=tuple(refused),
             )
             if stored is not None:
