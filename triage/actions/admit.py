@@ -22,7 +22,7 @@ EVENT = "#event:"
 """How the mark of a firing names the event that brought it."""
 
 
-class Firing(Struct, frozen=True, kw_only=True):
+class Firing(Struct, frozen=True, kw_only=True, gc=False):
     """One rule let through: what to do, under which episode, and the override that suppresses it, if any."""
 
     found: Found

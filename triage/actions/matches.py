@@ -16,7 +16,7 @@ from triage.rules.language import ActionSpec, Rule, Step
 from triage.sla.clocks import NEVER, Ask
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class Found(Struct, frozen=True, kw_only=True, gc=False):
     """
     One rule that holds now, for one milestone or step of it.
 

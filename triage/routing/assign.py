@@ -17,7 +17,7 @@ _SHOWN = 10
 _KINDS = ("user:", "queue:", "pool:", "team:")
 
 
-class Assignment(Struct, frozen=True, kw_only=True):
+class Assignment(Struct, frozen=True, kw_only=True, gc=False):
     """
     Who an action is for: `target` as `kind:name`, empty for nobody; `note` says why, `passed_over` who was not taken.
     """
