@@ -116,6 +116,11 @@ class PureEngine:
         found = ((spec.object, facts.item.fields.get(f"{spec.alias}.id")) for spec in part.spec.related)
         return tuple((object_name, str(identity)) for object_name, identity in found if identity)
 
+    def families(self, policy: Policy, object_name: str) -> tuple[str, ...]:
+        """Return the score families that any rule for *object_name* reads, sorted."""
+        part = policy.objects.get(object_name)
+        return () if part is None else part.families
+
     def watches_owners(self, policy: Policy) -> bool:
         """Tell whether any rule of any object looks at a record's owner."""
         return any(part.uses_owner for part in policy.objects.values())

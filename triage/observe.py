@@ -137,10 +137,14 @@ def _related(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
     return _patched(item, fields, ())
 
 
+ABOUT_SCORES = ("model_versions", "reasons")
+"""What a `scored` event tells beside the scores, for people and the audit."""
+
+
 def _scored(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
     fields: dict[str, Value | None] = {}
     warnings = []
-    for name, raw in _flat(event.scores):
+    for name, raw in _flat({name: raw for name, raw in event.scores.items() if name not in ABOUT_SCORES}):
         spec = part.specs.get(name)
         try:
             value = None if raw is None or spec is None else read_value(raw, spec)

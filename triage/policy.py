@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,7 @@ from triage.domain.work import WorkItem
 from triage.rules.compile import CompiledSet, RuleBook
 from triage.rules.conditions import leaves, normal, static_test
 from triage.rules.document import MilestoneSpec, ObjectConfig, PolicyDocument
-from triage.rules.language import Condition, Leaf, Mode, Rule
+from triage.rules.language import Change, Condition, Leaf, Mode, Rule
 from triage.rules.leaves import Holds
 from triage.sla.clocks import Hours
 from triage.sla.milestones import Milestone
@@ -48,11 +48,13 @@ class ObjectPolicy:
         self.book = RuleBook([rule_set for rule_set in document.rule_sets if rule_set.object == name], self.specs)
         entries = [rule.when for rule_set in self.book.sets for rule in rule_set.by_id.values()]
         self.entries_use_owner = _uses_owner(entries)
-        self.uses_owner = self.entries_use_owner or _uses_owner(
+        every = [
             condition
             for compiled in self.book.rules
             for condition in (compiled.condition, *(boost.when for boost in compiled.rule.boosts))
-        )
+        ]
+        self.uses_owner = self.entries_use_owner or _uses_owner(every)
+        self.families = _families([*entries, *every], self.specs)
 
     def counts_itself(self, name: str) -> bool:
         """Return whether counter *name* (reopen_count, ..) is ours to keep, the field map having no column for it."""
@@ -123,6 +125,27 @@ def _plain(value: object) -> object:
 
 def _digest(content: object) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic", enc_hook=_plain)).hexdigest()
+
+
+FAMILIES = ("urgency", "lead", "sentiment", "complexity", "language")
+"""What is scored: the first part of a score's field name."""
+
+
+def _families(conditions: Iterable[Condition], specs: Mapping[str, FieldSpec]) -> tuple[str, ...]:
+    """Return the score families that *conditions* read, sorted; a field that the CRM has of its own is no score."""
+    names = {name for condition in conditions for name in _names(condition)}
+    scored = {name.partition(".")[0] for name in names if name in specs and not specs[name].source}
+    return tuple(sorted(scored & set(FAMILIES)))
+
+
+def _names(condition: Condition) -> Iterator[str]:
+    """Yield every field that *condition* reads, what a change watches included."""
+    for leaf in leaves(condition):
+        if isinstance(leaf, Leaf):
+            yield leaf.field
+        elif isinstance(leaf, Change):
+            yield leaf.raised
+            yield from _names(leaf.became) if leaf.became is not None else ()
 
 
 def _uses_owner(conditions: Iterable[Condition]) -> bool:

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Agent, Event
+from triage.domain.work import Agent, Event, Scores, WorkItem
 from triage.policy import RuleMode
 from triage.safety import Bucket, Capped
 
@@ -79,6 +79,21 @@ class Sink(Protocol):
         """Let go of files and connections."""
 
 
+class Scorer(Protocol):
+    """Scores records: models of our own, somebody's language model, or fixed figures in tests."""
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """
+        Return the scores of each item, in order; a score that cannot be given is absent, and its reason tells why.
+
+        Args:
+            items: Each record with its own past: its events in time order, none of them after *now*.
+            wanted: Score families (urgency, lead, sentiment, complexity, language); none: all that fit the object.
+        """
+
+
 class Outline(Struct, frozen=True):
     """One rule of a policy in short: the digest of all that it means, and the mode written in its file."""
 
@@ -134,6 +149,9 @@ class Engine(Protocol):
 
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
+
+    def families(self, policy: Compiled, object_name: str) -> tuple[str, ...]:
+        """Return the score families (urgency, lead, sentiment, ..) that any rule for *object_name* reads, sorted."""
 
     def watches_owners(self, policy: Compiled) -> bool:
         """Tell whether any rule looks at a record's owner: then what one of them holds concerns all of theirs."""
@@ -348,6 +366,22 @@ class Records(Protocol):
 
     def count(self) -> dict[str, int]:
         """Return how many records there are: total, open, timers."""
+
+
+class Rescores(Protocol):
+    """Which records want new scores, and from when: asked for by their events, and again as they age."""
+
+    def ask(self, keys: Sequence[str], due: int) -> None:
+        """Let *keys* be scored from *due* on, or sooner where that is asked already."""
+
+    def take(self, now: int, limit: int, until: int) -> list[str]:
+        """Return at most *limit* keys due at *now*, the longest due first; nobody else takes them before *until*."""
+
+    def settle(self, taken: Mapping[str, int | None], until: int) -> None:
+        """Set when each key taken until *until* is due again (None: never), unless it was asked for meanwhile."""
+
+    def next_due(self) -> int | None:
+        """Return the earliest instant at which a record wants scores, None for none."""
 
 
 class Related(Protocol):
@@ -578,6 +612,7 @@ class Unit(Protocol):
     policies: Policies
     control: Control
     upkeep: Upkeep
+    rescores: Rescores
 
 
 class Store(Protocol):

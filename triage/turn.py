@@ -29,6 +29,9 @@ RETRY_AFTER = 5 * MINUTE
 HELD_AT_ONCE = 500
 """How many held effects one change of an agent looks at."""
 
+SCORED_AFTER = frozenset({"created", "updated", "message", "comment", "activity", "undeleted"})
+"""Events after which a record wants new scores, unless they are effects of ours."""
+
 STATES: Mapping[str, State] = {
     "planned": "ready",
     "would_have": "would_have",
@@ -68,6 +71,7 @@ class Turn:
         self._why: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._decided: set[str] = set()
+        self._unscored: set[str] = set()
         self._actions: list[Action] = []
         self._kept: list[StoredDecision] = []
         self._entries: list[AuditEntry] = []
@@ -118,6 +122,9 @@ class Turn:
         """Decide *record* at every crossing up to now, at least once."""
         self._hold(record.key, record)
         facts = self._facts[record.key]
+        if record.why == "policy" and not _scored(facts.item) >= set(self._families(facts)):
+            # Its rules ask for a score that it has never had: the policy came later than the record.
+            self._unscored.add(record.key)
         try:
             self._advance(record.key, facts, self._now, at_least_once=True)
         except TriageError as fault:
@@ -146,6 +153,7 @@ class Turn:
             self.place_held()
         stored = self._plan()
         self._store_records()
+        self._ask_scores()
         watched = self._moved_loads if self._engine.watches_owners(self.policy) else {}
         for agent_id, at in {**watched, **self._moved_agents}.items():
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
@@ -191,6 +199,8 @@ class Turn:
             folded = replace(folded, live_from=live_from)
         touched.setdefault(key, facts)
         self._facts[key] = replace(folded, agents=())
+        if event.type in SCORED_AFTER and event.origin != "triage" and self._families(folded):
+            self._unscored.add(key)
         self._count(facts, folded, event.at)
         return Happened(None, None if facts is None else facts.item, folded.item)
 
@@ -359,6 +369,16 @@ class Turn:
             changes.append((before, record))
         self._unit.records.save(changes)
 
+    def _families(self, facts: Facts) -> tuple[str, ...]:
+        return self._engine.families(self.policy, facts.item.object)
+
+    def _ask_scores(self) -> None:
+        """Let the open records that news came of be scored again."""
+        keys = [key for key in self._unscored if key in self._facts and key not in self._failed]
+        wanted = sorted(key for key in keys if self._engine.is_open(self._facts[key], self.policy))
+        if wanted:
+            self._unit.rescores.ask(wanted, self._now)
+
     def _record(self, key: str, facts: Facts) -> Record:
         owner = str(facts.item.fields.get("owner") or "")
         return Record(
@@ -391,6 +411,11 @@ class Turn:
 
     def _seen(self, facts: Facts) -> Facts:
         return replace(facts, agents=self._roster.agents())
+
+
+def _scored(item: WorkItem) -> set[str]:
+    """Return the families that *item* has any score of."""
+    return {name.partition(".")[0] for name in item.fields if "." in name}
 
 
 def record_of(event: Event) -> str:

@@ -20,7 +20,7 @@ from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Sink, Store
+from triage.ports import Journal, Scorer, Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks
@@ -197,10 +197,17 @@ def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[
         running.result()
 
 
-def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None, journal: Journal | None = None) -> Worker:
+def open_worker(
+    store: Store,
+    sink: Sink,
+    *,
+    pace: Pace | None = None,
+    journal: Journal | None = None,
+    scorer: Scorer | None = None,
+) -> Worker:
     """Return a worker on *store* that sends to *sink*, by the machine's clock. Its name is new each time."""
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal)
+    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal, scorer=scorer)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from triage.ports import (
     Engine,
     Journal,
     Refusal,
+    Scorer,
     Sink,
     SourceState,
     Store,
@@ -34,6 +35,7 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.publishing import resume_waking
+from triage.rescoring import SOURCE, Rescoring
 from triage.store.codec import encode
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
@@ -75,6 +77,7 @@ class Worker:
         name: str = "worker",
         pace: Pace | None = None,
         journal: Journal | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         self.store = store
         self._sink = sink
@@ -90,6 +93,9 @@ class Worker:
         self._placed_at = 0
         self._told_at = 0
         self._compiled: tuple[str, Compiled] | None = None
+        self._scoring: Rescoring | None = None
+        if scorer is not None:
+            self._scoring = Rescoring(store, engine, scorer, self.policy, self._told_scores, journal)
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
     def policy(self, unit: Unit) -> Compiled:
@@ -202,6 +208,13 @@ class Worker:
         """Carry out at most *limit* effects that are due at *now*, highest priority first."""
         return self._delivery.act(now, self.pace.act_batch if limit is None else limit)
 
+    def score(self, now: int, limit: int | None = None) -> int:
+        """Score at most *limit* records whose rules read scores and that have news; return how many there were."""
+        return 0 if self._scoring is None else self._scoring.score(now, limit or self.pace.score_batch)
+
+    def _told_scores(self, events: Sequence[Event], now: int) -> Ingested:
+        return self.ingest(events, now, source=SOURCE, live_from=0)
+
     def place_held(self, now: int) -> int:
         """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
         with self.store.read() as unit:
@@ -218,32 +231,36 @@ class Worker:
     def next_due(self) -> int | None:
         """Return the earliest instant at which there is anything to fire or to send, None for never."""
         with self.store.read() as unit:
-            found = [instant for instant in (unit.records.next_due(), unit.outbox.next_run()) if instant is not None]
-            return min(found, default=None)
+            found = [unit.records.next_due(), unit.outbox.next_run()]
+            found += [unit.rescores.next_due()] if self._scoring is not None else []
+        return min((instant for instant in found if instant is not None), default=None)
 
     def drain(self, now: int) -> int:
         """Fire, place and carry out until nothing more is due at *now*; return how many effects were done."""
         self.place_held(now)
         done = 0
         while True:
+            scored = self.score(now)
             fired = self.fire(now)
             acted = self.act(now)
             done += acted.done
-            if not fired.records and not acted.claimed:
+            if not fired.records and not acted.claimed and not scored:
                 return done
 
     def run(self, stop: threading.Event) -> None:
         """
         Work until *stop* is set; what has been begun is finished first. Raise StoreBusy where another worker runs.
 
-        Effects have a thread of their own: a slow other side delays no timer.
+        Effects and scores have threads of their own: a slow other side delays no timer.
         """
         with self.store.hold(), self.store.watch(self.clock.wake):
             self._survived("fire", self._resume)
             self.rounds.clear()
-            acting = ThreadPoolExecutor(1, thread_name_prefix="act")
+            acting = ThreadPoolExecutor(2, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
-            sent = acting.submit(self._loop, stop, self._act_round, "act")
+            others = [acting.submit(self._loop, stop, self._act_round, "act")]
+            if self._scoring is not None:
+                others.append(acting.submit(self._loop, stop, self._score_round, "score"))
             try:
                 self._loop(stop, self._fire_round, "fire")
             finally:
@@ -251,7 +268,8 @@ class Worker:
                 acting.shutdown()
                 late = self.lateness
                 self.tell("worker_stopped", worker=self.name, fired=late.total, worst_lateness_ms=late.worst)
-            sent.result()
+            for other in others:
+                other.result()
 
     def close(self) -> None:
         """End the threads that send."""
@@ -330,6 +348,12 @@ class Worker:
             return 0
         # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
         return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)
+
+    def _score_round(self) -> int:
+        now = self.clock.now()
+        if self._scoring is None or self.score(now):
+            return 0
+        return self._pause(now, self._scoring.next_due())
 
     def _ingest(
         self,

@@ -519,3 +519,25 @@ def test_a_second_worker_is_refused_where_there_may_be_one_only(store: Store) ->
         pass
     with store.hold():
         pass
+
+
+def test_records_that_want_scores_are_taken_once_and_come_back_where_nobody_settled_them(store: Store) -> None:
+    """Taken keys are another's business until their lease ends; what was asked for meanwhile is not forgotten."""
+    with store.write() as unit:
+        unit.rescores.ask(["Case/2", "Case/1"], 10)
+        unit.rescores.ask(["Case/1"], 5)
+        unit.rescores.ask(["Case/2"], 20)
+    with store.write() as unit:
+        assert unit.rescores.next_due() == 5
+        assert unit.rescores.take(4, 10, 100) == []
+        assert unit.rescores.take(50, 10, 100) == ["Case/1", "Case/2"]
+    with store.write() as unit:
+        assert unit.rescores.take(99, 10, 200) == []
+        unit.rescores.ask(["Case/2"], 60)
+        unit.rescores.settle({"Case/1": 500, "Case/2": None}, 100)
+    with store.write() as unit:
+        assert unit.rescores.take(60, 10, 100) == ["Case/2"]
+        unit.rescores.settle({"Case/2": None}, 100)
+        assert unit.rescores.next_due() == 500
+        assert unit.rescores.take(499, 10, 900) == []
+        assert unit.rescores.take(500, 10, 900) == ["Case/1"]

@@ -78,7 +78,11 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="urgency.score", source="", type="percent"),
     FieldSpec(name="urgency.abstained", source="", type="boolean"),
     FieldSpec(name="lead.score", source="", type="percent"),
+    FieldSpec(name="lead.probability", source="", type="percent"),
     FieldSpec(name="lead.value", source="", type="money"),
+    FieldSpec(name="lead.value_low", source="", type="money"),
+    FieldSpec(name="lead.value_high", source="", type="money"),
+    FieldSpec(name="lead.signal", source="", type="boolean"),
     FieldSpec(name="lead.abstained", source="", type="boolean"),
     FieldSpec(
         name="sentiment.label", source="", type="picklist", values=("negative", "neutral", "positive"), ordered=True
@@ -87,7 +91,9 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="sentiment.shift", source="", type="number"),
     FieldSpec(name="sentiment.abstained", source="", type="boolean"),
     FieldSpec(name="complexity.score", source="", type="percent"),
+    FieldSpec(name="complexity.abstained", source="", type="boolean"),
     FieldSpec(name="language", source="", type="text"),
+    FieldSpec(name="language.code", source="", type="text"),
     FieldSpec(name="owner.load", source="", type="percent"),
     FieldSpec(name="owner.tier", source="", type="integer"),
     FieldSpec(name="owner.presence", source="", type="picklist", values=("online", "break", "away", "offline")),

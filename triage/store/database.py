@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Upkeep
+from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Rescores, Upkeep
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
@@ -25,6 +25,7 @@ from triage.store.outbox import SqlOutbox
 from triage.store.policies import SqlPolicies
 from triage.store.records import SqlRecords
 from triage.store.related import SqlRelated
+from triage.store.rescores import SqlRescores
 from triage.store.upkeep import SqlUpkeep
 
 # The pool logs what interrupts the closing of a connection, and raises it again: once is enough.
@@ -56,6 +57,7 @@ class SqlUnit:
         self.policies: Policies = SqlPolicies(connection, org)
         self.control: Control = SqlControl(connection, org)
         self.upkeep: Upkeep = SqlUpkeep(connection, org)
+        self.rescores: Rescores = SqlRescores(connection, org)
 
 
 class SqlStore:

@@ -29,6 +29,7 @@ from triage.ports import (
     Records,
     Refusal,
     Related,
+    Rescores,
     SourceState,
     Stop,
     StoredDecision,
@@ -38,6 +39,7 @@ from triage.ports import (
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
 from triage.store.memory_outbox import MemoryOutbox
+from triage.store.memory_rescores import MemoryRescores
 from triage.store.memory_tables import Tables
 from triage.store.memory_upkeep import MemoryUpkeep
 
@@ -55,6 +57,7 @@ class MemoryUnit:
         self.policies: Policies = MemoryPolicies(tables)
         self.control: Control = MemoryControl(tables)
         self.upkeep: Upkeep = MemoryUpkeep(tables)
+        self.rescores: Rescores = MemoryRescores(tables)
 
 
 class MemoryStore:

@@ -30,6 +30,7 @@ class Tables:
         self.paused = 0
         self.waking: tuple[int, str] | None = None
         self.marks: dict[str, int] = {}
+        self.rescores: dict[str, int] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

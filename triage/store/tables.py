@@ -68,6 +68,14 @@ timer = _table(
     indexes=(Index("timer_due", "org_id", "due_ms", sqlite_where=TIMER_SET, postgresql_where=TIMER_SET),),
 )
 
+rescore = _table(
+    "rescore",
+    _key("org_id"),
+    _key("record_id"),
+    Column("due_ms", BigInteger, nullable=False),
+    indexes=(Index("rescore_due", "org_id", "due_ms"),),
+)
+
 reference = _table(
     "reference",
     _key("org_id"),
