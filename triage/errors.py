@@ -7,6 +7,7 @@ Every error this package raises on purpose, as one tree.
     │   └── NaiveTimeError     an instant without a zone
     ├── CalendarError          an impossible calendar or an instant outside the years calendars cover
     ├── ScoringError           a score could not be had
+    ├── AccessError            a key that opens nothing, or not this
     ├── StoreError             the store cannot be used as asked
     │   ├── SchemaTooNew       the store was written by a newer version
     │   ├── StoreBusy          a second worker holds the same SQLite file
@@ -75,6 +76,10 @@ class CalendarError(TriageError):
 
 class ScoringError(TriageError):
     """A score could not be had."""
+
+
+class AccessError(TriageError):
+    """A key opens nothing, or not what was asked for."""
 
 
 class StoreError(TriageError):

@@ -600,6 +600,50 @@ class Upkeep(Protocol):
         """Put what *rewrite* makes of (object, values) in place for every object *identity*; return their keys."""
 
 
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """Somebody's way in: its secret only as a hash (sha256, hex), until `expires` (ms UTC) or `revoked`."""
+
+    id: str
+    org: str
+    secret_hash: str
+    scopes: tuple[str, ...]
+    label: str = ""
+    created: int
+    expires: int
+    revoked: int | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a request with an idempotency key was answered: told again where the same request comes again."""
+
+    request_hash: str
+    status: int
+    body: str
+    at: int
+
+
+class Access(Protocol):
+    """Who may ask the API, and what it answered to requests that may be sent again."""
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """Return the key *key_id*, of whichever organisation."""
+
+    def listed(self) -> list[ApiKey]:
+        """Return the keys of this organisation, the oldest first."""
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        """End a key of this organisation at once; False where it has none such that still works."""
+
+    def answer(self, key_id: str, idem_key: str) -> Answer | None:
+        """Return what the request *idem_key* of a key was answered."""
+
+    def remember(self, key_id: str, idem_key: str, given: Answer, forget_before: int) -> None:
+        """Keep an answer, and forget those from before an instant."""
+
+
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""
 
@@ -613,6 +657,7 @@ class Unit(Protocol):
     control: Control
     upkeep: Upkeep
     rescores: Rescores
+    access: Access
 
 
 class Store(Protocol):

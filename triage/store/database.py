@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Rescores, Upkeep
+from triage.ports import Access, Audit, Control, Intake, Outbox, Policies, Records, Related, Rescores, Upkeep
+from triage.store.access import SqlAccess
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
@@ -58,6 +59,7 @@ class SqlUnit:
         self.control: Control = SqlControl(connection, org)
         self.upkeep: Upkeep = SqlUpkeep(connection, org)
         self.rescores: Rescores = SqlRescores(connection, org)
+        self.access: Access = SqlAccess(connection, org)
 
 
 class SqlStore:

@@ -18,6 +18,7 @@ from triage.domain.decision import AuditEntry
 from triage.domain.work import Agent, Event
 from triage.errors import StaleRecord, StoreBusy, StoreError
 from triage.ports import (
+    Access,
     Audit,
     AuditFault,
     AuditRow,
@@ -38,6 +39,7 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
+from triage.store.memory_access import MemoryAccess
 from triage.store.memory_outbox import MemoryOutbox
 from triage.store.memory_rescores import MemoryRescores
 from triage.store.memory_tables import Tables
@@ -58,6 +60,7 @@ class MemoryUnit:
         self.control: Control = MemoryControl(tables)
         self.upkeep: Upkeep = MemoryUpkeep(tables)
         self.rescores: Rescores = MemoryRescores(tables)
+        self.access: Access = MemoryAccess(tables, org)
 
 
 class MemoryStore:

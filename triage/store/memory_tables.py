@@ -6,7 +6,18 @@ import copy
 from typing import Any
 
 from triage.domain.work import Agent, Event
-from triage.ports import AuditRow, Effect, Record, Refusal, SourceState, Stop, StoredDecision, StoredPolicy
+from triage.ports import (
+    Answer,
+    ApiKey,
+    AuditRow,
+    Effect,
+    Record,
+    Refusal,
+    SourceState,
+    Stop,
+    StoredDecision,
+    StoredPolicy,
+)
 from triage.safety import Bucket
 
 
@@ -31,6 +42,8 @@ class Tables:
         self.waking: tuple[int, str] | None = None
         self.marks: dict[str, int] = {}
         self.rescores: dict[str, int] = {}
+        self.keys: dict[str, ApiKey] = {}
+        self.answers: dict[tuple[str, str], Answer] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

@@ -76,6 +76,31 @@ rescore = _table(
     indexes=(Index("rescore_due", "org_id", "due_ms"),),
 )
 
+api_key = _table(
+    "api_key",
+    _key("org_id"),
+    _key("key_id"),
+    Column("secret_hash", STRING, nullable=False),
+    Column("scopes", STRING, nullable=False),
+    _text("label"),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    _int("revoked_ms", None),
+    indexes=(Index("api_key_id", "key_id", unique=True),),
+)
+
+answer = _table(
+    "answer",
+    _key("org_id"),
+    _key("key_id"),
+    _key("idem_key"),
+    Column("request_hash", STRING, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    indexes=(Index("answer_at", "org_id", "at_ms"),),
+)
+
 reference = _table(
     "reference",
     _key("org_id"),
