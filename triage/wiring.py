@@ -66,6 +66,11 @@ class SystemClock:
             self._woken.notify_all()
 
 
+def ticks() -> float:
+    """Return milliseconds that only ever grow, for how long something took."""
+    return time.monotonic_ns() / 1e6
+
+
 def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
     """
     Return the store at *url*: `postgresql://user@host/name`, `sqlite:///path`, or a plain path (a file is made).

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, sinks, upkeep, work
+from triage.cli import history, offline, operate, serve, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -33,6 +33,7 @@ for command in (
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
     *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
+    *(serve.serve, serve.keys),
 ):
     cli.add_command(command)
 
