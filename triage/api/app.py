@@ -59,8 +59,9 @@ def create_app(
     chosen = settings or Settings()
     app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None)
     server = _Server(desk, Buckets(chosen.rate, chosen.burst, desk.ticks), new_id, chosen.body_limit, journal)
-    for route in ROUTES:
-        app.router.add_route(route.path, server.endpoint(route), methods=[route.method])
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        here = {str(route.method): server.endpoint(route) for route in ROUTES if route.path == path}
+        app.router.add_route(path, _chosen(here), methods=list(here))
     whole, older = _encode(document(version)), _encode(document_30(version))
 
     async def openapi(_request: Request) -> Response:
@@ -78,6 +79,20 @@ def create_app(
     app.router.add_route("/metrics", metrics, methods=["GET"])
     app.add_exception_handler(HTTPException, server.unrouted)
     return app
+
+
+def _chosen(endpoints: dict[str, Callable[[Request], Any]]) -> Callable[[Request], Any]:
+    """Return the one function of an address, which answers each method by its own."""
+
+    async def endpoint(request: Request) -> Response:
+        found: Response = await endpoints.get(request.method, endpoints.get("GET", _nothing))(request)
+        return found
+
+    return endpoint
+
+
+async def _nothing(_request: Request) -> Response:
+    return Response(status_code=405)
 
 
 class _Server:

@@ -196,7 +196,7 @@ def _sealed(text: str) -> str:
 
 def _opened(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error) as cause:
         raise Refused(422, "this cursor was not given by us: leave it out to begin") from cause
 

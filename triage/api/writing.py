@@ -191,7 +191,7 @@ def put_rules(call: Call, body: shapes.PutRulesRequest) -> shapes.PutRulesAnswer
     policy = engine.compile(body.texts, modes, virtual=True)
     waiting = _would_act(call, policy, {name for name, mode in modes.items() if mode.live_since == call.now})
     digest = hashlib.sha256(msgspec.json.encode([body.texts, held, waiting], order="sorted")).hexdigest()
-    cap = policy.safety.caps.organisation.per_5_minutes
+    cap = policy.safety.organisation.per_5_minutes
     if cap and sum(waiting.values()) > cap and body.confirm != digest:
         fault = {"confirm": digest, "would_act": waiting, "cap": cap}
         raise Refused(409, f"{sum(waiting.values())} actions are true already: send confirm to go on", errors=(fault,))
