@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from triage.domain.facts import Facts
-from triage.domain.instant import HOUR, MINUTE
-from triage.domain.work import Event, Scores, WorkItem
+from triage.domain.instant import MINUTE
+from triage.domain.work import Event
 from triage.errors import TriageError
 from triage.ports import Compiled, Engine, Journal, Scorer, Store, Unit, record_key
-from triage.store.codec import digest, encode
+from triage.scored import next_age, scored_event
 from triage.taken import Ingested
-
-AGES = (4 * HOUR, 24 * HOUR, 72 * HOUR)
-"""How old an open record is when it is scored again without any news, in ms."""
 
 LEASE = 5 * MINUTE
 """For how long the records that one worker scores are left to it."""
@@ -92,36 +87,4 @@ class Rescoring:
             return {record_key(object_name, item.id): now + RETRY_AFTER for item, _ in items}
         told = [scored_event(item, past, scores, now) for (item, past), scores in zip(items, given, strict=True)]
         self._ingest([event for event in told if event is not None], now)
-        return {record_key(object_name, item.id): _next_age(item, now) for item, _ in items}
-
-
-def scored_event(item: WorkItem, past: Sequence[Event], scores: Scores, now: int) -> Event | None:
-    """
-    Return the event that tells *scores* at *now*; None where there is nothing to tell.
-
-    Its id follows from the record, its latest event, its age in steps of `AGES` and the models: the same news scored
-    twice by the same models is one event.
-    """
-    if not scores.values:
-        return None
-    own = [event.event_id for event in past if event.type != "scored" and event.origin != "triage"]
-    step = sum(now - item.created_at >= age for age in AGES)
-    told = rounded(scores).values
-    identity = [record_key(item.object, item.id), own[-1:], step, sorted(scores.model_versions.items()), told]
-    body: dict[str, object] = told | {"model_versions": scores.model_versions, "reasons": scores.reasons}
-    return Event(
-        at=now, type="scored", event_id=f"scored:{digest(encode(identity))}", object=item.object, id=item.id,
-        origin="system", actor="triage", scores=body,
-    )  # fmt: skip
-
-
-def rounded(scores: Scores) -> Scores:
-    """Return *scores* with every number rounded to 6 decimals, as they leave the models."""
-    values = {
-        name: round(value, 6) if isinstance(value, float) else value for name, value in sorted(scores.values.items())
-    }
-    return replace(scores, values=values)
-
-
-def _next_age(item: WorkItem, now: int) -> int | None:
-    return next((item.created_at + age for age in AGES if item.created_at + age > now), None)
+        return {record_key(object_name, item.id): next_age(item.created_at, now) for item, _ in items}

@@ -21,6 +21,7 @@ from triage.domain.work import Agent, Event, WorkItem
 from triage.errors import IntakeError, StaleRecord, StoreError, TriageError
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
+from triage.scored import SCORED_AFTER
 from triage.store.codec import digest, encode, encode_facts, encode_result
 
 RETRY_AFTER = 5 * MINUTE
@@ -28,9 +29,6 @@ RETRY_AFTER = 5 * MINUTE
 
 HELD_AT_ONCE = 500
 """How many held effects one change of an agent looks at."""
-
-SCORED_AFTER = frozenset({"created", "updated", "message", "comment", "activity", "undeleted"})
-"""Events after which a record wants new scores, unless they are effects of ours."""
 
 STATES: Mapping[str, State] = {
     "planned": "ready",

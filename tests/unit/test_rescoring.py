@@ -6,7 +6,8 @@ from triage.domain.instant import HOUR, MINUTE
 from triage.domain.work import Event
 from triage.errors import ScoringError
 from triage.ports import EffectFilter, record_key
-from triage.rescoring import AGES, RETRY_AFTER
+from triage.rescoring import RETRY_AFTER
+from triage.scored import AGES
 from triage.testing import SMALL_POLICY, START, FixedScorer, Sandbox
 
 URGENT = {

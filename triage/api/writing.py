@@ -25,8 +25,8 @@ from triage.pipeline import decide as decide_facts
 from triage.policy import Policy, compile_policy
 from triage.publishing import next_modes, publish
 from triage.replay.dry import dry_run, events_of
-from triage.rescoring import rounded
 from triage.rules.analysis import analyse
+from triage.scored import rounded
 from triage.taken import Ingested
 from triage.wording import reason_text
 
