@@ -58,10 +58,10 @@ def read_times(
     notes: list[str] = []
     found = np.full(len(column), NO_TIME, dtype=np.int64)
     text = column.astype("str").str.strip()
-    known = column.notna().to_numpy() & (text != "").fillna(False).to_numpy()
+    known = np.asarray(column.notna() & (text != "").fillna(False), dtype=bool)
     codes, distinct = pd.factorize(text[known])
     values, naive = _read_distinct([str(value) for value in distinct], tz, name, notes)
-    bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else codes
+    bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else np.zeros(0, dtype=np.int64)
     if len(bad):
         row = int(np.flatnonzero(known)[bad[0]])
         raise IntakeError(
@@ -142,7 +142,7 @@ def _localised(naive: pd.Series, tz: str) -> pd.Series:
 
 def _as_ms(aware: pd.Series) -> np.ndarray:
     values = aware.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ms]").to_numpy()
-    found = values.astype("int64")
+    found: np.ndarray = values.astype("int64")
     found[np.isnat(values)] = NO_TIME
     return found
 
