@@ -71,6 +71,13 @@ def read_file(path: Path) -> RawFile:
     return raw
 
 
+def read_columns(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """Return cells of text (None is missing) as a frame of columns typed as those of a delimited file are."""
+    return pd.DataFrame(
+        {name: _typed(pd.Series(cells, dtype="object"), written=True) for name, cells in columns.items()}
+    )
+
+
 def _bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
