@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from training.encoders import GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, linear_shape
+from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, linear_shape
 from triage.features import FeatureTable
 from triage.scoring.linear import LinearShape
 from triage.scoring.tabular import class_margins, log_softmax
@@ -93,16 +93,17 @@ class TreesFit:
 
     codes: TargetEncoder
     text: TextFit | None
+    bins: Bins
     trees: HistGradientBoostingClassifier
     iterations: int
 
     def seen(self, rows: Rows, at: np.ndarray) -> np.ndarray:
-        """Return the trees' feature matrix of the rows at *at*."""
+        """Return the trees' feature matrix of the rows at *at*, binned."""
         features = rows.features.take(at)
         blocks = [self.codes.transform(features.categories), features.numbers]
         if self.text is not None:
             blocks.append(rows.grams.matrix[at] @ self.text.weights.T + self.text.intercept)
-        return np.hstack(blocks)
+        return self.bins.transform(np.hstack(blocks))
 
     def margins(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return margins as the blend takes them."""
@@ -156,14 +157,16 @@ def fit_trees(
         learning_rate=0.04, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False, random_state=seed,
         min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0, max_features=0.4,
     )  # fmt: skip
-    trees.fit(np.hstack(blocks), rows.y[at], sample_weight=weights)
-    return TreesFit(codes, text, trees, iterations)
+    matrix = np.hstack(blocks)
+    bins = Bins(matrix)
+    trees.fit(bins.transform(matrix), rows.y[at], sample_weight=weights)
+    return TreesFit(codes, text, bins, trees, iterations)
 
 
 def fit_amounts(
     features: FeatureTable, amounts: np.ndarray, *, seed: int, iterations: int
-) -> tuple[TargetEncoder, HistGradientBoostingRegressor]:
-    """Return trees for positive *amounts* with a log link, and the codes of their categories (rates of log amount)."""
+) -> tuple[TargetEncoder, Bins, HistGradientBoostingRegressor]:
+    """Return trees for positive *amounts* with a log link, their bins, and codes of categories (rates of log amount)."""
     codes = TargetEncoder(seed, smooth=10.0)
     logs = np.log(amounts)[:, None]
     seen = np.hstack([codes.fit_transform(features.categories, logs, np.ones(len(amounts))), features.numbers])
@@ -171,8 +174,9 @@ def fit_amounts(
         loss="gamma", learning_rate=0.05, max_iter=iterations, max_leaf_nodes=7, early_stopping=False,
         random_state=seed, min_samples_leaf=20, l2_regularization=5.0, max_features=0.5,
     )  # fmt: skip
-    trees.fit(seen, amounts)
-    return codes, trees
+    bins = Bins(seen)
+    trees.fit(bins.transform(seen), amounts)
+    return codes, bins, trees
 
 
 def _text_margins(

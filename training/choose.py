@@ -118,7 +118,7 @@ def half_lives(at: np.ndarray | None, fit: np.ndarray) -> tuple[float, ...]:
         return (0.0,)
     known = at[fit].astype(float)
     low, high = np.quantile(known, [0.01, 1.0])
-    span = (high - low) / DAY
+    span = float(high - low) / DAY
     return (0.0,) if span <= 0 else (0.0, round(span / 2, 4), round(span / 5, 4))
 
 

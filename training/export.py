@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from training.candidates import LinearFit, TreesFit
-from training.encoders import GramMatrix
+from training.encoders import Bins, GramMatrix
 from triage.domain.work import Event
 from triage.features import FeatureSpec
 from triage.scoring.folder import FORMAT, GOLDEN_ROWS, Golden, expected, open_model
@@ -60,14 +60,16 @@ def linear_arrays(fit: LinearFit) -> Arrays:
 
 def trees_arrays(fit: TreesFit) -> Arrays:
     """Return the forest's arrays, and the weights of the text margins that it sees."""
-    found = forest_arrays(fit.trees, "trees")
+    found = forest_arrays(fit.trees, fit.bins, "trees")
     if fit.text is not None:
         found |= {"text.weights": fit.text.weights, "text.intercept": fit.text.intercept}
     return found
 
 
-def forest_arrays(trees: HistGradientBoostingClassifier | HistGradientBoostingRegressor, name: str) -> Arrays:
-    """Return scikit-learn's *trees* as the arrays of `scoring.trees.ARRAYS`, each called `name.array`."""
+def forest_arrays(
+    trees: HistGradientBoostingClassifier | HistGradientBoostingRegressor, bins: Bins, name: str
+) -> Arrays:
+    """Return scikit-learn's *trees*, their thresholds as edges of *bins*, as the arrays of `scoring.trees.ARRAYS`, each called `name.array`."""
     columns: dict[str, list[np.ndarray]] = {
         part: [] for part in ("feature", "threshold", "left", "right", "missing_left", "value")
     }
@@ -79,7 +81,7 @@ def forest_arrays(trees: HistGradientBoostingClassifier | HistGradientBoostingRe
             nodes = tree.nodes
             leaf = nodes["is_leaf"].astype(bool)
             columns["feature"].append(np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32))
-            columns["threshold"].append(np.where(leaf, 0.0, nodes["num_threshold"]))
+            columns["threshold"].append(_thresholds(nodes, leaf, bins))
             columns["left"].append(np.where(leaf, 0, nodes["left"] + start).astype(np.int32))
             columns["right"].append(np.where(leaf, 0, nodes["right"] + start).astype(np.int32))
             columns["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
@@ -94,6 +96,17 @@ def forest_arrays(trees: HistGradientBoostingClassifier | HistGradientBoostingRe
         f"{name}.outputs": np.array(outputs, dtype=np.int32),
         f"{name}.baseline": baseline,
     }
+
+
+def _thresholds(nodes: np.ndarray, leaf: np.ndarray, bins: Bins) -> np.ndarray:
+    """Return each inner node's threshold in the feature's own unit: its code k stands for the edge k."""
+    found = np.zeros(len(nodes))
+    for at in np.flatnonzero(~leaf):
+        edges = bins.edges[int(nodes["feature_idx"][at])]
+        code = math.floor(float(nodes["num_threshold"][at]))
+        # Beyond the last edge: only missing values part there.
+        found[at] = edges[code] if code < len(edges) else np.inf
+    return found
 
 
 def write_model(
@@ -206,5 +219,12 @@ def _scored(model: TabularModel, row: Golden) -> Golden:
 
 
 def _json(value: Any, *, indent: bool = True) -> bytes:
-    text = msgspec.json.encode(value, order="deterministic")
+    text = msgspec.json.encode(value, order="deterministic", enc_hook=_number)
     return msgspec.json.format(text, indent=1) if indent else text
+
+
+def _number(value: Any) -> Any:
+    """Return a number of numpy's as Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value)} is no plain data")

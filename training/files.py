@@ -111,7 +111,9 @@ def _read_parquet(path: Path, data: bytes) -> RawFile:
         table = parquet.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as fault:
         raise IntakeError(f"{path.name}: the parquet file is damaged: {str(fault).splitlines()[0]}") from fault
-    return RawFile(path, table.to_pandas())
+    frame = table.to_pandas()
+    # A slice of a frame keeps the row numbers it had there; only an index with a name is a column of the table.
+    return RawFile(path, frame.reset_index(drop=frame.index.name is None))
 
 
 def _read_lines(path: Path, text: str) -> RawFile:
