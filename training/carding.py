@@ -23,7 +23,7 @@ def card_of(fitted: Fitted) -> list[str]:
     binary = len(spec.classes) == 2
     column = spec.conformal.column
     segments = {column: np.array([row.categories[spec.conformal.place] for row in rows])} if column else {}
-    days = float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000 if prepared.at is not None else 0.0
+    days = float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000 if prepared.dated and prepared.at is not None else 0.0
     about = fitted.manifest
     facts = CardFacts(
         family=spec.task,

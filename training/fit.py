@@ -118,7 +118,7 @@ def _judged_spec(prepared: Prepared, choice: Choice, margins: np.ndarray) -> tup
         cuts=cuts_of(y, chances) if prepared.classes.ordinal else (),
         signal=signal,
         base_rate=base_rate,
-        target=request.target,
+        target=prepared.target,
         amount_column=request.amount,
         excluded=tuple(prepared.excluded),
     )  # fmt: skip
@@ -237,7 +237,7 @@ def _version(prepared: Prepared, spec: ModelSpec, arrays: Arrays) -> str:
     for name in sorted(arrays):
         digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     day = "undated"
-    if prepared.at is not None:
+    if prepared.dated and prepared.at is not None:
         day = format_instant(int(prepared.at.max()))[:10]
     return f"{day}-{digest.hexdigest()[:8]}"
 
@@ -251,12 +251,12 @@ def _about(
     why = [f"{rarest} rows of the rarest class: {POSITIVES - rarest} more are needed"] if rarest < POSITIVES else []
     why += [f"{name} was kept by hand ({request.because})" for name in request.keep]
     window = ["", ""]
-    if prepared.at is not None:
+    if prepared.dated and prepared.at is not None:
         known = prepared.at[prepared.at > -(2**62)]
         window = [format_instant(int(known.min())), format_instant(int(known.max()))]
     return {
         "name": request.name or request.task,
-        "target": request.target or request.label,
+        "target": prepared.target,
         "label": request.label,
         "columns": {"id": request.id, "time": request.time, "tz": request.tz, "text": list(request.text)},
         "rows": len(prepared.table),

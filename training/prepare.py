@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,15 @@ from training.candidates import Rows
 from training.columns import Columns, features_of, sort_columns, top_crosses
 from training.encoders import fit_grams
 from training.guards import Finding, find_leaks
+from training.labels import labelled
+from training.maturity import open_rows
 from training.pasts import Pasts, aged, read_pasts
 from training.splits import Split, split
 from training.tables import Table, read_table
 from training.target import Classes, read_classes
+from triage.domain.instant import DAY
 from triage.errors import IntakeError
-from triage.features import FeatureSpec, FeatureTable
+from triage.features import FeatureSpec
 from triage.intake.text import did_you_mean, show
 
 MOST_ROWS = 40_000
@@ -73,64 +77,151 @@ class Prepared:
     columns: Columns
     findings: list[Finding]
     excluded: list[str]
+    target: str
     pasts: Pasts | None = None
+    dated: bool = False
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Loaded:
+    """Rows as they came, with what is known of each: the target, its weight, its past, its record."""
+
+    table: Table
+    target: str
+    weights: np.ndarray
+    notes: list[str]
+    pasts: Pasts | None = None
+    groups: np.ndarray | None = None
+    amounts: np.ndarray | None = None
+
+    def take(self, at: np.ndarray) -> None:
+        """Keep the rows *at* only."""
+        self.table, self.weights = self.table.take(at), self.weights[at]
+        self.groups = None if self.groups is None else self.groups[at]
+        self.amounts = None if self.amounts is None else self.amounts[at]
+        if self.pasts is not None and self.pasts.nows is not None:
+            self.pasts = self.pasts.looking(self.pasts.nows[at])
 
 
 def prepare(request: Request) -> Prepared:
     """Return the rows of *request*; raise IntakeError, in words, where there is nothing sound to fit."""
-    table, notes = _load(request)
-    target = request.target
-    _need_columns(table, request)
-    classes = read_classes(table.frame[target], target)
-    kept = classes.known
-    amounts = None
-    if request.amount:
-        amounts, known = _amounts(table.frame[request.amount], classes, request.amount, notes)
-        kept = np.intersect1d(kept, known)
-    if len(kept) < len(table):
-        notes.append(f"{len(table) - len(kept):,} rows without {target} (or its amount) were dropped")
-    kept = _sampled(table, kept, notes)
-    table = table.take(kept)
-    classes = Classes(classes.codes[kept], classes.names, classes.ordinal)
-    counts = np.bincount(classes.codes, minlength=len(classes.names))
-    if (counts > 0).sum() < 2:
-        raise IntakeError(f"{target}: only one class is left among {len(table):,} rows: there is nothing to tell apart")
-    findings = _leaks(table, classes, request)
-    excluded = _excluded(table, request, findings)
-    columns = sort_columns(table, [name for name in table.columns if name not in excluded])
-    pasts = read_pasts(request.history, table) if request.history else None
-    groups = None
-    if pasts is not None and request.as_of:
-        table, at_rows, nows = aged(table, pasts, request.as_of, notes)
-        classes = Classes(classes.codes[at_rows], classes.names, classes.ordinal)
-        kept = kept[at_rows]
-        groups = at_rows
-        pasts = pasts.looking(nows)
-    spec = _spec(request, table, columns, classes, pasts)
-    features = features_of(table, spec, pasts)
+    loaded = _labels(request) if request.label else _load(request)
+    _need_columns(loaded.table, request)
+    classes = _known_rows(loaded, request)
+    findings = find_leaks(
+        loaded.table, classes.codes.astype(float), "classes" if len(classes.names) > 2 else "binary",
+        target=loaded.target, protect=request.keep,
+    )  # fmt: skip
+    excluded = _excluded(loaded, request, findings)
+    columns = sort_columns(loaded.table, [name for name in loaded.table.columns if name not in excluded])
+    if loaded.pasts is not None and request.as_of and not request.label:
+        classes = _age(loaded, classes, request)
+    ordered = _order(loaded, columns, classes)
+    spec = _spec(request, loaded, columns, classes)
     if not spec.category_names and not spec.number_names and not spec.texts:
         raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
-    cut = split(table, classes.codes, request.seed, groups)
+    features = features_of(loaded.table, spec, loaded.pasts)
+    in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
+    cut = split(in_order, classes.codes, request.seed, loaded.groups)
+    _need_slices(classes, cut)
     rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
     return Prepared(
-        *(request, table, classes, spec, rows, cut, np.ones(len(table))),
-        at=table.at if cut.by_time else None,
-        amounts=None if amounts is None else amounts[kept],
-        columns=columns, findings=findings, excluded=excluded, pasts=pasts, notes=[*notes, *table.warnings, *cut.notes],
+        *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
+        at=in_order.at if cut.by_time else None,
+        amounts=loaded.amounts, columns=columns, findings=findings, excluded=excluded, pasts=loaded.pasts,
+        notes=[*loaded.notes, *loaded.table.warnings, *cut.notes], dated=ordered is None and cut.by_time,
+        target=loaded.target,
     )  # fmt: skip
 
 
-def feature_table(table: Table, spec: FeatureSpec, pasts: Pasts | None = None) -> FeatureTable:
-    """Return the features of *table* by *spec*."""
-    return features_of(table, spec, pasts)
-
-
-def _load(request: Request) -> tuple[Table, list[str]]:
+def _load(request: Request) -> _Loaded:
     table = read_table(
         request.data, id=request.id, time=request.time, tz=request.tz, text=request.text, also=request.also
     )
-    return table, []
+    pasts = read_pasts(request.history, table) if request.history else None
+    return _Loaded(table, request.target, np.ones(len(table)), [], pasts)
+
+
+def _labels(request: Request) -> _Loaded:
+    """Return the rows that `--label` makes of an export's folder (or files of one folder, or an event log)."""
+    source = Path(request.data[0])
+    if len(request.data) > 1 and not source.is_dir():
+        source = source.parent
+    found = labelled(source, request.label, request.as_of or ("0h",), tz=request.tz)
+    table = replace(found.table, text=request.text)
+    notes = [*found.notes, *(f"{count:,} left out: {why}" for why, count in found.excluded.items())]
+    pasts = Pasts(dict(found.events), found.fields, found.nows)
+    return _Loaded(table, found.target, found.weights, notes, pasts, found.groups)
+
+
+def _known_rows(loaded: _Loaded, request: Request) -> Classes:
+    """Keep the rows whose target (and amount) is known, at most `MOST_ROWS`; return their classes."""
+    table, target = loaded.table, loaded.target
+    classes = read_classes(table.frame[target], target)
+    kept = np.flatnonzero((classes.codes >= 0) & (loaded.weights > 0))
+    if len(kept) < len(table):
+        loaded.notes.append(f"{len(table) - len(kept):,} rows without a known {target} were dropped")
+    unfinished, sentence = open_rows(table, np.where(classes.codes >= 0, classes.codes, np.nan).astype(float))
+    if sentence:
+        loaded.notes.append(sentence)
+        kept = kept[~unfinished[kept]]
+    if request.amount:
+        loaded.amounts, known = _amounts(table.frame[request.amount], classes, request.amount, loaded.notes)
+        kept = np.intersect1d(kept, known)
+    kept = _sampled(table, kept, loaded.notes)
+    loaded.take(kept)
+    classes = Classes(classes.codes[kept], classes.names, classes.ordinal)
+    if len(np.unique(classes.codes)) < 2:
+        raise IntakeError(f"{target}: only one class is left among {len(kept):,} rows: there is nothing to tell apart")
+    return classes
+
+
+def _age(loaded: _Loaded, classes: Classes, request: Request) -> Classes:
+    """Put in place of each row one for each age at which it was still open; return their classes."""
+    assert loaded.pasts is not None
+    loaded.table, places, nows = aged(loaded.table, loaded.pasts, request.as_of, loaded.notes)
+    if not len(places):
+        raise IntakeError("no record was still open at any of these ages")
+    loaded.weights = loaded.weights[places]
+    loaded.amounts = None if loaded.amounts is None else loaded.amounts[places]
+    loaded.pasts, loaded.groups = loaded.pasts.looking(nows), places
+    return Classes(classes.codes[places], classes.names, classes.ordinal)
+
+
+def _order(loaded: _Loaded, columns: Columns, classes: Classes) -> np.ndarray | None:
+    """
+    Return the rows' order as instants a day apart, where no time is given but a running number is.
+
+    A whole number of its own in each row, along which the file is sorted, was given as rows came in. It is believed
+    only where the target does not follow it: a file sorted by outcome is no order of time.
+    """
+    if loaded.table.at is not None or len(loaded.table) < 500:
+        return None
+    for name, why in columns.left_out.items():
+        column = loaded.table.frame[name]
+        if column.dtype.kind not in "iuf" or "names the row" not in why:
+            continue
+        values = column.to_numpy(dtype=float)
+        steps = np.diff(values[~np.isnan(values)])
+        if np.isnan(values).any() or not (np.all(steps > 0) or np.all(steps < 0)):
+            continue
+        if abs(np.corrcoef(values, classes.codes)[0, 1]) > 0.3:
+            continue
+        loaded.notes.append(f"no time given: {name} runs through the file, so its order stands for time")
+        return np.asarray((np.argsort(np.argsort(values)) + 1) * DAY, dtype=np.int64)
+    return None
+
+
+def _need_slices(classes: Classes, cut: Split) -> None:
+    """Raise IntakeError where a slice has one class only: nothing could be chosen or calibrated on it."""
+    for name, rows in (("earliest", cut.fit), ("middle", cut.choose), ("latest", cut.calibrate)):
+        if len(np.unique(classes.codes[rows])) < 2:
+            raise IntakeError(
+                f"the {name} slice ({len(rows):,} rows) holds one class only: too few of the rarer class"
+                + (", or the rows are sorted by outcome in time" if cut.by_time else "")
+                + "; add rows"
+            )
 
 
 def _need_columns(table: Table, request: Request) -> None:
@@ -172,19 +263,16 @@ def _sampled(table: Table, kept: np.ndarray, notes: list[str]) -> np.ndarray:
     return np.sort(np.random.RandomState(0).permutation(kept)[:MOST_ROWS])
 
 
-def _leaks(table: Table, classes: Classes, request: Request) -> list[Finding]:
-    task = "classes" if len(classes.names) > 2 else "binary"
-    return find_leaks(table, classes.codes.astype(float), task, target=request.target)
-
-
-def _excluded(table: Table, request: Request, findings: list[Finding]) -> list[str]:
+def _excluded(loaded: _Loaded, request: Request, findings: list[Finding]) -> list[str]:
     """Return the columns that are no features, `--keep` winning over what was found."""
-    out = {request.target, request.amount} | {found.column for found in findings if found.drop}
+    table = loaded.table
+    out = {loaded.target, request.amount} | {found.column for found in findings if found.drop}
     out |= {name for name in table.columns for pattern in (*RESERVED, *request.exclude) if fnmatchcase(name, pattern)}
     return sorted(name for name in out if name and name not in request.keep)
 
 
-def _spec(request: Request, table: Table, columns: Columns, classes: Classes, pasts: Pasts | None) -> FeatureSpec:
+def _spec(request: Request, loaded: _Loaded, columns: Columns, classes: Classes) -> FeatureSpec:
+    table, pasts = loaded.table, loaded.pasts
     texts = sorted(columns.texts, key=list(table.frame.columns).index)
     crosses = top_crosses(table, columns.categories, classes.codes.astype(float), most=15)
     timed = table.at is not None and not any("an order without" in note for note in table.warnings)
