@@ -65,7 +65,7 @@ def choose(
     trees: tuple[float, int, int, float, np.ndarray] | None = None
     for life in dict.fromkeys((half_life, 0.0)):
         weights = recency(at, fit, life) * base[fit]
-        leaves = 15 if len(fit) >= 4000 else 7
+        leaves = 15 if len(fit) >= 9000 else 8
         fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
         for iterations, margins in _stages(fitted, rows, choosing).items():
             loss = judged(margins, y)
@@ -148,7 +148,7 @@ def _flat(raw: np.ndarray) -> np.ndarray:
 
 
 def _strengths(rows: Rows) -> tuple[float, ...]:
-    return (0.3, 1.0) if sum(rows.grams.widths) else (0.05, 0.2, 1.0)
+    return (0.3, 1.0) if sum(rows.grams.widths) else (0.02, 0.1, 0.4)
 
 
 def _slow(rows: Rows) -> int:

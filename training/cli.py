@@ -145,6 +145,19 @@ def evaluate_command(folder: str, as_json: bool, **options: Any) -> None:
     click.echo(msgspec.json.encode(found).decode() if as_json else figures_text(found))
 
 
+@cli.command("sample-models")
+@click.option("--out", default="models", show_default=True, type=click.Path(file_okay=False))
+def sample_models_command(out: str) -> None:
+    """Fit the models that ship, on sample organisations of ours: models/urgency/sample-1, models/lead-value/sample-1."""
+    from training.sample import fit_sample
+    from training.summary import summary
+
+    for task in ("urgency", "lead-value"):
+        with progress() as tell, threadpool_limits(1):
+            fitted = fit_sample(task, Path(out), tell)
+        click.echo(summary(fitted))
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Give what is told a moving line on a terminal, and plain lines elsewhere; both on the error stream."""

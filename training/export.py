@@ -103,9 +103,9 @@ def _thresholds(nodes: np.ndarray, leaf: np.ndarray, bins: Bins) -> np.ndarray:
     found = np.zeros(len(nodes))
     for at in np.flatnonzero(~leaf):
         edges = bins.edges[int(nodes["feature_idx"][at])]
-        code = math.floor(float(nodes["num_threshold"][at]))
+        code = float(nodes["num_threshold"][at])
         # Beyond the last edge: only missing values part there.
-        found[at] = edges[code] if code < len(edges) else np.inf
+        found[at] = edges[math.floor(code)] if code < len(edges) else np.inf
     return found
 
 

@@ -22,7 +22,7 @@ from training.choose import Choice, blended, choose, fit_choice, judged, recency
 from training.conformal import fit_conformal
 from training.export import Arrays, gram_arrays, linear_arrays, seal, trees_arrays, write_model
 from training.metrics import Metrics, auc, binary_metrics, class_metrics, value_metrics
-from training.prepare import POSITIVES, Prepared, Request, prepare
+from training.prepare import POSITIVES, Loaded, Prepared, Request, prepare
 from training.typical import cuts_of, typical_parts
 from triage.domain.instant import format_instant
 from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
@@ -56,15 +56,17 @@ class Fitted:
     with_leaks: tuple[float, float] | None = None
 
 
-def fit(request: Request, tell: Tell = lambda line: None) -> Fitted:
+def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None = None) -> Fitted:
     """
-    Fit what *request* asks for, write its folder, and return it; *tell* hears of each step.
+    Fit what *request* asks for (from *loaded* rows, where given), write its folder, and return it.
+
+    *tell* hears of each step.
 
     Raises:
         IntakeError: the table, a column or the target does not do; said in words.
     """
     tell("reading")
-    prepared = prepare(request)
+    prepared = prepare(request, loaded)
     rows, cut, at, base = prepared.rows, prepared.split, prepared.at, prepared.weights
     tell(f"choosing among candidates on {len(cut.choose):,} rows")
     choice = choose(rows, cut.fit, cut.choose, at, base, request.seed, tell)

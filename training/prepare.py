@@ -24,6 +24,7 @@ from training.target import Classes, read_classes
 from triage.domain.instant import DAY
 from triage.errors import IntakeError
 from triage.features import FeatureSpec
+from triage.features.spec import LATEST
 from triage.intake.text import did_you_mean, show
 
 MOST_ROWS = 40_000
@@ -84,7 +85,7 @@ class Prepared:
 
 
 @dataclass
-class _Loaded:
+class Loaded:
     """Rows as they came, with what is known of each: the target, its weight, its past, its record."""
 
     table: Table
@@ -94,6 +95,8 @@ class _Loaded:
     pasts: Pasts | None = None
     groups: np.ndarray | None = None
     amounts: np.ndarray | None = None
+    duplicates: bool = True
+    """Whether rows that say the same stay on one side of a split."""
 
     def take(self, at: np.ndarray) -> None:
         """Keep the rows *at* only."""
@@ -104,9 +107,10 @@ class _Loaded:
             self.pasts = self.pasts.looking(self.pasts.nows[at])
 
 
-def prepare(request: Request) -> Prepared:
-    """Return the rows of *request*; raise IntakeError, in words, where there is nothing sound to fit."""
-    loaded = _labels(request) if request.label else _load(request)
+def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
+    """Return the rows of *request*, or of *loaded* ones; raise IntakeError where there is nothing sound to fit."""
+    if loaded is None:
+        loaded = _labels(request) if request.label else _load(request)
     _need_columns(loaded.table, request)
     classes = _known_rows(loaded, request)
     findings = find_leaks(
@@ -123,7 +127,7 @@ def prepare(request: Request) -> Prepared:
         raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
     features = features_of(loaded.table, spec, loaded.pasts)
     in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
-    cut = split(in_order, classes.codes, request.seed, loaded.groups)
+    cut = split(in_order, classes.codes, request.seed, loaded.groups, duplicates=loaded.duplicates)
     _need_slices(classes, cut)
     rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
     return Prepared(
@@ -135,15 +139,15 @@ def prepare(request: Request) -> Prepared:
     )  # fmt: skip
 
 
-def _load(request: Request) -> _Loaded:
+def _load(request: Request) -> Loaded:
     table = read_table(
         request.data, id=request.id, time=request.time, tz=request.tz, text=request.text, also=request.also
     )
     pasts = read_pasts(request.history, table) if request.history else None
-    return _Loaded(table, request.target, np.ones(len(table)), [], pasts)
+    return Loaded(table, request.target, np.ones(len(table)), [], pasts)
 
 
-def _labels(request: Request) -> _Loaded:
+def _labels(request: Request) -> Loaded:
     """Return the rows that `--label` makes of an export's folder (or files of one folder, or an event log)."""
     source = Path(request.data[0])
     if len(request.data) > 1 and not source.is_dir():
@@ -152,10 +156,10 @@ def _labels(request: Request) -> _Loaded:
     table = replace(found.table, text=request.text)
     notes = [*found.notes, *(f"{count:,} left out: {why}" for why, count in found.excluded.items())]
     pasts = Pasts(dict(found.events), found.fields, found.nows)
-    return _Loaded(table, found.target, found.weights, notes, pasts, found.groups)
+    return Loaded(table, found.target, found.weights, notes, pasts, found.groups)
 
 
-def _known_rows(loaded: _Loaded, request: Request) -> Classes:
+def _known_rows(loaded: Loaded, request: Request) -> Classes:
     """Keep the rows whose target (and amount) is known, at most `MOST_ROWS`; return their classes."""
     table, target = loaded.table, loaded.target
     classes = read_classes(table.frame[target], target)
@@ -177,7 +181,7 @@ def _known_rows(loaded: _Loaded, request: Request) -> Classes:
     return classes
 
 
-def _age(loaded: _Loaded, classes: Classes, request: Request) -> Classes:
+def _age(loaded: Loaded, classes: Classes, request: Request) -> Classes:
     """Put in place of each row one for each age at which it was still open; return their classes."""
     assert loaded.pasts is not None
     loaded.table, places, nows = aged(loaded.table, loaded.pasts, request.as_of, loaded.notes)
@@ -189,7 +193,7 @@ def _age(loaded: _Loaded, classes: Classes, request: Request) -> Classes:
     return Classes(classes.codes[places], classes.names, classes.ordinal)
 
 
-def _order(loaded: _Loaded, columns: Columns, classes: Classes) -> np.ndarray | None:
+def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | None:
     """
     Return the rows' order as instants a day apart, where no time is given but a running number is.
 
@@ -263,7 +267,7 @@ def _sampled(table: Table, kept: np.ndarray, notes: list[str]) -> np.ndarray:
     return np.sort(np.random.RandomState(0).permutation(kept)[:MOST_ROWS])
 
 
-def _excluded(loaded: _Loaded, request: Request, findings: list[Finding]) -> list[str]:
+def _excluded(loaded: Loaded, request: Request, findings: list[Finding]) -> list[str]:
     """Return the columns that are no features, `--keep` winning over what was found."""
     table = loaded.table
     out = {loaded.target, request.amount} | {found.column for found in findings if found.drop}
@@ -271,10 +275,13 @@ def _excluded(loaded: _Loaded, request: Request, findings: list[Finding]) -> lis
     return sorted(name for name in out if name and name not in request.keep)
 
 
-def _spec(request: Request, loaded: _Loaded, columns: Columns, classes: Classes) -> FeatureSpec:
+def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) -> FeatureSpec:
     table, pasts = loaded.table, loaded.pasts
     texts = sorted(columns.texts, key=list(table.frame.columns).index)
     crosses = top_crosses(table, columns.categories, classes.codes.astype(float), most=15)
+    aging = pasts is not None and pasts.nows is not None and table.at is not None and bool((pasts.nows > table.at).any())
+    contacts = aging and pasts is not None and any(e.type == "message" for past in pasts.events.values() for e in past)
+    texts += [LATEST] if contacts else []
     timed = table.at is not None and not any("an order without" in note for note in table.warnings)
     return FeatureSpec(
         texts=tuple(texts),
@@ -283,8 +290,9 @@ def _spec(request: Request, loaded: _Loaded, columns: Columns, classes: Classes)
         instants=tuple(columns.instants) if timed else (),
         crosses=crosses,
         clock=timed and _has_hours(table),
-        age=bool(request.as_of),
-        past=() if pasts is None or not request.as_of else pasts.fields,
+        age=aging,
+        past=pasts.fields if aging and pasts is not None else (),
+        contacts=contacts,
         zone=request.tz if timed else "UTC",
     )
 

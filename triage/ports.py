@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Agent, Event
+from triage.domain.work import Agent, Event, Scores, WorkItem
 from triage.policy import RuleMode
 from triage.safety import Bucket, Capped
 
@@ -77,6 +77,27 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class Scorer(Protocol):
+    """
+    Scores records: `triage.scoring.local.LocalScorer` with model folders at hand, language models, or a fake.
+
+    Families are `urgency`, `lead`, `sentiment`, `complexity` and `language`; field names begin with theirs.
+    """
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """
+        Return one Scores per item, in order, as of *now* (ms UTC); each item comes with its own past in time order.
+
+        *wanted* names families; empty means all that apply to the record's object. A record's scores depend on
+        nothing but itself and its past.
+
+        Raises:
+            ScoringError: a model or vendor could not be used at all; one record's trouble is an empty Scores.
+        """
 
 
 class Outline(Struct, frozen=True):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from triage.domain.work import Event, WorkItem
-from triage.features.past import fold, known, past_numbers
-from triage.features.spec import FeatureSpec
+from triage.features.past import fold, known, latest_message, past_numbers
+from triage.features.spec import LATEST, FeatureSpec
 from triage.features.values import as_hours, as_level, as_number, as_text
 from triage.intake.instants import load_zone
 
@@ -67,6 +67,8 @@ class Extractor:
         """Return the features of *item* at *now* (ms UTC). Its fields are those at opening, or already those of now."""
         events = known(past, now)
         state: Mapping[str, Any] = {**item.fields, **fold(events)} if events else item.fields
+        if self.spec.contacts:
+            state = {**state, LATEST: latest_message(events)}
         return self.read(state, events, item.created_at, now)
 
     def read(self, state: Mapping[str, Any], events: Sequence[Event], born: int, now: int) -> Row:

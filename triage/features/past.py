@@ -29,6 +29,14 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
     return state
 
 
+def latest_message(events: Sequence[Event]) -> str:
+    """Return the body of the last message that a person sent in, "" for none."""
+    for event in reversed(events):
+        if event.type == "message" and event.direction == "in" and not event.auto:
+            return event.body
+    return ""
+
+
 def past_numbers(spec: FeatureSpec, events: Sequence[Event], born: int, now: int) -> list[float]:
     """Return the numbers that *spec* takes from *events*, in the order of its names; hours are counted up to *now*."""
     numbers: list[float] = []

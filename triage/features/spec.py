@@ -8,6 +8,8 @@ OPENED_HOUR, OPENED_DAY = "opened.hour", "opened.weekday"
 WEEK_HOUR, IN_HOURS = "opened.week_hour", "opened.in_hours"
 AGE, WORDS = "age.hours", "text.words"
 CHANGES, PEOPLE, QUIET = "past.changes", "past.people", "past.quiet_hours"
+LATEST = "past.latest_message"
+"""A text: what the customer wrote last, read where contacts count."""
 CONTACTS_IN, CONTACTS_OUT, WAITING = "past.contacts_in", "past.contacts_out", "past.waiting_hours"
 
 
@@ -24,7 +26,7 @@ class FeatureSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
         clock: Whether the local hour and weekday of the opening count, and whether it lies in open hours.
         age: Whether the hours since the opening count; False for a model that scores at opening only.
         past: Fields whose changes so far are counted, and whose present value is a category.
-        contacts: Whether messages so far are counted.
+        contacts: Whether messages so far are counted, and `LATEST` may be one of *texts*.
         zone: IANA zone of the local hour.
         open_days: Weekdays with open hours, Monday is 0.
         opens: First open minute of such a day.

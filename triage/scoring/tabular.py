@@ -230,7 +230,9 @@ class TabularModel:
         value = score * self.amount(row)
         room = value + spec.amount.scale
         return Answer(
-            *(tuple(chances), score, silent),
+            probabilities=tuple(chances),
+            score=score,
+            abstained=silent,
             value=value,
             low=max(0.0, value + spec.amount.low * room),
             high=max(value, value + spec.amount.high * room),
