@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,12 +78,12 @@ def find_artefact(texts: list[str], views: list[np.ndarray], fold: np.ndarray) -
     return found, best
 
 
-def _shares(counts: object, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    present = (counts > 0).astype(np.float64)  # type: ignore[operator]
+def _shares(counts: Any, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    present = (counts > 0).astype(np.float64)
     return np.asarray(present[view == 1].mean(axis=0)).ravel(), np.asarray(present[view == 0].mean(axis=0)).ravel()
 
 
-def _text_auc(counts: object, view: np.ndarray, fold: np.ndarray) -> float:
+def _text_auc(counts: Any, view: np.ndarray, fold: np.ndarray) -> float:
     weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
     judged = fold == 0
     if len(np.unique(view[~judged])) < 2 or len(np.unique(view[judged])) < 2:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from training.drift import REFERENCE, reference_of
 from training.plots import draw_curve, draw_lift, draw_reliability, draw_segments
 from training.workload import Workload, first_line, workloads
 
@@ -79,7 +80,7 @@ def write_card(folder: Path, facts: CardFacts) -> list[str]:
     parts += _figures(facts)
     parts += _workload(workloads(positive, chance, facts.days))
     today = facts.baseline, facts.baseline_name
-    plots = {
+    plots: dict[str, tuple[str, Callable[[Path], None]]] = {
         "reliability.png": ("How often it was right when it said so", lambda p: draw_reliability(p, positive, chance)),
         "lift.png": ("How much the top of the list finds", lambda p: draw_lift(p, positive, chance, *today)),
     }  # fmt: skip
@@ -96,6 +97,8 @@ def write_card(folder: Path, facts: CardFacts) -> list[str]:
         files.append(name)
         parts += [f"![{title}]({name})", ""]
     parts += _history(facts)
+    (folder / REFERENCE).write_bytes(reference_of(positive, chance, facts.segments))
+    files.append(REFERENCE)
     (folder / "card.md").write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     return sorted(files)
 

@@ -49,8 +49,9 @@ def codes_of(column: pd.Series) -> np.ndarray:
         distinct = np.unique(known)
         # A number of few values is told apart value by value; of many, zero often stands for something of its own.
         edges = distinct if len(distinct) <= _BINS else np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
-        return np.where(np.isfinite(values), np.searchsorted(edges, values, side="right") + 1, 0).astype(np.int64)
-    return (pd.factorize(column)[0] + 1).astype(np.int64)
+        places = np.searchsorted(edges, values, side="right") + 1
+        return np.asarray(np.where(np.isfinite(values), places, 0), dtype=np.int64)
+    return np.asarray(pd.factorize(column)[0] + 1, dtype=np.int64)
 
 
 def out_of_fold(codes: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:

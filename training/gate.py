@@ -200,7 +200,7 @@ def _parts(y: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 def _loss(y: np.ndarray, score: np.ndarray) -> np.ndarray:
     clipped = np.clip(score, 1e-6, 1 - 1e-6)
-    return -np.where(y == 1, np.log(clipped), np.log1p(-clipped))
+    return np.asarray(-np.where(y == 1, np.log(clipped), np.log1p(-clipped)))
 
 
 def _means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:

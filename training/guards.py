@@ -135,9 +135,11 @@ def _artefacts(
         reach[name] = whole
         if artefact is not None:
             evidence = _told(artefact)
-            found[name] = Finding(name, evidence, True, tuple(token for token, _, _ in artefact.tokens), artefact.auc)
+            found[name] = Finding(
+                name, evidence, True, tuple(token for token, _, _ in artefact.tokens), round(artefact.auc, 4)
+            )
         elif saying is not None and whole > saying.floor:
-            found[name] = Finding(name, (saying.text, f"its text reaches AUC {whole:.3f}"), auc=whole)
+            found[name] = Finding(name, (saying.text, f"its text reaches AUC {whole:.3f}"), auc=round(whole, 4))
         if name in found:
             reach[name] = 0.5
     return reach
@@ -170,7 +172,7 @@ def _evidence(
         lines.append(f"it is filled in {1 - missing.mean():.0%} of rows, {one_class:.1%} of them of one class")
     if still_open.any() and _only_when_closed(whole, column.name, still_open) and column.saying is not None:
         lines.append("it is empty while a record is open and filled once it is closed")
-    if column.auc >= _CERTAIN and (task != "number" or _same(judged, column, views)):
+    if column.auc >= _CERTAIN and (task != "number" or _same(column)):
         lines.append(f"alone it reaches AUC {column.auc:.3f}: it is the target in other words")
     blank = missing_auc(missing, views) if missing.any() else 0.5
     if blank >= 0.9:

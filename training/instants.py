@@ -58,9 +58,9 @@ def read_times(
     notes: list[str] = []
     found = np.full(len(column), NO_TIME, dtype=np.int64)
     text = column.astype("str").str.strip()
-    known = np.asarray(column.notna() & (text != "").fillna(False), dtype=bool)
+    known = np.asarray(column.notna(), dtype=bool) & np.asarray((text != "").fillna(False), dtype=bool)
     codes, distinct = pd.factorize(text[known])
-    values, naive = _read_distinct([str(value) for value in distinct], tz, name, notes)
+    values, zoneless = _read_distinct([str(value) for value in distinct], tz, name, notes)
     bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else np.zeros(0, dtype=np.int64)
     if len(bad):
         row = int(np.flatnonzero(known)[bad[0]])
@@ -68,7 +68,7 @@ def read_times(
             f"{where(row)}: {name} {show(str(text.iloc[row]))} is not an instant ({len(bad):,} such rows)"
         )
     found[known] = values[codes]
-    return found, notes + _naive_note(name, tz, int(naive[codes].sum()) if len(codes) else 0)
+    return found, notes + _naive_note(name, tz, int(zoneless[codes].sum()) if len(codes) else 0)
 
 
 def _is_written(text: str) -> bool:
