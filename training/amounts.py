@@ -24,8 +24,8 @@ def fit_amount(
     """
     Return *spec* with the expected amount fitted on the won rows of *at*, and the arrays it needs.
 
-    Without *keep* the form is chosen first: fitted on the fitting slice, judged on the choosing one. With it the form
-    and the interval stay as they are.
+    Without *keep* the form is chosen first, by squared error on won rows that it was not fitted on, before the
+    calibration slice. With it the form and the interval stay as they are.
     """
     if keep is None:
         form = _choose(prepared, spec)
@@ -64,19 +64,22 @@ def _won(prepared: Prepared, at: np.ndarray) -> np.ndarray:
 
 
 def _choose(prepared: Prepared, spec: ModelSpec) -> tuple[str, str]:
-    fit, judge = _won(prepared, prepared.split.fit), _won(prepared, prepared.split.choose)
+    won = _won(prepared, np.concatenate([prepared.split.fit, prepared.split.choose]))
     assert prepared.amounts is not None
     forms = [("rate", "")]
     forms += [("rate", name) for name in prepared.spec.plain_categories]
     forms += [("column", name) for name in prepared.spec.numbers]
-    if len(fit) >= _FEWEST_FOR_TREES:
+    if len(won) >= _FEWEST_FOR_TREES:
         forms.append(("trees", ""))
-    if len(judge) < 20 or len(fit) < 20:
+    if len(won) < 50:
         return forms[0]
-    errors: dict[tuple[str, str], float] = {}
-    for form in forms:
-        tried, arrays = _fit(prepared, spec, fit, form)
-        errors[form] = float(np.mean((amounts_of(prepared, tried, judge, arrays) - prepared.amounts[judge]) ** 2))
+    fold = np.random.RandomState(prepared.request.seed).permutation(len(won)) % 3
+    errors = dict.fromkeys(forms, 0.0)
+    for part in range(3):
+        judge = won[fold == part]
+        for form in forms:
+            tried, arrays = _fit(prepared, spec, won[fold != part], form)
+            errors[form] += float(np.sum((amounts_of(prepared, tried, judge, arrays) - prepared.amounts[judge]) ** 2))
     return min(errors, key=errors.__getitem__)
 
 

@@ -100,7 +100,8 @@ def _judged_spec(prepared: Prepared, choice: Choice, margins: np.ndarray) -> tup
     weights = recency(prepared.at, cut.calibrate, choice.half_life)
     calibrator, chances = choose_calibrator(margins, y, np.ones(len(y)), request.seed)
     signal = has_signal(y, margins, request.seed) if rows.n_classes == 2 else True
-    base_rate = float(np.average(y > 0, weights=weights))
+    known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
+    base_rate = float(np.average(y > 0, weights=weights)) if signal else float((rows.y[known] > 0).mean())
     if not signal:
         chances = np.tile([1 - base_rate, base_rate], (len(y), 1))
     categories = [rows.features.categories[row] for row in cut.calibrate]

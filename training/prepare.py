@@ -97,6 +97,8 @@ class Loaded:
     amounts: np.ndarray | None = None
     duplicates: bool = True
     """Whether rows that say the same stay on one side of a split."""
+    in_time: bool = True
+    """Whether slices follow the table's time."""
 
     def take(self, at: np.ndarray) -> None:
         """Keep the rows *at* only."""
@@ -127,6 +129,8 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
     features = features_of(loaded.table, spec, loaded.pasts)
     in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
+    if not loaded.in_time:
+        in_order = replace(in_order, at=None)
     cut = split(in_order, classes.codes, request.seed, loaded.groups, duplicates=loaded.duplicates)
     _need_slices(classes, cut)
     rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)

@@ -92,6 +92,7 @@ def _loaded(
     table = Table(frame, "Id", "CreatedDate", at, tuple(name for name in ("Subject", "Description") if name in frame), ())
     nows = np.array([row[3] for row in rows], dtype=np.int64)
     groups = np.array([row[0] for row in rows])
-    # Stories are told from a few templates: texts repeat across organisations, and would all be duplicates.
+    # Stories are told from a few templates: texts repeat across organisations, and would all be duplicates. All
+    # organisations live through one week with an outage at its end, so slices go by record, not by time.
     pasts = Pasts(events, fields, nows)
-    return Loaded(table, target, np.ones(len(rows)), [], pasts, groups, duplicates=False)
+    return Loaded(table, target, np.ones(len(rows)), [], pasts, groups, duplicates=False, in_time=False)

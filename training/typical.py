@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 from training.export import Arrays
+from training.metrics import kappa
 from training.prepare import Prepared
 from triage.scoring.folder import assemble
 from triage.scoring.reasons import linear_shares
@@ -55,7 +55,7 @@ def cuts_of(y: np.ndarray, chances: np.ndarray) -> tuple[float, ...]:
 
 
 def _kappa(y: np.ndarray, expected: np.ndarray, cuts: np.ndarray) -> float:
-    return float(cohen_kappa_score(y, np.searchsorted(cuts, expected), weights="quadratic"))
+    return kappa(y, np.searchsorted(cuts, expected))
 
 
 def _rounded(means: np.ndarray) -> tuple[tuple[float, ...], ...]:

@@ -54,7 +54,7 @@ def score_file(
             click.echo(json.dumps(line, ensure_ascii=False))
         return
     table = list(_watched(lines, len(rows)))
-    print_table(["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table])
+    print_table(["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table], "no rows")
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
