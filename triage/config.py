@@ -38,25 +38,26 @@ DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the environment says: where the store is, whose policy it is, where its files lie, where effects go."""
+    """What the environment says: where the store is, whose policy it is, where files and models lie, where effects go."""
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"
     policy: str = "configs/example"
     sink: str = "store"
+    models: str = "models"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """
-        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK; empty or unset means the
-        default.
+        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK and TRIAGE_MODELS; empty or
+        unset means the default.
 
         Args:
             environment: Read instead of the process's own, for tests and embedding.
         """
         given = os.environ if environment is None else environment
         names = {"database_url": "TRIAGE_DATABASE_URL", "org": "TRIAGE_ORG", "policy": "TRIAGE_POLICY"}
-        names["sink"] = "TRIAGE_SINK"
+        names |= {"sink": "TRIAGE_SINK", "models": "TRIAGE_MODELS"}
         return cls(**{key: given[name] for key, name in names.items() if given.get(name)})
 
 

@@ -80,17 +80,23 @@ class Sink(Protocol):
 
 
 class Scorer(Protocol):
-    """Scores records: models of our own, somebody's language model, or fixed figures in tests."""
+    """
+    Scores records: `triage.scoring.local.LocalScorer` with model folders at hand, language models, or a fake.
+
+    Families are `urgency`, `lead`, `sentiment`, `complexity` and `language`; field names begin with theirs.
+    """
 
     def score(
         self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
     ) -> list[Scores]:
         """
-        Return the scores of each item, in order; a score that cannot be given is absent, and its reason tells why.
+        Return one Scores per item, in order, as of *now* (ms UTC); each item comes with its own past in time order.
 
-        Args:
-            items: Each record with its own past: its events in time order, none of them after *now*.
-            wanted: Score families (urgency, lead, sentiment, complexity, language); none: all that fit the object.
+        *wanted* names families; empty means all that apply to the record's object. A record's scores depend on
+        nothing but itself and its past.
+
+        Raises:
+            ScoringError: a model or vendor could not be used at all; one record's trouble is an empty Scores.
         """
 
 

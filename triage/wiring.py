@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage.config import read_file, read_secret
+from triage.config import Settings, read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
@@ -200,6 +200,32 @@ def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[
         finally:
             stop.set()
         running.result()
+
+
+def find_models(folder: str = "") -> Path:
+    """Return the folder of models: *folder*, TRIAGE_MODELS, `models` below here, or the project's own."""
+    named = folder or Settings.from_environment().models
+    beside = Path(__file__).parents[1] / "models"
+    return Path(named) if Path(named).is_dir() or not beside.is_dir() else beside
+
+
+def open_scorer(folder: str = "") -> Scorer:
+    """
+    Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
+
+    Raises:
+        ModelRefused: there is none, or one is changed, incomplete, or says other than it said.
+    """
+    # Models are opened where somebody scores; most commands do not.
+    from triage.scoring.customer_scores import FAMILIES, SentimentScorer
+    from triage.scoring.local import LocalScorer
+    from triage.scoring.together import Scorers
+
+    root = find_models(folder)
+    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
+    if (root / "sentiment").is_dir():
+        scorers[SentimentScorer.load(root)] = FAMILIES
+    return Scorers(scorers)
 
 
 def open_worker(

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, serve, sinks, upkeep, work
+from triage.cli import history, offline, operate, score, serve, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -19,7 +19,7 @@ def cli() -> None:
     Escalation before the breach.
 
     Exit codes: 0 all well, 1 something was found, 2 the input was refused. Settings come from TRIAGE_DATABASE_URL,
-    TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK.
+    TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK and TRIAGE_MODELS.
     """
 
 
@@ -33,7 +33,7 @@ for command in (
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
     *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
-    *(serve.serve, serve.keys),
+    *(score.score_file, serve.serve, serve.keys),
 ):
     cli.add_command(command)
 

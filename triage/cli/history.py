@@ -37,7 +37,7 @@ from triage.replay.lines import ActionLine, MilestoneLine
 from triage.replay.preview import preview, preview_table
 from triage.replay.scoring import score_history
 from triage.replay.source import Entry, History, open_history
-from triage.wiring import SystemClock
+from triage.wiring import SystemClock, open_scorer
 
 PREVIEW_DAYS = 30
 SHOWN_REASONS = 12

@@ -94,6 +94,7 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="complexity.abstained", source="", type="boolean"),
     FieldSpec(name="language", source="", type="text"),
     FieldSpec(name="language.code", source="", type="text"),
+    FieldSpec(name="language.confidence", source="", type="percent"),
     FieldSpec(name="owner.load", source="", type="percent"),
     FieldSpec(name="owner.tier", source="", type="integer"),
     FieldSpec(name="owner.presence", source="", type="picklist", values=("online", "break", "away", "offline")),
