@@ -7,6 +7,7 @@ Every error this package raises on purpose, as one tree.
     │   └── NaiveTimeError     an instant without a zone
     ├── CalendarError          an impossible calendar or an instant outside the years calendars cover
     ├── ScoringError           a score could not be had
+    │   └── ModelRefused       a model folder is changed, incomplete, of another format, or says other than it said
     ├── StoreError             the store cannot be used as asked
     │   ├── SchemaTooNew       the store was written by a newer version
     │   ├── StoreBusy          a second worker holds the same SQLite file
@@ -75,6 +76,10 @@ class CalendarError(TriageError):
 
 class ScoringError(TriageError):
     """A score could not be had."""
+
+
+class ModelRefused(ScoringError):
+    """A model folder cannot be served: the text names the file, what is wrong with it and what to do."""
 
 
 class StoreError(TriageError):
