@@ -87,10 +87,6 @@ class AccessError(TriageError):
     """A key opens nothing, or not what was asked for."""
 
 
-class ModelRefused(ScoringError):
-    """A model folder cannot be served: the text names the file, what is wrong with it and what to do."""
-
-
 class StoreError(TriageError):
     """The store cannot be used as asked."""
 

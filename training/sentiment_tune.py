@@ -1,0 +1,133 @@
+"""The fine-tuned candidate: base weights, a recipe that fits the time, torch, export, and the parity gate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import torch
+from msgspec import Struct
+from msgspec.structs import replace
+from tokenizers import Tokenizer
+
+from training.bert import Tuned, fill
+from training.sentiment_base import load_base
+from training.sentiment_calibrate import macro_f1
+from training.sentiment_export import export, gate
+from training.sentiment_rows import Cut, Rows
+from training.sentiment_tuning import Recipe, tokenise, trial, tune
+
+if TYPE_CHECKING:
+    from training.sentiment import Candidate, Wish
+
+_GATE_TEXTS = 800
+_MOST = 120_000
+
+
+class Pace(Struct, frozen=True):
+    """The quickest way to train here: threads, bf16 or not, and texts a second as measured."""
+
+    threads: int
+    bf16: bool
+    speed: float
+
+
+def tuned(
+    rows: Rows, cut: Cut, held: np.ndarray, wish: Wish, elapsed: Callable[[], float], tell: Callable[[str], None]
+) -> Candidate:
+    """
+    Return the candidate whose encoder was fine-tuned on `cut.fit`, as it will be served (int8).
+
+    Raises:
+        ModelRefused: no base weights, or the export does not pass the gate.
+    """
+    from training.sentiment import Candidate
+    from triage.scoring.encoder import Encoder
+
+    base = load_base(wish.base)
+    torch.manual_seed(wish.seed)
+    model = Tuned(base.shape)
+    fill(model, base.weights)
+    fitted = rows_to_tune(rows, cut, wish.seed)
+    recipe = _recipe(wish, rows, fitted)
+    ids = tokenise(Tokenizer.from_str(base.tokenizer.decode()), [rows.said[row] for row in fitted], recipe.longest)
+    pace = _pace(model, ids, recipe, wish)
+    torch.set_num_threads(pace.threads)
+    recipe = replace(recipe, threads=pace.threads, bf16=pace.bf16)
+    tell(
+        f"fine-tuning {base.name} on {len(fitted):,} rows: {recipe.epochs:g} passes at about {pace.speed:.0f} texts/s, "
+        f"at most {wish.seconds:.0f} s"
+    )
+    done = tune(
+        model, ids, rows.labels[fitted], recipe, budget=wish.seconds, elapsed=elapsed,
+        report=_reporter(tell),
+    )  # fmt: skip
+    tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
+    graphs = export(model, base.shape.num_attention_heads)
+    parity = gate(model, graphs, base.tokenizer, *_gate_rows(rows, held, fitted), macro_f1)
+    tell(f"parity: float32 off by {parity.exact_gap:.1e}, int8 macro-F1 {parity.f1_before:.4f} to {parity.f1_after:.4f}")
+    encoder = Encoder(graphs[1], base.tokenizer, threads=wish.threads)
+    outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
+    facts: dict[str, Any] = {
+        "kind": "fine-tuned encoder", "base": base.name, "rows": len(fitted), "recipe": msgspec.to_builtins(recipe),
+        "done": done, "parity": msgspec.to_builtins(parity),
+    }  # fmt: skip
+    weights, intercept = (part.detach().numpy().astype(np.float64) for part in (model.head.weight, model.head.bias))
+    return Candidate(
+        "fine-tuned encoder", graphs[1], base.tokenizer, base.shape.num_attention_heads, weights, intercept, outside, facts
+    )
+
+
+def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:
+    """Return the rows to tune on: all own ones, and of others at most as many again, or what makes 12,000 of them."""
+    random = np.random.default_rng(seed)
+    own, others = cut.fit[rows.own[cut.fit]], cut.fit[~rows.own[cut.fit]]
+    kept = random.permutation(others)[: max(len(own), 12_000)]
+    return np.sort(random.permutation(np.concatenate([own, kept]))[:_MOST])
+
+
+def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
+    count = len(fitted)
+    epochs = 6.0 if count < 2_000 else 4.0 if count < 20_000 else 3.0 if count < 40_000 else 2.0
+    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 6e-5, seed=wish.seed, threads=wish.threads)
+
+
+def _pace(model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe, wish: Wish) -> Pace:
+    """Return the pace by trial; with one thread or a fixed form there is no trial, so that the weights can be had again."""
+    forms = [wish.bf16] if wish.bf16 is not None else [True, False] if _quick_at_bf16() else [False]
+    if wish.threads == 1:
+        torch.set_num_threads(1)
+        return Pace(1, bool(forms[0]), trial(model, ids, replace(recipe, bf16=bool(forms[0])), _seconds))
+    found = []
+    for threads in range(wish.threads, 0, -1):
+        torch.set_num_threads(threads)
+        for form in forms:
+            found.append(Pace(threads, bool(form), trial(model, ids, replace(recipe, bf16=bool(form)), _seconds)))
+    return max(found, key=lambda pace: pace.speed)
+
+
+def _seconds() -> float:
+    return time.perf_counter()  # noqa: TID251  how fast this machine is, nothing that a model learns from
+
+
+def _quick_at_bf16() -> bool:
+    return "AMX" in torch.backends.cpu.get_cpu_capability().upper() or bool(
+        getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    )
+
+
+def _reporter(tell: Callable[[str], None]) -> Callable[[int, int, float], None]:
+    def report(step: int, planned: int, loss: float) -> None:
+        if step % 100 == 0:
+            tell(f"step {step} of {planned}, loss {loss:.3f}")
+
+    return report
+
+
+def _gate_rows(rows: Rows, held: np.ndarray, fitted: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return texts and labels for the gate: the rows held out, filled up from the others."""
+    chosen = np.concatenate([held, fitted])[:_GATE_TEXTS]
+    return [rows.said[row] for row in chosen], rows.labels[chosen]

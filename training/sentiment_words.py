@@ -1,0 +1,52 @@
+"""The part of a sentiment model that looks at words: TF-IDF and logistic regression, fitted here, walked by `Words`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from triage.scoring.sentiment import Words, grams
+
+MOST_TERMS = 20_000
+
+
+class WordsFit(Struct, frozen=True):
+    """The arrays of a fitted word part: terms in order, idf (n_terms,), weights (n_classes, n_terms), intercept."""
+
+    terms: tuple[str, ...]
+    idf: np.ndarray
+    weights: np.ndarray
+    intercept: np.ndarray
+
+    def words(self) -> Words:
+        """Return the part as it is served."""
+        return Words(self.terms, self.idf, self.weights, self.intercept)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what goes into `head.npz`."""
+        return {
+            "words.terms": np.frombuffer("\n".join(self.terms).encode(), np.uint8),
+            "words.idf": self.idf, "words.weights": self.weights, "words.intercept": self.intercept,
+        }  # fmt: skip
+
+
+def fit_words(said: Sequence[str], labels: np.ndarray, classes: int, *, strength: float = 4.0) -> WordsFit:
+    """Return the word part fitted on texts that `plain` has been over; every class must occur."""
+    terms = TfidfVectorizer(analyzer=grams, sublinear_tf=True, min_df=2 if len(said) > 500 else 1, max_features=MOST_TERMS)
+    matrix = terms.fit_transform(said)
+    weights, intercept = fit_linear(matrix, labels, classes, strength)
+    names = tuple(str(name) for name in terms.get_feature_names_out())
+    return WordsFit(names, terms.idf_.astype(np.float32), weights.astype(np.float32), intercept.astype(np.float32))
+
+
+def fit_linear(matrix: object, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred over classes."""
+    model = LogisticRegression(C=strength, max_iter=300).fit(matrix, labels)
+    weights, intercept = model.coef_, model.intercept_
+    if classes == 2:
+        weights, intercept = np.vstack([-weights, weights]) / 2, np.concatenate([-intercept, intercept]) / 2
+    return weights - weights.mean(axis=0), intercept - intercept.mean()
