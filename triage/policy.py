@@ -73,6 +73,7 @@ class Policy:
         self.virtual = virtual
         self.safety = document.safety
         self.directory = document.directory
+        self.routing = document.routing
         self.calendars: dict[str, Calendar | WallTime] = {"none": WallTime()}
         self.calendars |= {name: compile_calendar(definition) for name, definition in document.calendars.items()}
         self.objects = {name: ObjectPolicy(name, config, document) for name, config in document.objects.items()}
