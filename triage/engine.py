@@ -18,7 +18,7 @@ from triage.domain.decision import Action, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import Message
 from triage.domain.work import Agent, Event
-from triage.observe import observe
+from triage.observe import contact_of, observe
 from triage.policy import Policy, RuleMode, compile_policy
 from triage.ports import Outline
 from triage.routing.assign import assign
@@ -121,6 +121,10 @@ class PureEngine:
     def next_change(self, agents: Sequence[Agent], policy: Policy, now: int) -> int | None:
         """Return when somebody may next take work without any event."""
         return next_change(agents, policy, now)
+
+    def contact(self, facts: Facts, event: Event, policy: Policy) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return who wrote to which customer, to be kept as another object's values; None for nobody."""
+        return contact_of(facts, event, policy)
 
     def tracks(self, policy: Policy) -> bool:
         """Tell whether more than their load has to be known of agents."""

@@ -143,6 +143,9 @@ class Engine(Protocol):
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
 
+    def contact(self, facts: Facts, event: Event, policy: Compiled) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return who wrote to which customer, to be kept as another object's values; None for nobody."""
+
     def tracks(self, policy: Compiled) -> bool:
         """Tell whether more than their load has to be known of agents: turns taken, idleness, overload, silence."""
 

@@ -198,6 +198,10 @@ class Turn:
         folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
         if facts is None and live_from:
             folded = replace(folded, live_from=live_from)
+        told = self._engine.contact(folded, event, self.policy)
+        if told is not None:
+            self._unit.related.merge(*told, event.at)
+            self._related.forget(told[0])
         touched.setdefault(key, facts)
         self._facts[key] = replace(folded, agents=())
         self._count(facts, folded, event.at)

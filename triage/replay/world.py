@@ -11,7 +11,7 @@ from triage.domain.facts import Facts
 from triage.domain.work import Agent, Event
 from triage.errors import IntakeError
 from triage.intake.agent import came_back, changed_agent
-from triage.observe import observe
+from triage.observe import contact_of, observe
 from triage.policy import Policy
 from triage.routing.standing import changed, gained, lost, restated, tracked, ungiven
 from triage.routing.wanted import Burden, burden_of
@@ -143,6 +143,9 @@ class World:
             kept = self.records[event.object, event.id] = Kept(facts, self._places)
             self._places += 1
         kept.facts = facts
+        told = contact_of(facts, event, self.policy)
+        if told is not None:
+            self._related[told[0]] = told[1]
         return [kept, *self._index(kept)]
 
     def take_back(self, kept: Kept) -> None:

@@ -281,7 +281,20 @@ class Batch:
             )
         if shiftless:
             found.append(f"no shift: {shiftless} of {len(self.agents)}, judged by their presence alone")
-        return tuple(found)
+        silent = sum(absent(agent, self.desk).startswith("presence not told") for agent in self.agents)
+        if silent:
+            found.append(f"presence stale: nothing told of {silent} of {len(self.agents)} for too long")
+        return (*found, *self._unmet())
+
+    def _unmet(self) -> list[str]:
+        """Say which requirements nobody at all meets, there or not."""
+        asked: Counter[str] = Counter()
+        for kind, one in self._samples.items():
+            for need in one.require:
+                alone = replace(one, require=(need,))
+                if all(lacks(agent, alone) for agent in self.agents):
+                    asked[lacks(self.agents[0], alone).removeprefix("lacks ")] += self.kind_of.count(kind)
+        return [f"nobody has {need}: asked by {count}" for need, count in sorted(asked.items())]
 
 
 class _Given(NamedTuple):

@@ -13,7 +13,6 @@ from triage.policy import Policy
 from triage.routing.choose import TRACKED
 from triage.routing.wanted import Burden
 from triage.rules.document import Overload
-from triage.rules.findings import actions_of
 
 
 def tracked(policy: Policy) -> bool:
@@ -21,14 +20,7 @@ def tracked(policy: Policy) -> bool:
     routing = policy.routing
     if routing.overloaded is not None or routing.stale_after or routing.costs.get("fairness"):
         return True
-    return not set(TRACKED).isdisjoint(matches_used(policy))
-
-
-def matches_used(policy: Policy) -> set[str]:
-    """Return every match policy that a rule, a group or the policy itself names."""
-    routing = policy.routing
-    named = {action.match for rule in policy.rules.values() for action in actions_of(rule)}
-    return (named | {routing.match, *routing.groups.values()}) - {""}
+    return not set(TRACKED).isdisjoint(policy.matches)
 
 
 def gained(agent: Agent, burden: Burden, at: int, *, track: bool) -> Agent:
