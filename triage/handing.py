@@ -157,8 +157,9 @@ def spread(unit: Unit, policy: Policy, source: Target, to: Target | None, now: i
         members = [agent.id for agent in people.values() if source.name in (*agent.teams, *agent.pools)]
         owners = (*members, *_names(source.name))
     items = [facts for facts, _ in _ranked(unit, policy, owners, now)]
-    takers = [agent for agent in people.values() if agent.id not in owners or source.kind != "user"]
-    return redistribution(items, takers, to, policy, now, match)
+    # A team without a word of where to: among itself.
+    goal = to if to is not None or source.kind == "user" else source
+    return redistribution(items, list(people.values()), goal, policy, now, match)
 
 
 def orders_of(plan: Plan, actor: str, reason: str, now: int) -> list[Event]:

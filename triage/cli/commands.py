@@ -32,7 +32,7 @@ for command in (
     *(history.init_policy, history.replay),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(route.route, route.queue, route.next_record, route.redistribute),
+    *(route.route, route.queue, route.next_record, route.redistribute, route.people),
     *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
 ):
     cli.add_command(command)

@@ -13,6 +13,7 @@ from triage.cli.common import (
     as_json,
     counted,
     opened_store,
+    policy_option,
     print_json,
     print_table,
     signed,
@@ -24,10 +25,13 @@ from triage.cli.work import policy_in_force
 from triage.config import read_file
 from triage.demo.routing_day import POLICIES, Day, Result, simulate, table
 from triage.demo.routing_plot import svg
+from triage.domain.instant import format_instant
 from triage.domain.work import Event
 from triage.errors import ConfigError, IntakeError
 from triage.handing import Line, agent_named, hand_out, orders_of, queue_of_agent, queue_of_team, skip, spread
+from triage.intake.event import parse_event
 from triage.intake.text import did_you_mean
+from triage.people import report
 from triage.policy import Policy
 from triage.ports import Store
 from triage.routing.batch import Plan, assign_batch
@@ -154,7 +158,7 @@ def next_record(name: str, skipped: str, reason: str, url: str | None, as_json: 
 def redistribute(
     source: str, to: str, match: str, dry_run: bool, url: str | None, actor: str, reason: str, as_json: bool
 ) -> None:
-    """Give one person's or team's open records to others, all at once. --dry-run prints the plan and changes nothing."""
+    """Give one person's or team's open records to others, all at once. --dry-run: only the plan."""
     now = SystemClock().now()
     with opened_store(url) as store:
         policy = policy_in_force(store)
@@ -169,6 +173,56 @@ def redistribute(
         return
     _print_plan(plan, people, len(plan.placed) + len(plan.staying), SHOWN)
     click.echo("\nnothing was changed: --dry-run" if dry_run else f"\n{counted(len(plan.placed), 'order')} given")
+
+
+@click.command()
+@click.option("--history", type=click.Path(exists=True, dir_okay=False), required=True, help="Events, a .jsonl file.")
+@policy_option
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(["people"]), help="What the asker may see.")
+@as_json
+def people(history: str, folder: str | None, scopes: tuple[str, ...], as_json: bool) -> None:
+    """
+    Say how evenly work was spread, how it was picked, and where it was pushed about, by a log of events.
+
+    A team's figures only, unless the policy says `routing: {figures: true}` and --scope people is given; nobody with
+    fewer than 20 cases is shown even then.
+    """
+    found = report(_history(history), virtual_policy(folder), scopes)
+    if as_json:
+        print_json(found)
+        return
+    even = found.fairness
+    rows = [
+        ("records given to people", even.records), ("load spread (deviation / mean)", even.spread),
+        ("load spread (Gini)", even.gini), ("urgent share, most less least", even.hot_spread),
+        ("after hours share, most less least", even.after_hours_spread),
+        ("cherry-picking, 0 never to 1", "-" if even.cherry is None else even.cherry),
+        *((f"sign: {kind.replace('_', ' ')}", count) for kind, count in found.signs.items()),
+    ]  # fmt: skip
+    print_table(("", "team"), rows, "")
+    shown = [(one.agent, one.cases, one.hot_share, one.after_hours_share, one.cherry) for one in even.people]
+    if shown:
+        click.echo()
+        print_table(("person", "cases", "urgent", "after hours", "cherry-picking"), shown, "")
+    for reason, count in even.hidden.items():
+        click.echo(f"{counted(count, 'person')} not shown: {reason}".replace("persons", "people"))
+    for sign in found.shown[:SHOWN]:
+        click.echo(f"{format_instant(sign.at)} {sign.record} {sign.actor}: {sign.words}")
+    if found.unread:
+        click.echo(f"{counted(found.unread, 'event')} could not be read: `triage replay` says why")
+
+
+def _history(path: str) -> list[Event]:
+    events = []
+    with Path(path).open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                events.append(parse_event(line))
+            except IntakeError as cause:
+                raise IntakeError(f"{path}:{number}: {cause.reason}", cause.record_id) from cause
+    return sorted(events, key=lambda event: event.at)
 
 
 def _target(text: str, policy: Policy) -> Target:

@@ -97,7 +97,7 @@ class Batch:
         """Return the plan by *match*."""
         if match == "optimal" and self.items and self.agents:
             return self._optimal()
-        given = self._one_by_one(match)
+        given = self._one_by_one(match) if self.agents else {}
         return self._told(given, match, "one by one")
 
     def _set_up(self) -> None:
