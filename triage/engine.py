@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -100,12 +100,14 @@ class PureEngine:
         """Tell whether the record is neither closed nor deleted."""
         return not facts.item.deleted and facts.item.fields.get("is_closed") is not True
 
-    def place(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action | None:
+    def place(
+        self, action: Action, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
+    ) -> Action | None:
         """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
         spec = _spec_of(action, policy)
         if spec is None or pipeline.still_holds(facts, policy, action, now):
             return None
-        found = assign(spec, facts, policy, now)
+        found = assign(spec, facts, policy, now, among)
         if not found.target:
             return None
         reason = replace(action.reason, note=found.note, passed_over=found.passed_over)

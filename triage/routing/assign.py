@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,17 +32,22 @@ class Assignment(Struct, frozen=True, kw_only=True):
     weight: int = 1
 
 
-def assign(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
+def assign(
+    spec: ActionSpec, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
+) -> Assignment:
     """
     Return who the action *spec* is for at *now*.
 
     A team or pool that no known agent belongs to is taken as a queue of that name. With known members one of the
     eligible is taken, by the policy that the rule or its group names (`choose.py`); with none eligible the fall-backs
     are tried: the next tiers and pools in the directory's order, then nobody: the record waits in the hold queue.
+
+    Args:
+        among: Ids of those who are known to be free; nobody else of a group is asked.
     """
     target = spec.target
     if spec.kind == "reassign" and target.kind in ("team", "pool"):
-        return _from_group(spec, facts, policy, now)
+        return _from_group(spec, facts, policy, now, among)
     if target.kind == "user":
         return _one_user(spec, facts, policy, now)
     if target.kind == "field" and spec.kind not in ("set", "reprioritise"):
@@ -90,7 +95,7 @@ def _no_return(found: Assignment, facts: Facts, now: int) -> Assignment:
     return Assignment(note=f"{person}: had it within 24 h") if person in had_it(facts, now) else found
 
 
-def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
+def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int, among: Collection[str] | None) -> Assignment:
     passed: list[str] = []
     wanted, desk = wanted_of(spec, facts, policy, now), desk_of(policy, now)
     for group in groups_of(spec, policy):
@@ -101,6 +106,8 @@ def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Ass
             continue
         free = []
         for agent in members:
+            if among is not None and agent.id not in among:
+                continue
             reason = why_not(agent, wanted, desk)
             if reason:
                 passed.append(f"{shown(agent)}: {reason}")
@@ -123,7 +130,10 @@ def groups_of(spec: ActionSpec, policy: Policy) -> list[Target]:
 
 def members_of(group: Target, agents: Sequence[Agent]) -> list[Agent]:
     """Return those of *agents* who belong to *group*, in their order."""
-    return [agent for agent in agents if group.name in _memberships(agent, group.kind)]
+    name = group.name
+    if group.kind == "team":
+        return [agent for agent in agents if name in agent.teams]
+    return [agent for agent in agents if name in agent.pools or name in agent.teams]
 
 
 def _groups(target: Target, policy: Policy) -> list[Target]:
@@ -132,10 +142,6 @@ def _groups(target: Target, policy: Policy) -> list[Target]:
     above = tiers[tiers.index(target.name) + 1 :] if target.name in tiers else ()
     others = (*above, *policy.directory.pools) if target.kind != "pool" else above
     return [target, *(Target(kind="pool", name=name) for name in dict.fromkeys(others))]
-
-
-def _memberships(agent: Agent, kind: str) -> tuple[str, ...]:
-    return agent.teams if kind == "team" else (*agent.pools, *agent.teams)
 
 
 def _one_user(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:

@@ -45,6 +45,8 @@ def barred(agent: Agent, wanted: Wanted) -> str:
         return "owns it"
     if agent.id in wanted.had:
         return "had it within 24 h"
+    if not wanted.exclude:
+        return ""
     return "excluded by the rule" if any(_names(other, agent) for other in wanted.exclude) else ""
 
 

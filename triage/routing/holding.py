@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -17,8 +17,8 @@ from triage.routing.standing import gained, tracked
 from triage.routing.wanted import Burden, Wanted, wanted_of
 from triage.rules.language import ActionSpec, Target
 
-Place = Callable[[Action, Facts, Policy, int], Action | None]
-"""How one action is placed with the agents of its facts; None for still nobody."""
+Place = Callable[[Action, Facts, Policy, int, Collection[str] | None], Action | None]
+"""How one action is placed with the agents of its facts, those among some ids; None for still nobody."""
 
 
 def drain(
@@ -44,11 +44,10 @@ def drain(
         if agents and not any(_has_room(people[name]) for name in free):
             break
         known = chosen.get(action.key)
-        # Solved together: only the one that was chosen is offered, unless nobody was.
-        offered = [people[known]] if known is not None else [*people.values()]
-        found = place(action, replace(facts, agents=tuple(offered)), policy, now)
-        if found is None and known is not None:
-            found = place(action, replace(facts, agents=tuple(people.values())), policy, now)
+        seen = replace(facts, agents=tuple(people.values()))
+        # Solved together: the one that was chosen is asked first.
+        found = None if known is None else place(action, seen, policy, now, (known,))
+        found = found or place(action, seen, policy, now, free if agents else None)
         if found is None:
             continue
         placed.append(found)
