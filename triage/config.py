@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from triage.calendars.definition import CalendarDefinition
 from triage.errors import ConfigError, Fault
 from triage.rules.check import Known
-from triage.rules.document import Directory, ObjectConfig, PolicyDocument, Safety, Template
+from triage.rules.document import Directory, ObjectConfig, PolicyDocument, Routing, Safety, Template
 from triage.rules.grammar import FILE
 from triage.rules.hours import read_calendar
 from triage.rules.language import At, RuleSet
@@ -27,6 +27,7 @@ from triage.rules.sections import (
     read_closing,
     read_milestone,
     read_object,
+    read_routing,
     read_safety,
     read_template,
     read_words,
@@ -269,7 +270,9 @@ def _base(files: _Files) -> PolicyDocument:
     for found in objects.values():
         _check_calendar(found, document.calendars)
     directory = _directory(files, Known.of(document, ""))
-    return structs.replace(document, directory=directory, safety=_safety(files, directory))
+    return structs.replace(
+        document, directory=directory, safety=_safety(files, directory), routing=_routing(files, directory)
+    )
 
 
 def _standard(files: _Files, declared: Collection[str]) -> dict[str, ObjectConfig]:
@@ -310,14 +313,28 @@ def _safety(files: _Files, directory: Directory) -> Safety:
     found = files.section("safety")
     if not found:
         return Safety()
-    merged = Entry(
+    merged = _merged(found)
+    pages = {key: named.page for key, named in found.items()}
+    return read_safety(merged, directory, pages.get("terminal_pool", next(iter(pages.values()))))
+
+
+def _routing(files: _Files, directory: Directory) -> Routing:
+    """Return how people are chosen, its keys merged over all files."""
+    found = files.section("routing")
+    if not found:
+        return Routing()
+    page = found["groups"].page if "groups" in found else next(iter(found.values())).page
+    return read_routing(_merged(found), directory, page)
+
+
+def _merged(found: Mapping[str, _Named]) -> Entry:
+    """Return the keys of one section, which may stand in several files, as one mapping."""
+    return Entry(
         next(iter(found.values())).node,
         {key: named.value for key, named in found.items()},
         {key: named.node for key, named in found.items()},
         {key: named.key for key, named in found.items()},
     )
-    pages = {key: named.page for key, named in found.items()}
-    return read_safety(merged, directory, pages.get("terminal_pool", next(iter(pages.values()))))
 
 
 def _with_milestones(document: PolicyDocument, files: _Files) -> PolicyDocument:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Agent, Event, Scores, WorkItem
+from triage.domain.work import AT_REST, Agent, Event, Scores, Standing, WorkItem
 from triage.policy import RuleMode
+from triage.routing.wanted import Burden
 from triage.safety import Bucket, Capped
 
 State = Literal[
@@ -165,6 +167,36 @@ class Engine(Protocol):
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
 
+    def contact(self, facts: Facts, event: Event, policy: Compiled) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return who wrote to which customer, to be kept as another object's values; None for nobody."""
+
+    def tracks(self, policy: Compiled) -> bool:
+        """Tell whether more than their load has to be known of agents: turns taken, idleness, overload, silence."""
+
+    def burden(self, facts: Facts, policy: Compiled) -> Burden:
+        """Return what an open record counts for with its owner."""
+
+    def restate(self, agent: Agent, policy: Compiled) -> Agent:
+        """Return *agent* overloaded or not, as the policy's limits have it."""
+
+    def place_all(
+        self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Compiled, now: int
+    ) -> list[Action]:
+        """Return those of the held actions that somebody can take now, the highest in rank first, nobody overfilled."""
+
+    def next_change(self, agents: Sequence[Agent], policy: Compiled, now: int) -> int | None:
+        """Return when somebody may next take work without any event: a shift begins, an absence ends; None: never."""
+
+
+def standing_again(agents: Sequence[Agent], loads: Mapping[str, int | tuple[int, Standing]]) -> tuple[Agent, ...]:
+    """Return *agents*, kept at rest, as they stood by *loads*."""
+    found = []
+    for agent in agents:
+        held = loads.get(agent.id, 0)
+        load, standing = held if isinstance(held, tuple) else (held, AT_REST)
+        found.append(replace(agent, load=load, standing=standing))
+    return tuple(found)
+
 
 class Record(Struct, frozen=True, kw_only=True):
     """One stored record: its facts (without agents), the version to compare and set, and its one timer."""
@@ -267,7 +299,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     All that a decision needs to be derived again, and the sha256 of what it was.
 
     `call` says which pure function ran (`decide` or `advance`), `now` its instant, `at` the worker's clock. `agents` is
-    the digest of the agents without loads, `loads` what each one held.
+    the digest of the agents without loads, `loads` what each one held, with how they stood where that was asked for.
     """
 
     id: str
@@ -279,7 +311,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     at: int
     facts: str
     agents: str
-    loads: dict[str, int]
+    loads: dict[str, int | tuple[int, Standing]]
     result: str
 
 

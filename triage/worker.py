@@ -41,7 +41,7 @@ from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
 PLACE_EVERY = 30_000
-"""How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
+"""How often, in ms, a running worker looks for somebody for what nobody could take, beside the starts of shifts."""
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
@@ -91,6 +91,7 @@ class Worker:
         self._journal = journal
         self._faults: dict[str, str] = {}
         self._placed_at = 0
+        self._opens_at = 0
         self._told_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._scoring: Rescoring | None = None
@@ -219,7 +220,10 @@ class Worker:
         """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
         with self.store.read() as unit:
             if not unit.outbox.find(EffectFilter(states=("held",), target="", limit=1)):
+                self._opens_at = now + PLACE_EVERY
                 return 0
+            change = self.engine.next_change(unit.related.agents(), self.policy(unit), now)
+            self._opens_at = now + PLACE_EVERY if change is None else min(change, now + PLACE_EVERY)
         return again(lambda _: self._place_held(now))
 
     def _place_held(self, now: int) -> int:
@@ -317,7 +321,7 @@ class Worker:
 
     def _fire_round(self) -> int:
         now = self.clock.now()
-        if now - self._placed_at >= PLACE_EVERY:
+        if now - self._placed_at >= PLACE_EVERY or now >= self._opens_at:
             self._placed_at = now
             self.place_held(now)
         if now - self._told_at >= ROUND_EVERY:
@@ -327,7 +331,7 @@ class Worker:
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
-            return self._pause(now, due)
+            return self._pause(now, min(self._opens_at, due or self._opens_at))
         fired = self.fire(now)
         stored = self.clock.now()
         for instant in fired.due:

@@ -100,9 +100,12 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="owner.presence", source="", type="picklist", values=("online", "break", "away", "offline")),
     FieldSpec(name="owner.overloaded", source="", type="boolean"),
     FieldSpec(name="owner.team", source="", type="multipicklist"),
+    FieldSpec(name="owner.on_shift", source="", type="boolean"),
+    FieldSpec(name="last_agent", source="", type="reference"),
 )
 """
 What every record has without any mapping: folded from its events, scored, or read from its owner.
 
+`owner.on_shift` is false out of office too; `last_agent` wrote to the customer last, kept where routing asks for it.
 `text` reads subject, description and the latest inbound message together.
 """
