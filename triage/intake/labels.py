@@ -8,8 +8,8 @@ from typing import Any
 
 from triage.domain.schema import ObjectSpec
 
-_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
-"""A record's id in Salesforce. A label of 15 letters and digits without a blank is one in ten thousand."""
+_ID = re.compile(r"(?=\w{0,2}\d)[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
+"""A record's id in Salesforce: 15 or 18 letters and digits, a digit among the first three."""
 
 
 def with_labels(changes: Mapping[str, Any], spec: ObjectSpec) -> dict[str, Any]:
@@ -49,7 +49,9 @@ def _beside(head: str, rest: str, changes: Mapping[str, Any]) -> tuple[Any, bool
         for part in rest.split("."):
             if not isinstance(inner, Mapping):
                 break
-            inner = inner.get(part)
+            if part not in inner:
+                return None, False
+            inner = inner[part]
         return (None if isinstance(inner, Mapping) else inner), True
     reference = changes.get(f"{head}Id", ...)
     if reference is ...:

@@ -13,8 +13,8 @@ from triage.domain.instant import UNITS, parse_duration
 from triage.domain.schema import FieldSpec, ObjectSpec
 from triage.domain.work import Value
 from triage.errors import IntakeError
-from triage.intake.labels import with_labels
 from triage.intake.instants import read_date, read_instant, within_years
+from triage.intake.labels import with_labels
 from triage.intake.numbers import plain_number, read_money, read_number
 from triage.intake.text import clean_text, did_you_mean, show, was_cut
 

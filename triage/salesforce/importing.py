@@ -223,6 +223,8 @@ class _Import:
             made = self.fields[object_name] = FieldMap(object_name, self.read.fields)
             for name, source, kind in _BASE.get(object_name, _OTHER):
                 made.declare(f"{object_name}.{source}", name, source, kind)
+            if object_name in _WITH_HOURS:
+                made.find(f"{object_name}.BusinessHoursId")
         return self.fields[object_name]
 
     def _warn_of_rivals(self, rules: Sequence[NativeRule]) -> None:
@@ -478,6 +480,7 @@ _BASE: dict[str, tuple[tuple[str, str, Any], ...]] = {
         ("customer", "Email", "text"),
     ),
 }  # fmt: skip
+_WITH_HOURS = ("Case", "WorkOrder")
 _OTHER: tuple[tuple[str, str, Any], ...] = (("owner", "OwnerId", "reference"), ("is_closed", "IsClosed", "boolean"))
 
 
