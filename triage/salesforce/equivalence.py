@@ -337,6 +337,8 @@ class _Kit:
             path = chance.choice(parents)
             return Step(at=at, kind="related", changes={path: chance.choice(self.pools[path])}, number=number)
         changes: dict[str, Any] = {}
+        if chance.random() < 0.07:
+            changes["Case.BusinessHoursId"] = chance.choice(self.hours)
         if way > 0.85:
             changes["Case.IsClosed"] = chance.random() < 0.6
         own = [path for path in self.paths if not self.fields[path].alias]
