@@ -46,7 +46,9 @@ def _ours() -> Iterator[dict[str, Any]]:
         yield {
             "id": story["id"], "kind": "escalation", "rule": {"entries": entries},
             "case": {"createdAt": opened["at"], "businessHours": opened.get("calendar"), "fields": opened["fields"]},
-            "events": [{"at": one["at"], "type": "case_update", "changes": one["set"]} for one in story.get("changes", ())],
+            "events": [
+                {"at": one["at"], "type": "case_update", "changes": one["set"]} for one in story.get("changes", ())
+            ],
             "horizon": story["until"], "steps": actions,
             "expected": [{"action": a, "dueAt": due, "fireAt": at} for a, due, at in story["fires"]],
         }  # fmt: skip
@@ -83,7 +85,11 @@ def _calendars() -> dict[str, Any]:
             first, _, last = key.partition("-")
             for day in days[days.index(first) : days.index(last or first) + 1]:
                 hours[day] = [time.replace("24:00", "00:00") for time in window.split("-")]
-        found[name] = {"timeZoneId": one["tz"], "hours": hours, "holidays": [_holiday(h) for h in one.get("holidays", ())]}
+        found[name] = {
+            "timeZoneId": one["tz"],
+            "hours": hours,
+            "holidays": [_holiday(h) for h in one.get("holidays", ())],
+        }
     return found
 
 
@@ -268,7 +274,9 @@ def test_imported_recurring_milestone_starts_each_run_when_it_should(case: dict[
 
 
 @pytest.mark.shared
-def test_worked_examples_of_the_shared_file_hold_after_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_worked_examples_of_the_shared_file_hold_after_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All thirty of them, through the command line."""
     golden = json.loads((SHARED / "golden.json").read_text(encoding="utf-8"))
     assert len(golden["cases"]) == 30

@@ -27,8 +27,13 @@ def import_() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write the policy to.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Report [default: DIR/IMPORT.md].")
-@click.option("--timelines", default=TIMELINES, show_default=True, type=click.IntRange(0, 100_000),
-              help="Random timelines of each escalation rule to compare with Salesforce's own semantics.")
+@click.option(
+    "--timelines",
+    default=TIMELINES,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="Random timelines of each escalation rule to compare with Salesforce's own semantics.",
+)
 @click.option("--seed", default=7, show_default=True, help="Which timelines: the same seed is the same ones.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @as_json
@@ -108,4 +113,6 @@ def _print(imported: Imported, compared: list[Comparison], folder: Path, target:
     if len(open_ones) > SHOWN:
         click.echo(f".. and {len(open_ones) - SHOWN:,} more: see the report")
     checks = len(of_level(imported.notes, "check"))
-    click.echo(f"{counted(len(imported.texts), 'policy file')} in {folder}; {counted(checks, 'thing')} to check: {target}")
+    click.echo(
+        f"{counted(len(imported.texts), 'policy file')} in {folder}; {counted(checks, 'thing')} to check: {target}"
+    )

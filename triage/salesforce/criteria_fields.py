@@ -59,7 +59,7 @@ _LATIN = re.compile(r"[^a-z0-9]+")
 
 
 class Mapped(Struct, frozen=True):
-    """One field: its API path (`Case.Status`), our name, where its value stands, its type, its parent's alias if any."""
+    """One field: its API path (`Case.Status`), our name, where its value stands, its type, its parent's alias."""
 
     path: str
     name: str
@@ -149,7 +149,9 @@ class FieldMap:
                 f"nothing says which object {reference} of {full} refers to",
                 f"add objects/{self.object}/fields/{reference}.field-meta.xml to the import",
             )
-        raise Untranslatable(f"{show(full)} is no field of {self.object} or of a parent that is known", "check the field")
+        raise Untranslatable(
+            f"{show(full)} is no field of {self.object} or of a parent that is known", "check the field"
+        )
 
     def _own(self, full: str, api: str) -> Mapped:
         if api in _LABELLED and self._known.get((self.object, api), ("Lookup", ""))[0] in ("Lookup", ""):

@@ -82,8 +82,8 @@ def objects_page(
 ) -> str:
     """Return the field map: every field that imported conditions use, with the standard ones of each object."""
     lines = [
-        "# Field map, made by 'triage import salesforce'. Left: our names, used in rules. Right: where a value stands in",
-        "# Salesforce. RecordType.Name and its like are labels, as Salesforce's own criteria compare them.",
+        "# Field map, made by 'triage import salesforce'. Left: our names, used in rules. Right: where a value stands",
+        "# in Salesforce. RecordType.Name and its like are labels, as Salesforce's own criteria compare them.",
         "objects:",
     ]
     for name, mapped in fields.items():
@@ -122,16 +122,16 @@ def _parents(mapped: tuple[Mapped, ...]) -> Iterator[str]:
 def calendars_page(calendars: Iterable[Hours]) -> str:
     """Return the calendars: weekly hours and holidays, local to their zone."""
     lines = [
-        "# Business hours and holidays, made by 'triage import salesforce'. Times are local to tz, as in Salesforce, which",
-        "# writes them with a Z that means nothing.",
+        "# Business hours and holidays, made by 'triage import salesforce'. Times are local to tz, as in Salesforce,",
+        "# which writes them with a Z that means nothing.",
         "calendars:",
     ]
     for one in calendars:
         definition = one.definition
         if one.stand_in:
             lines += comment(
-                f"TODO: business hours {one.name!r} are used at {one.spot} and were not imported. Round the clock until "
-                "their hours stand here: import the organisation's BusinessHours settings together with its rules.", "  "
+                f"TODO: business hours {one.name!r} are used at {one.spot} and were not imported. Round the clock "
+                "until their hours stand here: import the organisation's BusinessHours settings with its rules.", "  "
             )  # fmt: skip
         else:
             state = ("" if one.active else ", inactive in Salesforce") + (", the default" if one.default else "")
@@ -147,7 +147,9 @@ def calendars_page(calendars: Iterable[Hours]) -> str:
             if holiday.recurrence is not None:
                 parts["recurrence"] = _recurrence(holiday.recurrence)
             times = {"from": holiday.start, "to": holiday.end}
-            parts |= {key: text.removesuffix(":00") if text.count(":") == 2 else text for key, text in times.items() if text}
+            parts |= {
+                key: text.removesuffix(":00") if text.count(":") == 2 else text for key, text in times.items() if text
+            }
             lines.append(f"      - {flow(parts)}  # line {spot.line}")
     return "\n".join(lines) + "\n"
 
@@ -171,7 +173,9 @@ def _recurrence(found: Any) -> dict[str, Any]:
         "type": found.type, "start": found.start, "end": found.end, "interval": found.interval, "month": found.month,
         "day": found.day, "days": list(found.days), "instance": found.instance,
     }  # fmt: skip
-    return {key: value for key, value in parts.items() if value not in (None, [], "") and (key, value) != ("interval", 1)}
+    return {
+        key: value for key, value in parts.items() if value not in (None, [], "") and (key, value) != ("interval", 1)
+    }
 
 
 def people_page(

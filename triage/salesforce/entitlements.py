@@ -165,7 +165,9 @@ class Drafting:
             seen[trigger.minutes] += 1
             again = f" {seen[trigger.minutes]}" if seen[trigger.minutes] > 1 else ""
             leaf = trigger_leaf(name, one.minutes or 0, trigger.minutes)
-            side = f"{abs(trigger.minutes)}m {'before' if trigger.minutes < 0 else 'after'}" if trigger.minutes else "due"
+            side = (
+                f"{abs(trigger.minutes)}m {'before' if trigger.minutes < 0 else 'after'}" if trigger.minutes else "due"
+            )
             yield self._rule(f"{process.name}/{name}/{side}{again}", [leaf], trigger.actions, trigger.spot, [])
         if one.success:
             when = [{"became": f"{done} is present"}]
@@ -203,7 +205,11 @@ def _target(when: list[Any], allowed: int) -> list[str]:
     """The clock runs from creation whatever the criteria say; they decide whether there is a target."""
     if not when:
         return [f"    target: {minutes(allowed)}"]
-    lines = ["    # its clock starts with the process; the target holds while the criteria do", "    target:", "      by:"]
+    lines = [
+        "    # its clock starts with the process; the target holds while the criteria do",
+        "    target:",
+        "      by:",
+    ]
     return [*lines, "        - when:", *listed(when, "            "), f"          target: {minutes(allowed)}"]
 
 
@@ -219,4 +225,3 @@ def rule_id(text: str) -> str:
     clean = "".join(c if c.isprintable() and c != "#" else " " for c in text).strip()
     clean = re.sub(r"\s+", " ", clean)
     return (clean if clean[:1].isalnum() else f"rule {clean}".strip())[:200].strip()
-

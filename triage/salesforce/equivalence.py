@@ -92,7 +92,11 @@ def _path(field: str) -> str:
 def native_hours(hours: Hours) -> NativeHours:
     """Return one calendar in the shape that the literal interpreter reads."""
     definition = hours.definition
-    weekly = {day: [w.replace("24:00", "00:00") for w in definition.weekly[day][0]] for day in DAYS if day in definition.weekly}
+    weekly = {
+        day: [w.replace("24:00", "00:00") for w in definition.weekly[day][0]]
+        for day in DAYS
+        if day in definition.weekly
+    }
     holidays: list[dict[str, Any]] = []
     for one in definition.holidays:
         raw: dict[str, Any] = {"activityDate": one.date, "startTime": one.start, "endTime": one.end}
@@ -136,10 +140,10 @@ class Bench:
                 differences += 1
                 if len(examples) < SHOWN:
                     told = tuple(event.told() for event in timeline.events)
-                    examples.append(
-                        Difference(seed=number, timeline=told, native=tuple(theirs), ours=tuple(ours))
-                    )
-        acting = sum(bool(entry.actions) and bool(name) for entry, name in zip(rule.native.entries, rule.ids, strict=True))
+                    examples.append(Difference(seed=number, timeline=told, native=tuple(theirs), ours=tuple(ours)))
+        acting = sum(
+            bool(entry.actions) and bool(name) for entry, name in zip(rule.native.entries, rule.ids, strict=True)
+        )
         return Comparison(
             rule=rule.native.name, timelines=timelines, fired=fired, late=late, entries=acting,
             entries_fired=len(used), differences=differences, examples=tuple(examples),
@@ -348,4 +352,3 @@ class _Kit:
             for path in chance.sample(own, chance.randint(1, min(3, len(own)))):
                 changes.setdefault(path, chance.choice(self.pools[path]))
         return Step(at=at, kind="updated", changes=changes, number=number)
-

@@ -182,7 +182,8 @@ class _Walk:
         if self.at_creation:
             return ALWAYS if name == "ISNEW" else NEVER
         raise Untranslatable(
-            f"{name} looks at a change, an entry at what is", "make an all_matches rule with 'on: [created]' or 'became'"
+            f"{name} looks at a change, an entry at what is",
+            "make an all_matches rule with 'on: [created]' or 'became'",
         )
 
     def condition(self, term: Term) -> Tree:

@@ -73,7 +73,7 @@ def read_hours(hours: Iterable[NativeHours], holidays: Iterable[NativeHoliday]) 
 
 def stand_in(name: str, spot: Spot) -> Hours:
     """Return the calendar for hours that were not imported: round the clock, and said so."""
-    weekly = {day: (("00:00", "24:00"),) for day in DAYS}
+    weekly: dict[str, tuple[tuple[str, str], ...]] = dict.fromkeys(DAYS, (("00:00", "24:00"),))
     return Hours(name=name, definition=CalendarDefinition(tz="UTC", name=name, weekly=weekly), spot=spot, stand_in=True)
 
 
@@ -85,13 +85,17 @@ def _calendar(one: NativeHours, notes: list[Note]) -> Hours | None:
         if opens is None or closes is None:
             odd = show(times[0] if opens is None else times[1])
             text = f"{day} of {show(one.name)} has a time that cannot be read: {odd}"
-            notes.append(Note("untranslated", one.spot, text, "write 09:00:00.000Z, or leave both out for a closed day"))
+            notes.append(
+                Note("untranslated", one.spot, text, "write 09:00:00.000Z, or leave both out for a closed day")
+            )
             return None
         if opens == closes and opens != "00:00":
             text = f"{day} of {show(one.name)} opens and closes at {opens}: read as 24 hours from then"
             notes.append(Note("check", one.spot, text))
         elif closes != "00:00" and closes < opens:
-            notes.append(Note("check", one.spot, f"{day} of {show(one.name)} closes before it opens: read as overnight"))
+            notes.append(
+                Note("check", one.spot, f"{day} of {show(one.name)} closes before it opens: read as overnight")
+            )
         weekly[day] = ((opens, "24:00" if closes == "00:00" else closes),)
     definition = CalendarDefinition(tz=one.zone, name=one.name, weekly=weekly)
     problems = check_definition(definition)

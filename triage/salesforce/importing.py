@@ -143,6 +143,7 @@ class _Import:
         self.templates: dict[str, tuple[str, str]] = {}
         self.names: set[str] = set()
         self.most_moves = 4
+        self.told: set[str] = set()
         self.trees: dict[int, Tree | Untranslatable] = {}
 
     def run(self) -> Imported:
@@ -273,9 +274,7 @@ class _Import:
         self.names.add(name)
         return name
 
-    def _entry(
-        self, rule: NativeRule, entry: Entry, name: str, fields: FieldMap
-    ) -> tuple[list[str], Tree | None]:
+    def _entry(self, rule: NativeRule, entry: Entry, name: str, fields: FieldMap) -> tuple[list[str], Tree | None]:
         """Return one entry's lines and criteria; where it has no exact counterpart, a comment and None."""
         kind = f"{rule.kind} entries"
         plain = "formula" if entry.criteria.formula is not None else "plain criteria"
@@ -299,9 +298,7 @@ class _Import:
         lines += ["    when:", *listed(when, "      ")] if when else ["    when: []"]
         return lines + steps, tree
 
-    def _steps(
-        self, rule: NativeRule, entry: Entry, tree: Tree, name: str, fields: FieldMap
-    ) -> list[str]:
+    def _steps(self, rule: NativeRule, entry: Entry, tree: Tree, name: str, fields: FieldMap) -> list[str]:
         del tree
         if rule.kind == "escalation":
             return self._tiers(entry, name)
@@ -329,11 +326,18 @@ class _Import:
 
     def _tiers(self, entry: Entry, name: str) -> list[str]:
         """Return the steps of an escalation entry, all from the same clock start, in its hours."""
-        if entry.hours_source not in ("None", "Case", "Static") or entry.start not in ("CaseCreation", "CaseLastModified"):
+        if entry.hours_source not in ("None", "Case", "Static") or entry.start not in (
+            "CaseCreation",
+            "CaseLastModified",
+        ):
             raise Untranslatable("its hours or its clock are of no known kind", "write its steps by hand", entry.spot)
         clock = "created" if entry.start == "CaseCreation" else "last_modified"
         clock = "created_until_modified" if entry.until_modified else clock
         hours = {"None": "none", "Case": "record"}.get(entry.hours_source) or self._static(entry)
+        if hours == "record" and not self.hours and "" not in self.told:
+            self.told.add("")
+            text = "entries run in each case's own business hours, of which none are imported: they run round the clock"
+            self.notes.append(Note("check", entry.spot, text, "import settings/BusinessHours.settings with the rules"))
         lines = ["    steps:"] if entry.actions else ["    # matches, and does nothing: it keeps entries below from it"]
         moves = 0
         for action in entry.actions:
@@ -354,7 +358,9 @@ class _Import:
         """Return the calendar called *name*; one that was not imported is stood in for, and noted once."""
         if name not in self.hours:
             self.hours[name] = stand_in(name, spot)
-            text = f"the business hours {show(name)} are not among what was imported: round the clock stands in for them"
+            text = (
+                f"the business hours {show(name)} are not among what was imported: round the clock stands in for them"
+            )
             fix = "import settings/BusinessHours.settings together with this file"
             self.notes.append(Note("check", spot, text, fix))
         return name
@@ -367,13 +373,17 @@ class _Import:
             deeds.append({"reassign": {"to": target}})
             if action.assigned_template:
                 who = ":".join(next(iter(target.items())))
-                deeds.append({"notify": {"who": who, "template": self._template(action.assigned_template, "escalation")}})
+                deeds.append(
+                    {"notify": {"who": who, "template": self._template(action.assigned_template, "escalation")}}
+                )
         who_else = ["owner"] if action.notify_owner else []
         who_else += [f"user:{action.notify_to}"] if action.notify_to else []
         who_else += [f"address:{mail}" for mail in action.notify_emails if _MAIL.fullmatch(mail)]
         for mail in action.notify_emails:
             if not _MAIL.fullmatch(mail):
-                self.notes.append(Note("check", action.spot, f"{name} writes to {show(mail)}, which is no mail address"))
+                self.notes.append(
+                    Note("check", action.spot, f"{name} writes to {show(mail)}, which is no mail address")
+                )
         if who_else:
             template = self._template(action.notify_template, "escalation")
             deeds.append({"notify": {"who": who_else if len(who_else) > 1 else who_else[0], "template": template}})
@@ -411,7 +421,9 @@ class _Import:
                 rules = [line for one in drafts for line in one.rules]
                 text = _milestones_page(drafts) + (_triggers_page(process.object, rules) if rules else "")
                 head = "\n".join(comment(f"{process.name!r} is not in use in Salesforce: kept, and not loaded."))
-                beside[_free_name(beside, f"inactive/process-{_file_part(process.name)}", ".yaml.off")] = f"{head}\n{text}"
+                beside[_free_name(beside, f"inactive/process-{_file_part(process.name)}", ".yaml.off")] = (
+                    f"{head}\n{text}"
+                )
 
     def _drafts(self, processes: Sequence[NativeProcess]) -> list[Drafted]:
         drafting = Drafting(processes, self.read.recurrences, self._known_tree, self._hours_called, self.notes)
@@ -452,7 +464,7 @@ class _Import:
             self.queues.setdefault(name, self.read.queues[name])
         if not self.fields:
             self._map_of("Case")
-        calendars = {name: self.found.default for name in self.fields}
+        calendars = dict.fromkeys(self.fields, self.found.default)
         pages = {
             "fields.yaml": objects_page({n: f.fields() for n, f in self.fields.items()}, calendars, self.origin),
             "people.yaml": people_page(self.queues, self.templates, self.most_moves, self._answers()),
@@ -465,9 +477,10 @@ class _Import:
 _HEADS = {
     "escalation": "Entries are tried in order at each save of the record; the first that matches holds it, and its "
     "steps count from the same start. 'reevaluate_on: record': changes of parents are seen at the next save.",
-    "assignment": "Entries are tried in order when a record is created; the first that matches assigns it. A later save "
-    "assigns nothing, as in Salesforce, where it does so only when asked.",
-    "auto-response": "Entries are tried in order when a record is created; the first that matches answers the customer.",
+    "assignment": "Entries are tried in order when a record is created; the first that matches assigns it. A later "
+    "save assigns nothing, as in Salesforce, where it does so only when asked.",
+    "auto-response": "Entries are tried in order when a record is created; the first that matches answers the "
+    "customer.",
 }
 _MAIL = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
 _BASE: dict[str, tuple[tuple[str, str, Any], ...]] = {

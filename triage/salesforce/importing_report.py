@@ -37,7 +37,9 @@ def rows(imported: Imported) -> list[tuple[str, int, int, int]]:
         "holidays", "case settings",
     )  # fmt: skip
     named = sorted(parts, key=lambda kind: (_place(kind, order), kind))
-    return [(kind, parts[kind].found, parts[kind].translated, parts[kind].found - parts[kind].translated) for kind in named]
+    return [
+        (kind, parts[kind].found, parts[kind].translated, parts[kind].found - parts[kind].translated) for kind in named
+    ]
 
 
 def _place(kind: str, order: Sequence[str]) -> int:
@@ -46,7 +48,10 @@ def _place(kind: str, order: Sequence[str]) -> int:
 
 def table(imported: Imported) -> str:
     """Return the figures as a table in plain text."""
-    cells = [("part", "found", "translated", "reported"), *((k, str(f), str(t), str(r)) for k, f, t, r in rows(imported))]
+    cells = [
+        ("part", "found", "translated", "reported"),
+        *((k, str(f), str(t), str(r)) for k, f, t, r in rows(imported)),
+    ]
     widths = [max(len(row[at]) for row in cells) for at in range(4)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(row[at].rjust(widths[at]) for at in (1, 2, 3))]) for row in cells
@@ -70,8 +75,8 @@ def _sections(imported: Imported, compared: Sequence[Comparison]) -> Iterator[st
     yield ""
     if compared:
         yield (
-            "An independent interpreter of Salesforce's escalation, which shares no code with the policy's rules, clocks "
-            "and calendars, played random timelines of each rule: saves, comments, changes of parents, closing and "
+            "An independent interpreter of Salesforce's escalation, which shares no code with the policy's rules, "
+            "clocks and calendars, played random timelines of each rule: saves, comments, changes of parents, closing and "
             "reopening, many of them at the very instants something is due. Both sides must fire the same tiers, due "
             "and done at the same milliseconds."
         )

@@ -1,4 +1,4 @@
-"""What metadata says, typed: rules, hours, entitlement processes, queues. Read literally; nothing is interpreted here."""
+"""What metadata says, typed: rules, hours, entitlement processes, queues. Nothing is interpreted here."""
 
 from __future__ import annotations
 

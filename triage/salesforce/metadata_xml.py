@@ -1,4 +1,4 @@
-"""XML into a tree that knows its lines. No document types, no entities, nothing from outside; faults name their line."""
+"""XML into a tree that knows its lines. No document types, no entities, nothing from outside."""
 
 from __future__ import annotations
 

@@ -132,7 +132,9 @@ def _flat(values: list[Any]) -> bool:
     return any(all(term) for term in terms)
 
 
-_TOKEN = re.compile(r"\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?|[A-Za-z_][\w.]*|<>|!=|==|<=|>=|&&|\|\||[=<>!(),])")
+_TOKEN = re.compile(
+    r"\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?|[A-Za-z_][\w.]*|<>|!=|==|<=|>=|&&|\|\||[=<>!(),])"
+)
 
 
 def formula_holds(record: Record, text: str) -> bool:
@@ -178,22 +180,22 @@ class _Formula:
         return left
 
     def _value(self) -> Any:
-        token = self.tokens.pop(0)
-        if token == "!":
+        word = self.words.pop(0)
+        if word == "!":
             return not self._value()
-        if token == "(":
+        if word == "(":
             inner = self.disjunction()
-            self.tokens.pop(0)
+            self.words.pop(0)
             return inner
-        if token[0] in "\"'":
-            return re.sub(r"\\(.)", r"\1", token[1:-1])
-        if token.lstrip("-")[:1].isdigit():
-            return float(token)
-        if self.tokens[:1] == ["("]:
-            return self._call(token.upper())
-        if token.upper() in ("TRUE", "FALSE"):
-            return token.upper() == "TRUE"
-        return self.record.get(token if "." in token else f"Case.{token}")
+        if word[0] in "\"'":
+            return re.sub(r"\\(.)", r"\1", word[1:-1])
+        if word.lstrip("-")[:1].isdigit():
+            return float(word)
+        if self.words[:1] == ["("]:
+            return self._call(word.upper())
+        if word.upper() in ("TRUE", "FALSE"):
+            return word.upper() == "TRUE"
+        return self.record.get(word if "." in word else f"Case.{word}")
 
     def _call(self, name: str) -> Any:
         self.tokens.pop(0)
