@@ -279,7 +279,11 @@ RULE_FILE: dict[str, Shape] = {
     "rule_set": RULE_ID,
     "match": Choice(("all_matches", "first_match")),
     "reevaluate_on": Choice(("related", "record")),
-    "rules": ListOf(RULE),
+    "rules": ByKind(
+        "a list of rules, or {source: salesforce}",
+        sequence=ListOf(RULE),
+        mapping=Record("where rules come from", {"source": Choice(("salesforce",))}, ("source",)),
+    ),
 }
 FILE = Record("a policy file", {**SECTIONS, **RULE_FILE})
 

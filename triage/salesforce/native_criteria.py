@@ -180,18 +180,18 @@ class _Formula:
         return left
 
     def _value(self) -> Any:
-        word = self.words.pop(0)
+        word = self.tokens.pop(0)
         if word == "!":
             return not self._value()
         if word == "(":
             inner = self.disjunction()
-            self.words.pop(0)
+            self.tokens.pop(0)
             return inner
         if word[0] in "\"'":
             return re.sub(r"\\(.)", r"\1", word[1:-1])
         if word.lstrip("-")[:1].isdigit():
             return float(word)
-        if self.words[:1] == ["("]:
+        if self.tokens[:1] == ["("]:
             return self._call(word.upper())
         if word.upper() in ("TRUE", "FALSE"):
             return word.upper() == "TRUE"
