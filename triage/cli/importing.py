@@ -7,12 +7,25 @@ from pathlib import Path
 
 import click
 
-from triage.cli.common import BAD_INPUT, FINDINGS, as_json, counted, print_json, progress
+from triage.cli.common import (
+    BAD_INPUT,
+    FINDINGS,
+    as_json,
+    counted,
+    policy_folder,
+    policy_option,
+    print_json,
+    progress,
+    virtual_policy,
+)
 from triage.config import load_policy
+from triage.domain.instant import parse_instant
 from triage.errors import IntakeError
+from triage.replay.source import open_history
 from triage.salesforce.equivalence import Bench, Comparison
 from triage.salesforce.importing import Imported, import_path, write_import
 from triage.salesforce.importing_report import as_data, of_level, report, table
+from triage.tryout import look, page
 
 TIMELINES = 200
 SHOWN = 40
@@ -115,4 +128,39 @@ def _print(imported: Imported, compared: list[Comparison], folder: Path, target:
     checks = len(of_level(imported.notes, "check"))
     click.echo(
         f"{counted(len(imported.texts), 'policy file')} in {folder}; {counted(checks, 'thing')} to check: {target}"
+    )
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True))
+@policy_option
+@click.option("--out", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Page to write.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660), help="How many days to look at.")
+@click.option("--until", default=None, help="The last instant of them [default: the last event].")
+@as_json
+def tryout(source: str, folder: str | None, file: Path, days: int, until: str | None, as_json: bool) -> None:
+    """
+    Show on one page what a policy would have caught in the last days, how early, what it missed, and how noisy it is.
+
+    SOURCE is a folder of CRM export files (Case.csv, CaseHistory.csv, ..), or an event log. The policy is the example's
+    unless --policy names another, such as one that `triage import salesforce` made. Nothing is sent, nothing is stored.
+    """
+    policy = virtual_policy(folder)
+    end = None if until is None else parse_instant(until)
+    with progress("events", None, as_json):
+        history = open_history(source, policy)
+        found = look(history, policy, days=days, until=end)
+    if not found.summary.events.replayed:
+        reasons = "; ".join(f"{reason} ({count:,})" for reason, count in found.summary.refused.items())
+        raise IntakeError(f"{source}: nothing could be played{f': {reasons}' if reasons else ''}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(found, policy=policy_folder(folder), source=source), encoding="utf-8")
+    if as_json:
+        print_json(found)
+        return
+    missed = found.breaches - found.caught_count
+    broken, acted = counted(found.breaches, "broken promise"), counted(found.actions, "action")
+    click.echo(
+        f"{counted(found.records, 'record')}, {broken}: {found.caught_count:,} caught beforehand, {missed:,} missed; "
+        f"{acted} by {counted(len(found.noise), 'rule')}: {file}"
     )

@@ -282,7 +282,7 @@ RULE_FILE: dict[str, Shape] = {
     "rules": ByKind(
         "a list of rules, or {source: salesforce}",
         sequence=ListOf(RULE),
-        mapping=Record("where rules come from", {"source": Choice(("salesforce",))}, ("source",)),
+        mapping=OneKey("where rules come from", {"source": Choice(("salesforce",))}),
     ),
 }
 FILE = Record("a policy file", {**SECTIONS, **RULE_FILE})

@@ -77,8 +77,8 @@ def _sections(imported: Imported, compared: Sequence[Comparison]) -> Iterator[st
         yield (
             "An independent interpreter of Salesforce's escalation, which shares no code with the policy's rules, "
             "clocks and calendars, played random timelines of each rule: saves, comments, changes of parents, closing "
-            "and reopening, many of them at the very instants something is due. Both sides must fire the same tiers, due "
-            "and done at the same milliseconds."
+            "and reopening, many of them at the very instants something is due. Both sides must fire the same tiers, "
+            "due and done at the same milliseconds."
         )
         yield ""
         yield "| rule | timelines | tiers fired | of them late | entries that fired | differences |"

@@ -1,8 +1,8 @@
 """
 Rules that operations keep in Salesforce's setup: records of `Triage_Rule__mdt` into rules of a policy.
 
-A file that says `rules: {source: salesforce}` is where they go. Each record is checked by itself, as a policy file is; a
-bad one keeps its last good version and hands back its error, to be shown in Salesforce.
+A file that says `rules: {source: salesforce}` is where they go. Each record is checked by itself, as a policy file is;
+a bad one keeps its last good version and hands back its error, to be shown in Salesforce.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ FIELDS = (
 )  # fmt: skip
 """What a query asks of the records."""
 
-_SOURCE = re.compile(r"^rules:\s*\{\s*source:\s*[\"']?salesforce[\"']?\s*\}\s*(#.*)?$|^rules:\s*\n\s+source:\s*salesforce\s*$", re.M)
+_SOURCE = re.compile(
+    r"^rules:\s*\{\s*source:\s*[\"']?salesforce[\"']?\s*\}\s*(#.*)?$|^rules:\s*\n\s+source:\s*salesforce\s*$", re.M
+)
 _OBJECT = re.compile(r"^object:\s*[\"']?(\w+)[\"']?\s*(#.*)?$", re.M)
 _CLOCKS = {
     "age": "age", "since_assignment": "since_assignment", "since_modified": "since_modified",
