@@ -223,7 +223,9 @@ class _Import:
         if object_name not in self.fields:
             made = self.fields[object_name] = FieldMap(object_name, self.read.fields)
             for name, source, kind in _BASE.get(object_name, _OTHER):
-                made.declare(f"{object_name}.{source}", name, source, kind)
+                # Criteria compare a reference by its label: the id itself stands apart.
+                path = f"{object_name}.{source}" + (" itself" if kind == "reference" else "")
+                made.declare(path, name, source, kind)
             if object_name in _WITH_HOURS:
                 made.find(f"{object_name}.BusinessHoursId")
         return self.fields[object_name]
