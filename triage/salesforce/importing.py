@@ -8,15 +8,13 @@ steps run on `created_until_modified`, which a later save ends. What cannot be t
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from triage.intake.text import show
 from triage.rules.standard import STANDARD
 from triage.salesforce.criteria import NEVER, Tree, Untranslatable, leaves_of, tree_of
 from triage.salesforce.criteria_fields import FieldMap, Mapped
@@ -24,21 +22,20 @@ from triage.salesforce.criteria_text import conditions
 from triage.salesforce.drafting import (
     calendars_page,
     comment,
-    flow,
     listed,
-    minutes,
     objects_page,
     people_page,
     quoted,
 )
 from triage.salesforce.entitlements import QUEUE, TEMPLATE, Drafted, Drafting, in_use, plain_name, rule_id
 from triage.salesforce.formulas import formula_tree
-from triage.salesforce.hours import Hours, HoursFound, read_hours, stand_in
+from triage.salesforce.hours import Hours, HoursFound, read_hours
+from triage.salesforce.importing_coverage import Coverage, Share
+from triage.salesforce.importing_steps import Steps
 from triage.salesforce.metadata import Found, Source, find_metadata
 from triage.salesforce.metadata_model import (
     Criteria,
     Entry,
-    EscalationAction,
     NativeProcess,
     NativeRule,
     Note,
@@ -48,36 +45,6 @@ from triage.salesforce.metadata_model import (
 from triage.salesforce.metadata_reading import read_sources
 
 ORDER = {"escalation": 0, "assignment": 1, "auto-response": 2}
-
-
-class Share(Struct):
-    """How many were found, and how many of them translated."""
-
-    found: int = 0
-    translated: int = 0
-
-    def count(self, translated: bool) -> None:
-        """Count one more."""
-        self.found += 1
-        self.translated += translated
-
-
-class Coverage(Struct, kw_only=True):
-    """What an import came to: files, and for each kind of part how many were found and translated."""
-
-    files: int = 0
-    refused: int = 0
-    others: int = 0
-    parts: dict[str, Share] = field(default_factory=dict)
-    holiday_kinds: dict[str, int] = field(default_factory=dict)
-
-    def count(self, kind: str, translated: bool) -> None:
-        """Count one part of *kind*."""
-        self.parts.setdefault(kind, Share()).count(translated)
-
-    def share(self, kind: str) -> Share:
-        """Return the figures of *kind*."""
-        return self.parts.get(kind, Share())
 
 
 class ImportedRule(Struct, frozen=True, kw_only=True):
@@ -136,14 +103,10 @@ class _Import:
         self.coverage = Coverage(files=files, refused=refused, others=others)
         self.found: HoursFound = read_hours(read.hours, read.holidays)
         self.notes += self.found.notes
-        self.hours = dict(self.found.calendars)
+        self.steps = Steps(dict(self.found.calendars), read.queues, self.notes, self.coverage)
         self.fields: dict[str, FieldMap] = {}
         self.origin: dict[str, list[str]] = defaultdict(list)
-        self.queues: dict[str, str] = {}
-        self.templates: dict[str, tuple[str, str]] = {}
         self.names: set[str] = set()
-        self.most_moves = 4
-        self.told: set[str] = set()
         self.trees: dict[int, Tree | Untranslatable] = {}
 
     def run(self) -> Imported:
@@ -177,7 +140,7 @@ class _Import:
             notes=tuple(self.notes),
             coverage=self.coverage,
             rules=tuple(made),
-            hours=self.hours,
+            hours=self.steps.hours,
             default_hours=self.found.default,
             fields={name: found.fields() for name, found in self.fields.items()},
         )
@@ -283,7 +246,7 @@ class _Import:
         try:
             tree = self._known_tree(entry.criteria)
             when = conditions(tree, fields)
-            steps = self._steps(rule, entry, tree, name, fields)
+            steps = self.steps.of_entry(rule, entry, name)
         except Untranslatable as cause:
             spot = cause.spot or entry.criteria.spot
             after = "; entries below it may now match records that it would have taken" if rule.active else ""
@@ -299,111 +262,6 @@ class _Import:
         lines.append(f"  - id: {quoted(name)}")
         lines += ["    when:", *listed(when, "      ")] if when else ["    when: []"]
         return lines + steps, tree
-
-    def _steps(self, rule: NativeRule, entry: Entry, tree: Tree, name: str, fields: FieldMap) -> list[str]:
-        del tree
-        if rule.kind == "escalation":
-            return self._tiers(entry, name)
-        deeds = self._deeds_at_creation(rule, entry)
-        for team in entry.team:
-            self.notes.append(Note("check", entry.spot, f"{name} adds the case team {show(team)}: not translated"))
-        if not deeds:
-            return ["    # matches, and does nothing"]
-        if rule.kind == "auto-response":
-            fields.find(f"{rule.object}.{'Email' if rule.object == 'Lead' else 'ContactId'}")
-        lines = ["    steps:", "      - after: {clock: created_until_modified, over: 0s}", "        do:"]
-        return lines + [f"          - {flow(deed)}" for deed in deeds]
-
-    def _deeds_at_creation(self, rule: NativeRule, entry: Entry) -> list[dict[str, Any]]:
-        if rule.kind == "auto-response":
-            return [{"acknowledge": {"template": self._template(entry.template, "auto-response")}}]
-        deeds: list[dict[str, Any]] = []
-        if entry.assigned_to:
-            target = self._assignee(entry.assigned_to, entry.assigned_type, entry.spot)
-            deeds.append({"reassign": {"to": target}})
-            if entry.template:
-                who = ":".join(next(iter(target.items())))
-                deeds.append({"notify": {"who": who, "template": self._template(entry.template, "assignment")}})
-        return deeds
-
-    def _tiers(self, entry: Entry, name: str) -> list[str]:
-        """Return the steps of an escalation entry, all from the same clock start, in its hours."""
-        if entry.hours_source not in ("None", "Case", "Static") or entry.start not in (
-            "CaseCreation",
-            "CaseLastModified",
-        ):
-            raise Untranslatable("its hours or its clock are of no known kind", "write its steps by hand", entry.spot)
-        clock = "created" if entry.start == "CaseCreation" else "last_modified"
-        clock = "created_until_modified" if entry.until_modified else clock
-        hours = {"None": "none", "Case": "record"}.get(entry.hours_source) or self._static(entry)
-        if hours == "record" and not self.hours and "" not in self.told:
-            self.told.add("")
-            text = "entries run in each case's own business hours, of which none are imported: they run round the clock"
-            self.notes.append(Note("check", entry.spot, text, "import settings/BusinessHours.settings with the rules"))
-        lines = ["    steps:"] if entry.actions else ["    # matches, and does nothing: it keeps entries below from it"]
-        moves = 0
-        for action in entry.actions:
-            self.coverage.count("escalation actions", True)
-            after = {"clock": clock, "over": minutes(action.minutes)} | ({"hours": hours} if hours != "none" else {})
-            lines += [f"      - after: {flow(after)}  # line {action.spot.line}", "        do:"]
-            lines += [f"          - {flow(deed)}" for deed in self._deeds(action, name)]
-            moves += bool(action.assigned_to)
-        self.most_moves = max(self.most_moves, moves)
-        return lines
-
-    def _static(self, entry: Entry) -> str:
-        if not entry.hours:
-            raise Untranslatable("its business hours are static and not named", "name them", entry.spot)
-        return self._hours_called(entry.hours, entry.spot)
-
-    def _hours_called(self, name: str, spot: Spot) -> str:
-        """Return the calendar called *name*; one that was not imported is stood in for, and noted once."""
-        if name not in self.hours:
-            self.hours[name] = stand_in(name, spot)
-            text = (
-                f"the business hours {show(name)} are not among what was imported: round the clock stands in for them"
-            )
-            fix = "import settings/BusinessHours.settings together with this file"
-            self.notes.append(Note("check", spot, text, fix))
-        return name
-
-    def _deeds(self, action: EscalationAction, name: str) -> list[dict[str, Any]]:
-        """Return what one tier does; what does nothing but escalate ticks IsEscalated."""
-        deeds: list[dict[str, Any]] = []
-        if action.assigned_to:
-            target = self._assignee(action.assigned_to, action.assigned_type, action.spot)
-            deeds.append({"reassign": {"to": target}})
-            if action.assigned_template:
-                who = ":".join(next(iter(target.items())))
-                deeds.append(
-                    {"notify": {"who": who, "template": self._template(action.assigned_template, "escalation")}}
-                )
-        who_else = ["owner"] if action.notify_owner else []
-        who_else += [f"user:{action.notify_to}"] if action.notify_to else []
-        who_else += [f"address:{mail}" for mail in action.notify_emails if _MAIL.fullmatch(mail)]
-        for mail in action.notify_emails:
-            if not _MAIL.fullmatch(mail):
-                self.notes.append(
-                    Note("check", action.spot, f"{name} writes to {show(mail)}, which is no mail address")
-                )
-        if who_else:
-            template = self._template(action.notify_template, "escalation")
-            deeds.append({"notify": {"who": who_else if len(who_else) > 1 else who_else[0], "template": template}})
-        return deeds or [{"set": {"field": "is_escalated", "value": True}}]
-
-    def _assignee(self, name: str, kind: str, spot: Spot) -> dict[str, str]:
-        if kind == "User":
-            return {"user": name}
-        if kind not in ("Queue", ""):
-            self.notes.append(Note("check", spot, f"{show(name)} is a {show(kind)}: taken as a queue of that name"))
-        self.queues.setdefault(name, self.read.queues.get(name, ""))
-        return {"queue": name}
-
-    def _template(self, native: str, kind: str) -> str:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", native).strip("-.") or f"salesforce-{kind}"
-        name = name if name[0].isalpha() else f"t-{name}"
-        self.templates.setdefault(name, (native, kind))
-        return name
 
     def _milestones(self, processes: Sequence[NativeProcess], texts: dict[str, str]) -> None:
         """Draft the processes in use, all together."""
@@ -428,7 +286,7 @@ class _Import:
                 )
 
     def _drafts(self, processes: Sequence[NativeProcess]) -> list[Drafted]:
-        drafting = Drafting(processes, self.read.recurrences, self._known_tree, self._hours_called, self.notes)
+        drafting = Drafting(processes, self.read.recurrences, self._known_tree, self.steps.hours_called, self.notes)
         drafts: list[Drafted] = []
         for process in processes:
             for one, drafted in drafting.draft(process, self._map_of(process.object)):
@@ -437,8 +295,8 @@ class _Import:
                 self.coverage.count(f"milestones, {kind}", drafted is not None)
                 drafts += [drafted] if drafted is not None else []
         if any(one.rules for one in drafts):
-            self.templates.setdefault(TEMPLATE, ("", "milestone"))
-            self.queues.setdefault(QUEUE, "hears of milestones of records without an owner")
+            self.steps.templates.setdefault(TEMPLATE, ("", "milestone"))
+            self.steps.queues.setdefault(QUEUE, "hears of milestones of records without an owner")
         return drafts
 
     def _settings(self) -> None:
@@ -450,10 +308,10 @@ class _Import:
             )
             self.notes.append(Note("info", spot, f"{text}; here they fire within a second of their instant"))
             if root.value("defaultCaseOwnerType") == "Queue" and root.value("defaultCaseOwner"):
-                self.queues.setdefault(root.value("defaultCaseOwner"), "the default owner of cases")
+                self.steps.queues.setdefault(root.value("defaultCaseOwner"), "the default owner of cases")
             for address in (one for part in root.all("emailToCase") for one in part.all("routingAddresses")):
                 if address.value("caseOwnerType") == "Queue" and address.value("caseOwner"):
-                    self.queues.setdefault(address.value("caseOwner"), f"mail to {address.value('routingName')}")
+                    self.steps.queues.setdefault(address.value("caseOwner"), f"mail to {address.value('routingName')}")
             self.coverage.count("case settings", True)
 
     def _answers(self) -> bool:
@@ -463,16 +321,16 @@ class _Import:
     def _base(self) -> dict[str, str]:
         """Return the files that the others rest on."""
         for name in self.read.queues:
-            self.queues.setdefault(name, self.read.queues[name])
+            self.steps.queues.setdefault(name, self.read.queues[name])
         if not self.fields:
             self._map_of("Case")
         calendars = dict.fromkeys(self.fields, self.found.default)
         pages = {
             "fields.yaml": objects_page({n: f.fields() for n, f in self.fields.items()}, calendars, self.origin),
-            "people.yaml": people_page(self.queues, self.templates, self.most_moves, self._answers()),
+            "people.yaml": people_page(self.steps.queues, self.steps.templates, self.steps.most_moves, self._answers()),
         }
-        if self.hours:
-            pages["calendars.yaml"] = calendars_page(self.hours.values())
+        if self.steps.hours:
+            pages["calendars.yaml"] = calendars_page(self.steps.hours.values())
         return pages
 
 
@@ -484,7 +342,6 @@ _HEADS = {
     "auto-response": "Entries are tried in order when a record is created; the first that matches answers the "
     "customer.",
 }
-_MAIL = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
 _BASE: dict[str, tuple[tuple[str, str, Any], ...]] = {
     "Case": (
         *((spec.name, spec.source, spec.type) for spec in STANDARD["Case"].spec.fields if spec.name != "calendar"),
