@@ -14,6 +14,24 @@ LONG = {
     "sun": "sunday",
 }  # fmt: skip
 
+RECURRING: list[dict[str, Any]] = [
+    {"name": "yearly", "recurrenceType": "RecursYearly", "recurrenceDayOfMonth": 25,
+     "recurrenceMonthOfYear": "December", "recurrenceStartDate": "2015-12-25"},
+    {"name": "nth of year", "recurrenceType": "RecursYearlyNth", "recurrenceInstance": "Last",
+     "recurrenceDayOfWeek": ["Monday"], "recurrenceMonthOfYear": "May", "recurrenceStartDate": "2014-05-26"},
+    {"name": "nth of month", "recurrenceType": "RecursMonthlyNth", "recurrenceInstance": "Second",
+     "recurrenceInterval": 1, "recurrenceDayOfWeek": ["Saturday"], "recurrenceStartDate": "2017-01-14"},
+    {"name": "monthly", "recurrenceType": "RecursMonthly", "recurrenceDayOfMonth": 31, "recurrenceInterval": 2,
+     "recurrenceStartDate": "2024-01-31"},
+    {"name": "weekly", "recurrenceType": "RecursWeekly", "recurrenceDayOfWeek": ["Tuesday", "Friday"],
+     "recurrenceInterval": 3, "recurrenceStartDate": "2024-11-05"},
+    {"name": "lunch", "recurrenceType": "RecursDaily", "recurrenceInterval": 1, "recurrenceStartDate": "2024-11-01",
+     "startTime": "11:30", "endTime": "13:00"},
+    {"name": "tea", "recurrenceType": "RecursEveryWeekday", "recurrenceStartDate": "2024-11-01", "startTime": "15:00",
+     "endTime": "15:15"},
+]  # fmt: skip
+"""One holiday of each way to come back, as metadata has it."""
+
 
 def tag(name: str, *inner: str) -> str:
     """One element around what is inside."""

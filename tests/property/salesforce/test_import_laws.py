@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.metadata import escalation_page, hours_page, milestone_type, process_page
+from tests.support.metadata import RECURRING, escalation_page, hours_page, milestone_type, process_page
 from triage.config import load_policy
 from triage.policy import compile_policy
 from triage.rules.analysis import analyse
@@ -49,27 +49,12 @@ def some_hours(chance: random.Random, zone: str) -> dict[str, Any]:
     holidays += chance.sample(RECURRING, 3)
     if chance.random() < 0.7:
         holidays.append({
-            "name": "half", "activityDate": f"2025-{chance.randint(1, 12):02}-15", "startTime": "08:00", "endTime": "12:00",
+            "name": "half", "activityDate": f"2025-{chance.randint(1, 12):02}-15", "startTime": "08:00",
+            "endTime": "12:00",
         })  # fmt: skip
     return {"timeZoneId": zone, "hours": {day: chance.choice(windows) for day in kept}, "holidays": holidays}
 
 
-RECURRING: list[dict[str, Any]] = [
-    {"name": "yearly", "recurrenceType": "RecursYearly", "recurrenceDayOfMonth": 25, "recurrenceMonthOfYear": "December",
-     "recurrenceStartDate": "2015-12-25"},
-    {"name": "nth of year", "recurrenceType": "RecursYearlyNth", "recurrenceInstance": "Last",
-     "recurrenceDayOfWeek": ["Monday"], "recurrenceMonthOfYear": "May", "recurrenceStartDate": "2014-05-26"},
-    {"name": "nth of month", "recurrenceType": "RecursMonthlyNth", "recurrenceInstance": "Second", "recurrenceInterval": 1,
-     "recurrenceDayOfWeek": ["Saturday"], "recurrenceStartDate": "2017-01-14"},
-    {"name": "monthly", "recurrenceType": "RecursMonthly", "recurrenceDayOfMonth": 31, "recurrenceInterval": 2,
-     "recurrenceStartDate": "2024-01-31"},
-    {"name": "weekly", "recurrenceType": "RecursWeekly", "recurrenceDayOfWeek": ["Tuesday", "Friday"],
-     "recurrenceInterval": 3, "recurrenceStartDate": "2024-11-05"},
-    {"name": "lunch", "recurrenceType": "RecursDaily", "recurrenceInterval": 1, "recurrenceStartDate": "2024-11-01",
-     "startTime": "11:30", "endTime": "13:00"},
-    {"name": "tea", "recurrenceType": "RecursEveryWeekday", "recurrenceStartDate": "2024-11-01", "startTime": "15:00",
-     "endTime": "15:15"},
-]  # fmt: skip
 ZONES = ("Europe/London", "America/New_York", "Australia/Sydney", "Asia/Kolkata", "America/Sao_Paulo", "Africa/Cairo")
 
 
