@@ -22,7 +22,7 @@ def rendered(*items: Criterion, filter: str = "") -> list[Anything]:
     """The lines of a policy that criteria become."""
     tree = tree_of(Criteria(spot=SPOT, items=items, filter=filter, filter_spot=SPOT))
     fields = FieldMap("Case", {})
-    fields.use([one for one in _leaves(tree)])
+    fields.use(_leaves(tree))
     return conditions(tree, fields)
 
 
@@ -64,7 +64,7 @@ def test_a_comma_list_reads_as_salesforce_reads_it(text: str, values: tuple[str,
         ("equals", "", ["priority is missing"]),
         ("notEqual", "", ["priority is present"]),
         ("equals", "High,,Low", [{"any": ['priority in ["High", "Low"]', "priority is missing"]}]),
-        ("notEqual", "High,,Low", [{"any": ["priority is missing", 'priority not in ["High", "Low"]']}, "priority is present"]),
+        ("notEqual", "a,,b", [{"any": ["priority is missing", 'priority not in ["a", "b"]']}, "priority is present"]),
         ("contains", "ig,ow", ['priority contains ["ig", "ow"]']),
         ("notContain", "ig", [{"any": ["priority is missing", 'not priority contains "ig"']}]),
         ("startsWith", "Hi", ['priority starts_with "Hi"']),

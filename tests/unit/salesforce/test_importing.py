@@ -126,7 +126,7 @@ def test_a_second_of_equal_calendars_parents_and_labels_loads_without_findings()
         {"field": "Account.SLA__c", "operation": "equals", "value": "Gold"},
         {"field": "Case.RecordTypeId", "operation": "equals", "value": "Support"},
     ]
-    imported, document = made(a__escalationRules=escalation_page("R", [{"criteriaItems": items}]))
+    _, document = made(a__escalationRules=escalation_page("R", [{"criteriaItems": items}]))
     config = document.objects["Case"]
     assert [one.alias for one in config.spec.related] == ["account"]
     assert config.spec.by_source["recordtype.name"].name == "record_type"

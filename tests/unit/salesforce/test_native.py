@@ -100,7 +100,7 @@ def test_open_time_ends_at_closing_and_knows_the_next_opening() -> None:
     ],
 )
 def test_changes_of_the_clocks_take_or_give_real_hours(start: str, minutes: int, end: str) -> None:
-    every_day = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ["00:00", "08:00"])
+    every_day = {day: ["00:00", "08:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
     hours = NativeHours({"timeZoneId": "America/New_York", "hours": every_day})
     assert hours.after(as_datetime(start), minutes) == as_datetime(end)
 
