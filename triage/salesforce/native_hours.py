@@ -6,7 +6,7 @@ A day's window is walked in real time: its local opening and closing become inst
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -63,10 +63,10 @@ class NativeHours:
                 left -= end - begin
         raise ValueError("these hours do not add up to so much")
 
-    def _days_from(self, at: datetime) -> list[date]:
+    def _days_from(self, at: datetime) -> Iterator[date]:
         # The day before may reach into this one where hours run over midnight.
         first = at.astimezone(self.zone).date() - timedelta(days=1)
-        return [first + timedelta(days=number) for number in range(_FARTHEST)]
+        return (first + timedelta(days=number) for number in range(_FARTHEST))
 
     def _around(self, at: datetime) -> list[Window]:
         day = at.astimezone(self.zone).date()
