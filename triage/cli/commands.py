@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, route, score, serve, sinks, upkeep, work
+from triage.cli import history, importing, offline, operate, route, score, serve, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -29,7 +29,7 @@ for command in (upkeep.db_restore, upkeep.db_prune):
     operate.db.add_command(command)
 for command in (
     *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
-    *(history.init_policy, history.replay),
+    *(history.init_policy, history.replay, importing.import_, importing.tryout),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
     *(route.route, route.queue, route.next_record, route.redistribute, route.people),

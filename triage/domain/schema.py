@@ -42,7 +42,11 @@ class RelatedSpec(Struct, frozen=True, kw_only=True):
 
 
 class ObjectSpec(Struct, frozen=True, kw_only=True):
-    """All fields of one object by API name. `by_source` is derived: CRM name casefolded -> FieldSpec."""
+    """
+    All fields of one object by API name. `by_source` is derived: CRM name casefolded -> FieldSpec.
+
+    `labels`, derived too: sources such as RecordType.Name that stand beside a reference on the record.
+    """
 
     name: str
     fields: tuple[FieldSpec, ...] = ()
@@ -50,6 +54,7 @@ class ObjectSpec(Struct, frozen=True, kw_only=True):
     created_field: str = "CreatedDate"
     by_source: dict[str, FieldSpec] = field(default_factory=dict)
     by_name: dict[str, FieldSpec] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, fields: tuple[FieldSpec, ...], related: tuple[RelatedSpec, ...] = ()) -> ObjectSpec:
@@ -61,6 +66,7 @@ class ObjectSpec(Struct, frozen=True, kw_only=True):
             related=related,
             by_source={spec.source.casefold(): spec for spec in fields},
             by_name={spec.name: spec for spec in every},
+            labels=tuple(spec.source for spec in fields if "." in spec.source),
         )
 
 

@@ -26,7 +26,9 @@ from triage.rules.shapes import (
 
 ANY = Text()
 NAME = Text(r"[^\W_][\w .-]*", "a name of letters, digits, ' ', '_', '-' and '.'")
-RULE_ID = Text(r"[^\W_][\w ./-]{0,199}", "an id of letters, digits, '_', '-', '.' and '/'")
+LABEL = Text(r"[^\W_]([^\x00-\x1f\x7f]{0,120}[^\s\x00-\x1f\x7f])?", "a name that begins with a letter or digit")
+"""A name that is somebody else's label: Salesforce's business hours and queues may hold brackets, colons, accents."""
+RULE_ID = Text(r"[^\W_][^\x00-\x1f\x7f#]{0,199}", "an id that begins with a letter or digit and holds no '#'")
 STEP_ID = Text(r"[^\W_][\w .-]{0,99}", "an id of letters, digits, '_', '-' and '.'")
 FIELD = Text(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "a field name such as 'account.tier'")
 AMOUNT = Text(r"[\d.]+\s*(%|[a-z]+[\da-z. ]*)", "a duration such as 6h or a percentage such as 80%")
@@ -240,7 +242,7 @@ ROUTING = Record(
 DIRECTORY = Record(
     "the directory",
     {
-        "queues": ListOf(NAME),
+        "queues": ListOf(LABEL),
         "pools": ListOf(NAME),
         "teams": ListOf(NAME),
         "tiers": ListOf(NAME),
@@ -301,7 +303,7 @@ CALENDAR = Record(
 )
 SECTIONS: dict[str, Shape] = {
     "objects": MapOf(OBJECT),
-    "calendars": MapOf(CALENDAR, NAME),
+    "calendars": MapOf(CALENDAR, LABEL),
     "milestones": MapOf(MILESTONE, Text(r"[A-Za-z_][\w-]*", "a name of letters, digits, '_' and '-'")),
     "words": MapOf(WORDS),
     "templates": MapOf(TEMPLATE),
@@ -314,7 +316,11 @@ RULE_FILE: dict[str, Shape] = {
     "rule_set": RULE_ID,
     "match": Choice(("all_matches", "first_match")),
     "reevaluate_on": Choice(("related", "record")),
-    "rules": ListOf(RULE),
+    "rules": ByKind(
+        "a list of rules, or {source: salesforce}",
+        sequence=ListOf(RULE),
+        mapping=OneKey("where rules come from", {"source": Choice(("salesforce",))}),
+    ),
 }
 FILE = Record("a policy file", {**SECTIONS, **RULE_FILE})
 

@@ -108,7 +108,7 @@ def _field(name: str, entry: Entry, page: Page) -> FieldSpec:
 
 def _check_values(name: str, kind: str, values: tuple[str, ...], entry: Entry, page: Page) -> None:
     """Report a picklist without values, values of what is no picklist, and values that differ by case only."""
-    if kind in ("picklist", "multipicklist") and "values" not in entry.keys and not values:
+    if kind == "picklist" and "values" not in entry.keys and not values:
         page.fault(entry.nodes.get("type", entry.node), f"{name!r} is a {kind}: list its values, or use type text")
     if kind not in ("picklist", "multipicklist") and values:
         page.fault(
