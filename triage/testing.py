@@ -7,14 +7,14 @@ Seams that live in memory, for your tests and ours: a clock moved by hand, a sin
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from triage.delivery import Pace
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Event
+from triage.domain.work import Event, Scores, WorkItem
 from triage.engine import PureEngine
 from triage.ports import Effect, EffectFilter, Receipt, State, Store
 from triage.publishing import Published, publish
@@ -22,7 +22,7 @@ from triage.store.memory import MemoryStore
 from triage.taken import Ingested
 from triage.worker import Worker
 
-__all__ = ["SMALL_POLICY", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
+__all__ = ["SMALL_POLICY", "FixedScorer", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
 
 START = 1_772_442_000_000
 """2026-03-02T09:00:00Z, a Monday: where a sandbox begins."""
@@ -146,6 +146,22 @@ class RecordingSink:
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
+
+
+class FixedScorer:
+    """A scorer that says the same of every record, or what *by_id* says of that one; `asked` counts its items."""
+
+    def __init__(self, scores: Scores | None = None, by_id: Mapping[str, Scores] | None = None) -> None:
+        self._scores = scores or Scores()
+        self._by_id = dict(by_id or {})
+        self.asked = 0
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """Return the fixed scores of each item."""
+        self.asked += len(items)
+        return [self._by_id.get(item.id, self._scores) for item, _ in items]
 
 
 class Sandbox:

@@ -87,6 +87,8 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="sentiment.shift", source="", type="number"),
     FieldSpec(name="sentiment.abstained", source="", type="boolean"),
     FieldSpec(name="complexity.score", source="", type="percent"),
+    FieldSpec(name="intent.label", source="", type="text"),
+    FieldSpec(name="product_line.label", source="", type="text"),
     FieldSpec(name="language", source="", type="text"),
     FieldSpec(name="owner.load", source="", type="percent"),
     FieldSpec(name="owner.tier", source="", type="integer"),

@@ -10,6 +10,7 @@ from triage.calendars.definition import CalendarDefinition
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Agent
 from triage.rules.language import At, Condition, RuleSet
+from triage.rules.llm_policy import LlmPolicy
 
 
 class ObjectConfig(Struct, frozen=True, kw_only=True):
@@ -115,4 +116,5 @@ class PolicyDocument(Struct, frozen=True, kw_only=True):
     templates: dict[str, Template] = field(default_factory=dict)
     directory: Directory = Directory()
     safety: Safety = Safety()
+    llm: LlmPolicy | None = None
     texts: dict[str, str] = field(default_factory=dict)

@@ -15,10 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Upkeep
+from triage.ports import Audit, Control, Intake, LlmLedger, Outbox, Policies, Records, Related, Upkeep
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
+from triage.store.llm_ledger import SqlLlmLedger
 from triage.store.lock import file_lock
 from triage.store.migrate import upgrade
 from triage.store.outbox import SqlOutbox
@@ -56,6 +57,7 @@ class SqlUnit:
         self.policies: Policies = SqlPolicies(connection, org)
         self.control: Control = SqlControl(connection, org)
         self.upkeep: Upkeep = SqlUpkeep(connection, org)
+        self.llm: LlmLedger = SqlLlmLedger(connection, org)
 
 
 class SqlStore:

@@ -23,6 +23,7 @@ from triage.ports import (
     AuditRow,
     Control,
     Intake,
+    LlmLedger,
     Outbox,
     Policies,
     Record,
@@ -37,6 +38,7 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
+from triage.store.memory_llm import MemoryLlmLedger
 from triage.store.memory_outbox import MemoryOutbox
 from triage.store.memory_tables import Tables
 from triage.store.memory_upkeep import MemoryUpkeep
@@ -55,6 +57,7 @@ class MemoryUnit:
         self.policies: Policies = MemoryPolicies(tables)
         self.control: Control = MemoryControl(tables)
         self.upkeep: Upkeep = MemoryUpkeep(tables)
+        self.llm: LlmLedger = MemoryLlmLedger(tables)
 
 
 class MemoryStore:

@@ -6,7 +6,18 @@ import copy
 from typing import Any
 
 from triage.domain.work import Agent, Event
-from triage.ports import AuditRow, Effect, Record, Refusal, SourceState, Stop, StoredDecision, StoredPolicy
+from triage.ports import (
+    AuditRow,
+    Effect,
+    Limit,
+    LlmCall,
+    Record,
+    Refusal,
+    SourceState,
+    Stop,
+    StoredDecision,
+    StoredPolicy,
+)
 from triage.safety import Bucket
 
 
@@ -30,6 +41,9 @@ class Tables:
         self.paused = 0
         self.waking: tuple[int, str] | None = None
         self.marks: dict[str, int] = {}
+        self.llm_calls: dict[str, tuple[LlmCall, tuple[Limit, ...]]] = {}
+        self.llm_spent: dict[tuple[str, str, int], int] = {}
+        self.llm_answers: dict[str, tuple[str, str]] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""
