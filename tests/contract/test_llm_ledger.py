@@ -54,7 +54,7 @@ def test_a_reservation_draws_on_every_budget(store: Store) -> None:
 
 
 def test_a_reservation_that_one_budget_refuses_draws_on_none_and_is_not_kept(store: Store) -> None:
-    assert reserve(store, call("a"), call("b"), call("c")) == ["", "", "record"]
+    assert reserve(store, call("a"), call("b"), call("c")) == ["", "", "org"]
     assert spent(store) == [60, 60, 60]
     with store.read() as unit:
         assert {one.id for one in unit.llm.calls()} == {"a", "b"}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
-from tests.support.llm_stub import Stub, Wire
+from tests.support.llm_stub import GOOD, Stub, Wire
 from triage.config import load_policy
 from triage.domain.work import Event, Scores, WorkItem
+from triage.llm.prompting import Prompt
 from triage.llm.scorer import LlmScorer
-from triage.llm.vendor import Provider
+from triage.llm.vendor import Provider, Reply, Stop, Usage
 from triage.ports import Clock, Scorer, Store
 from triage.rules.llm_policy import LlmPolicy, Price
 from triage.store.memory import MemoryStore
@@ -124,3 +126,31 @@ def one(asked: LlmScorer, item: WorkItem | None = None, *past: Event, now: int =
 def code_of(scores: Scores) -> str:
     """Return why no model was heard, "" where one was."""
     return next((code for code in scores.reasons.get("llm", ()) if ":" not in code), "")
+
+
+class Scripted:
+    """A provider in memory: each call takes the next of *script*, a reply, an error to raise, or a function."""
+
+    def __init__(self, *script: Any) -> None:
+        self.script = list(script)
+        self.prompts: list[Prompt] = []
+        self.closed = 0
+
+    def ask(self, prompt: Prompt, timeout: int) -> Reply:
+        """Do what the script says; its last entry stays."""
+        self.prompts.append(prompt)
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        found = step(prompt) if callable(step) else step
+        if isinstance(found, BaseException):
+            raise found
+        assert isinstance(found, Reply)
+        return found
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1
+
+
+def reply(usage: Usage | None = Usage(400, 100, 60), stop: Stop = "complete", **changes: Any) -> Reply:
+    """Return a good reply, parts of its answer changed."""
+    return Reply(text=json.dumps(GOOD | changes), usage=usage, stop=stop, request="req_1")

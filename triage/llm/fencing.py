@@ -32,7 +32,9 @@ def clean(text: str, most: int) -> str:
     Return *text* as a model may read it: NFKC, nothing hidden, no marks that look like ours or a vendor's, at most
     *most* characters; of a longer one the beginning and the last third.
     """
-    text = _HIDDEN.sub("", unicodedata.normalize("NFKC", _HIDDEN.sub("", text[: most * 8])))
+    if len(text) > 8 * most:
+        text = f"{text[: 4 * most]}\n{text[-4 * most :]}"
+    text = _HIDDEN.sub("", unicodedata.normalize("NFKC", _HIDDEN.sub("", text)))
     # Taking one mark out may join the halves of another.
     while (found := _MARKER.sub(" ", text)) != text:
         text = found

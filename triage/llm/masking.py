@@ -80,7 +80,7 @@ def iban(text: str) -> bool:
 def _iban(text: str, put: Callable[[str], str]) -> str:
     """Return *text* with the account number at its beginning masked; what follows it may have been read along."""
     for end in range(len(text), 14, -1):
-        if text[end - 1].isalnum() and iban(text[:end]):
+        if text[end - 1].isalnum() and not text[end : end + 1].isalnum() and iban(text[:end]):
             return put("iban") + text[end:]
     return text
 

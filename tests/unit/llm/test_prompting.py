@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.support.llm import case, llm_policy, message
-from triage.llm.prompting import prompt_digest, prompt_of, prompt_text, question
 from triage.domain.work import Event, WorkItem
-from triage.llm.prompting import Question
+from triage.llm.prompting import Question, prompt_digest, prompt_of, prompt_text, question
 from triage.rules.llm_policy import LlmPolicy
 
 PUBLISHED = {"score-1": "aa92a7ab8998c8ed17fc8d4c3b94a8d25482b99eed039d1c4cc004ff089da40b"}
