@@ -28,7 +28,7 @@ objects:
     fields:
       subject: Subject
       description: Description
-      priority: {from: Priority, values: [Low, High]}
+      priority: {from: Priority, values: [Low, High], ordered: true}
       customer: {from: SuppliedName}
       account.id: AccountId
       secret_note: Note__c
@@ -65,6 +65,13 @@ PRICE = Price(input=250_000, cached=25_000, output=2_000_000)
 _numbers = itertools.count(1)
 
 
+class Hasty(SystemClock):
+    """The machine's clock, but nobody waits between two attempts."""
+
+    def wait(self, millis: int) -> None:
+        """Come back at once."""
+
+
 def llm_policy(text: str = LLM, **changes: Any) -> LlmPolicy:
     """Return the policy of *text*, its parts changed."""
     found = load_policy({"fields.yaml": FIELDS, "llm.yaml": text}).llm
@@ -73,14 +80,10 @@ def llm_policy(text: str = LLM, **changes: Any) -> LlmPolicy:
 
 
 def of_stub(stub: Stub, wire: Wire, **changes: Any) -> LlmPolicy:
-    """Return a policy that asks *stub* in one vendor's way, with short timeouts."""
-    given: dict[str, Any] = {
-        "provider": VENDORS[wire],
-        "endpoint": stub.endpoint(wire),
-        "attempt": 300,
-        "deadline": 900,
-    }
-    return llm_policy(api="chat" if wire == "chat" else "responses", **(given | changes))
+    """Return a policy that asks *stub* in one vendor's way."""
+    given: dict[str, Any] = {"provider": VENDORS[wire], "endpoint": stub.endpoint(wire)}
+    given["api"] = "chat" if wire == "chat" else "responses"
+    return llm_policy(**(given | changes))
 
 
 def case(identity: str = "500A", **fields: Any) -> WorkItem:
@@ -110,7 +113,7 @@ def scorer(
         local or FixedScorer(LOCAL),
         policy,
         store or MemoryStore("acme"),
-        clock or (ManualClock(START) if opening else SystemClock()),
+        clock or (ManualClock(START) if opening else Hasty()),
         secrets=lambda _: KEY,
         ids=lambda: f"{next(ids):032x}",
         opening=opening,

@@ -89,13 +89,16 @@ class Asker:
         """
         until = self._clock.now() + self._policy.deadline
         calls: list[LlmCall] = []
+        code = "deadline"
         while True:
             if not self.breaker.allows():
                 return Outcome(code=self.breaker.code or "resting", calls=tuple(calls))
             done = self._attempt(asked, purpose, until - self._clock.now(), compare)
             calls += done.calls
+            # A deadline that passes between two attempts hides no reason.
+            code = code if done.code == "deadline" else done.code
             if not isinstance(done.error, VendorError):
-                return Outcome(code=done.code, found=done.found, calls=tuple(calls))
+                return Outcome(code=code, found=done.found, calls=tuple(calls))
             left = until - self._clock.now()
             wait = pause(done.error, len(calls), left, self._chance)
             if wait is None:
