@@ -97,7 +97,9 @@ def examine_llm(store: Store, folder: str, secrets: Secrets, now: int) -> tuple[
     with store.read() as unit:
         health = health_of(policy, unit, now)
     mark = "ok" if health.ok else "fault" if health.state == "fault" else "warning"
-    return (Check(name=title, mark=mark, found=f"{policy.provider} {policy.model}: {health.sentence()}", fix=health.fix),)
+    return (
+        Check(name=title, mark=mark, found=f"{policy.provider} {policy.model}: {health.sentence()}", fix=health.fix),
+    )
 
 
 def _stranger(org: str, file: str) -> Check:

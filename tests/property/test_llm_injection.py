@@ -181,7 +181,7 @@ def inert(found: Scores) -> None:
     assert {value for value in found.values.values() if isinstance(value, str)} <= allowed
     reasons = [reason for family in found.reasons.values() for reason in family]
     assert all(len(reason) <= 207 and reason.isprintable() for reason in reasons)
-    assert not set("".join(reasons)) & set("<>&\"{}[]@$\\`|=#")
+    assert not set("".join(reasons)) & set('<>&"{}[]@$\\`|=#')
     assert "://" not in "".join(reasons)
     shown = [chat_text(Message(org="o", subject=one, text=one)) for one in reasons]
     assert shown == [f"{one}\n{one}" for one in reasons]

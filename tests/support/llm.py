@@ -108,14 +108,13 @@ def scorer(
     opening: Callable[[], Provider] | None = None,
 ) -> LlmScorer:
     """Return a scorer around the fixed local one; the clock is real where a stub is asked."""
-    ids = itertools.count(1)
     return LlmScorer(
         local or FixedScorer(LOCAL),
         policy,
         store or MemoryStore("acme"),
         clock or (ManualClock(START) if opening else Hasty()),
         secrets=lambda _: KEY,
-        ids=lambda: f"{next(ids):032x}",
+        ids=lambda: f"{next(_numbers):032x}",
         opening=opening,
         chance=random.Random(1),
     )
@@ -154,6 +153,9 @@ class Scripted:
         self.closed += 1
 
 
-def reply(usage: Usage | None = Usage(400, 100, 60), stop: Stop = "complete", **changes: Any) -> Reply:
+_USAGE = Usage(400, 100, 60)
+
+
+def reply(usage: Usage | None = _USAGE, stop: Stop = "complete", **changes: Any) -> Reply:
     """Return a good reply, parts of its answer changed."""
     return Reply(text=json.dumps(GOOD | changes), usage=usage, stop=stop, request="req_1")

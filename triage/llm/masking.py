@@ -19,9 +19,7 @@ _PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\(?\d[\d \t()./-]{5,22}\d(?!\w)")
 _LEAST_DIGITS = 7
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|^\d{1,2}[./]\d{1,2}[./]\d{2,4}$")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_COMMON = frozenset(
-    ("the", "and", "for", "von", "van", "der", "den", "del", "und", "inc", "ltd", "gmbh", "corp")
-)
+_COMMON = frozenset(("the", "and", "for", "von", "van", "der", "den", "del", "und", "inc", "ltd", "gmbh", "corp"))
 
 
 def known_values(values: Iterable[object]) -> tuple[str, ...]:

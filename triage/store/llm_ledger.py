@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, distinct, func, select, update
+from sqlalchemy import Connection, delete, distinct, func, select, text
 
 from triage.domain.instant import DAY
 from triage.ports import Limit, LlmCall, LlmTally
 from triage.store.tables import llm_answer, llm_budget, llm_call
-from triage.store.upsert import insert_new, parts
+from triage.store.upsert import parts
 
 ALL = "*"
 """The organisation under which a budget stands that all of them draw on."""
@@ -20,6 +20,34 @@ _SHARED = ("day",)
 _encode = msgspec.json.Encoder(order="sorted").encode
 _OWN = ("provider", "model", "prompt", "purpose", "reserved", "cost", "input", "cached", "output", "outcome",
         "request", "millis")  # fmt: skip
+
+
+_SETTLED = tuple(name for name in _OWN if name not in ("reserved", "cost"))
+
+# As text: a call passes through some ten statements, and building each anew would cost more than running it.
+_DRAW = text(
+    "INSERT INTO llm_budget (org_id, scope, name, day, used) VALUES (:org_id, :scope, :name, :day, :amount) "
+    "ON CONFLICT (org_id, scope, name, day) DO UPDATE SET used = llm_budget.used + excluded.used "
+    "WHERE llm_budget.used + excluded.used <= :most"
+)
+_GIVE_BACK = text(
+    "UPDATE llm_budget SET used = used - :amount "
+    "WHERE org_id = :org_id AND scope = :scope AND name = :name AND day = :day"
+)
+_COLUMNS = tuple(column.name for column in llm_call.columns)
+_NEW_CALL = text(
+    f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)}) "  # noqa: S608
+    "ON CONFLICT (org_id, id) DO NOTHING"
+)
+_OPEN_CALL = text("SELECT reserved, limits FROM llm_call WHERE org_id = :org_id AND id = :id AND cost IS NULL")
+_SETTLE = text(
+    f"UPDATE llm_call SET {', '.join(f'{name} = :{name}' for name in (*_SETTLED, 'cost', 'compared'))} "  # noqa: S608
+    "WHERE org_id = :org_id AND id = :id AND cost IS NULL"
+)
+_NEW_ANSWER = text(
+    "INSERT INTO llm_answer (org_id, content, record_id, at_ms, answer) "
+    "VALUES (:org_id, :content, :record_id, :at_ms, :answer) ON CONFLICT (org_id, content) DO NOTHING"
+)
 
 
 class SqlLlmLedger:
@@ -35,31 +63,27 @@ class SqlLlmLedger:
         wanted = sorted(limits, key=lambda limit: (limit.scope, limit.name, limit.day))
         for at, limit in enumerate(wanted):
             if not self._draw(limit, call.reserved):
-                for drawn in wanted[:at]:
-                    self._give_back(drawn, call.reserved)
+                self._give_back(wanted[:at], call.reserved)
                 return limit.scope
         row = {name: getattr(call, name) for name in _OWN} | {
             "org_id": self._org, "id": call.id, "at_ms": call.at, "record_id": call.record,
             "compared": _encode(call.compared).decode(), "limits": _encode(wanted).decode(),
         }  # fmt: skip
-        if not insert_new(self._connection, llm_call, [row]):
-            for drawn in wanted:
-                self._give_back(drawn, call.reserved)
+        if not self._connection.execute(_NEW_CALL, row).rowcount:
+            self._give_back(wanted, call.reserved)
         return ""
 
     def settle(self, calls: Sequence[LlmCall]) -> None:
         """Store how reserved calls ended, and give back what they did not cost."""
         for call in calls:
-            mine = (llm_call.c.org_id == self._org) & (llm_call.c.id == call.id) & llm_call.c.cost.is_(None)
-            row = self._connection.execute(select(llm_call.c.reserved, llm_call.c.limits).where(mine)).one_or_none()
+            row = self._connection.execute(_OPEN_CALL, {"org_id": self._org, "id": call.id}).one_or_none()
             if row is None:
                 continue
             cost = row.reserved if call.cost is None else min(call.cost, row.reserved)
-            values = {name: getattr(call, name) for name in _OWN if name not in ("reserved", "cost")}
+            values = {name: getattr(call, name) for name in _SETTLED} | {"org_id": self._org, "id": call.id}
             values |= {"cost": cost, "compared": _encode(call.compared).decode()}
-            if self._connection.execute(update(llm_call).where(mine).values(**values)).rowcount:
-                for limit in msgspec.json.decode(row.limits, type=list[Limit]):
-                    self._give_back(limit, row.reserved - cost)
+            if self._connection.execute(_SETTLE, values).rowcount:
+                self._give_back(msgspec.json.decode(row.limits, type=list[Limit]), row.reserved - cost)
 
     def spent(self, limit: Limit) -> int:
         """Return what is drawn on the budget of *limit*."""
@@ -77,7 +101,7 @@ class SqlLlmLedger:
     def keep(self, key: str, record: str, at: int, answer: str) -> None:
         """Keep a validated answer under *key*; the first one stays."""
         row = {"org_id": self._org, "content": key, "record_id": record, "at_ms": at, "answer": answer}
-        insert_new(self._connection, llm_answer, [row])
+        self._connection.execute(_NEW_ANSWER, row)
 
     def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
         """Return at most *limit* calls at or after *since*, the latest first."""
@@ -113,15 +137,14 @@ class SqlLlmLedger:
         """Add *amount* to what is used unless that passes the limit; tell whether it was added."""
         if amount > limit.most:
             return False
-        row = {"org_id": self._of(limit), "scope": limit.scope, "name": limit.name, "day": limit.day, "used": 0}
-        insert_new(self._connection, llm_budget, [row])
-        fits = self._where(limit) & (llm_budget.c.used + amount <= limit.most)
-        adding = update(llm_budget).where(fits).values(used=llm_budget.c.used + amount)
-        return self._connection.execute(adding).rowcount == 1
+        return self._connection.execute(_DRAW, self._row(limit) | {"amount": amount, "most": limit.most}).rowcount == 1
 
-    def _give_back(self, limit: Limit, amount: int) -> None:
-        lowering = update(llm_budget).where(self._where(limit)).values(used=llm_budget.c.used - amount)
-        self._connection.execute(lowering)
+    def _give_back(self, limits: Sequence[Limit], amount: int) -> None:
+        if amount and limits:
+            self._connection.execute(_GIVE_BACK, [self._row(limit) | {"amount": amount} for limit in limits])
+
+    def _row(self, limit: Limit) -> dict[str, Any]:
+        return {"org_id": self._of(limit), "scope": limit.scope, "name": limit.name, "day": limit.day}
 
     def _where(self, limit: Limit) -> Any:
         mine = (llm_budget.c.org_id == self._of(limit)) & (llm_budget.c.scope == limit.scope)

@@ -58,7 +58,7 @@ def test_the_fence_holds_its_random_word_at_both_ends() -> None:
 )  # fmt: skip
 def test_nothing_that_means_anything_to_a_reader_of_text_survives(text: str) -> None:
     found = inert(text)
-    assert not set(found) & set("<>&\"{}@$\\`[]|=\x1b\u202e")
+    assert not set(found) & set('<>&"{}@$\\`[]|=\x1b\u202e')
     assert "://" not in found
     assert "javascript:" not in found
 

@@ -38,7 +38,7 @@ def test_the_listed_price_is_per_million_tokens() -> None:
 
 
 def test_a_model_without_a_price_is_not_asked() -> None:
-    with pytest.raises(VendorRefused, match="llm.prices") as caught:
+    with pytest.raises(VendorRefused, match=r"llm\.prices") as caught:
         price_of(llm_policy(model="our-own-7b", prices=None))
     assert caught.value.code == "no_price"
 

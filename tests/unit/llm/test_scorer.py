@@ -204,7 +204,9 @@ def test_a_budget_that_does_not_allow_the_worst_case_is_not_touched(scope: str) 
 def test_a_new_day_has_a_new_budget_and_a_record_does_not() -> None:
     clock = ManualClock(START)
     worst = 6_000
-    asked, vendor, _ = made(reply(usage=None), clock=clock, changes={"budget": Budget(per_day=worst, per_org=worst, per_record=10**6)})
+    asked, vendor, _ = made(
+        reply(usage=None), clock=clock, changes={"budget": Budget(per_day=worst, per_org=worst, per_record=10**6)}
+    )
     assert code_of(one(asked, case(subject="a"))) == ""
     assert code_of(one(asked, case(subject="b"))) == "budget_day"
     clock.move(DAY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from tests.support.llm import FIELDS, LLM, llm_policy
@@ -43,7 +42,9 @@ def test_what_is_not_written_has_its_default() -> None:
 
 
 def test_everything_may_be_written() -> None:
-    text = LLM + """
+    text = (
+        LLM
+        + """
   api: chat
   keys: {acme: "file:/run/secrets/acme"}
   mask: {Case: [account.name]}
@@ -58,6 +59,7 @@ def test_everything_may_be_written() -> None:
   parallel: 2
   rest: 2m
 """
+    )
     found = load_policy({"fields.yaml": FIELDS, "llm.yaml": text}).llm
     assert found is not None
     assert (found.api, found.keys, found.languages) == ("chat", {"acme": "file:/run/secrets/acme"}, ("en", "de"))
@@ -136,5 +138,3 @@ def test_a_private_host_that_the_policy_names_may_be_asked_openly() -> None:
 def test_money_and_shares_are_whole_numbers() -> None:
     assert [micro(text) for text in ("1 USD", "0.000001 USD", "12.5USD")] == [1_000_000, 1, 12_500_000]
     assert [share(text) for text in ("5%", "12.5%", "100%")] == [50, 125, 1000]
-
-
