@@ -82,7 +82,7 @@ def examine_sinks(found: SinksFile, folder: str, org: str, secrets: Secrets, now
 
 
 def examine_llm(store: Store, folder: str, secrets: Secrets, now: int) -> tuple[Check, ...]:
-    """Return how asking the language model of the policy files goes: its key, its budget, its faults; () without one."""
+    """Return how asking the language model of the policy files goes: key, budget, faults; () without one."""
     try:
         policy = load_policy(read_folder(folder)).llm
     except TriageError:

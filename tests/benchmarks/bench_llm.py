@@ -19,7 +19,9 @@ from triage.testing import START, FixedScorer
 from triage.wiring import SystemClock
 
 CALLS = 300
-TEXT = "Since this morning nobody in our office can log in, error 7. Call +49 30 901820 or write to a@example.com. " * 12
+TEXT = (
+    "Since this morning nobody in our office can log in, error 7. Call +49 30 901820 or write to a@example.com. " * 12
+)
 
 
 def measure(store: Store) -> tuple[float, float]:

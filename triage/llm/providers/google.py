@@ -17,17 +17,22 @@ from triage.llm.providers.wire import below_http, client
 from triage.llm.vendor import Reply, Stop, Usage, status_error
 
 _COMPLETE = ("STOP", "FINISH_REASON_UNSPECIFIED", "OTHER")
+VERSION = "v1"
 _KEYS = ("API_KEY_INVALID", "API_KEY_EXPIRED")
 
 
 class GoogleProvider:
     """See `triage.llm.vendor.Provider`."""
 
-    def __init__(self, endpoint: str, key: str, now: Callable[[], int]) -> None:
+    def __init__(self, endpoint: str, key: str, now: Callable[[], int], *, api_version: str = "") -> None:
+        """Args: api_version: `v1` where the policy names none, whatever the environment says; mocks may need v1beta."""
         self._now = now
         self._http = client()
         options = types.HttpOptions(
-            base_url=endpoint, httpx_client=self._http, retry_options=types.HttpRetryOptions(attempts=1)
+            base_url=endpoint,
+            api_version=api_version or VERSION,
+            httpx_client=self._http,
+            retry_options=types.HttpRetryOptions(attempts=1),
         )
         self._client = genai.Client(vertexai=False, api_key=key, http_options=options)
 

@@ -43,7 +43,7 @@ def _opened(policy: LlmPolicy, key: str, now: Callable[[], int]) -> Provider:
     if policy.provider == "google":
         from triage.llm.providers.google import GoogleProvider
 
-        return GoogleProvider(policy.endpoint, key, now)
+        return GoogleProvider(policy.endpoint, key, now, api_version=policy.api_version)
     if policy.provider == "azure":
         from triage.llm.providers.azure import AzureProvider
 
