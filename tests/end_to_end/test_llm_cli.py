@@ -44,7 +44,7 @@ def test_a_test_shows_what_is_sent_the_answer_its_tokens_and_its_cost(folder: Pa
     found = asked("test", "--policy", folder)
     assert found.return_value == 0
     for words in (
-        "masked: 1 email, 1 phone",
+        "masked: 2 email, 2 phone",
         "[phone]",
         "urgency:  0.7  Nobody can log in.",
         "'output': 60",

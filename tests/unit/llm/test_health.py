@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.llm import llm_policy
 from triage.domain.instant import HOUR
 from triage.llm.health import LlmHealth, dollars, health_of, limits_of
+from triage.metrics import llm_metrics
 from triage.ports import LlmCall
 from triage.rules.llm_policy import Budget
 from triage.store.memory import MemoryStore
@@ -61,3 +62,10 @@ def test_a_budget_that_is_used_up_is_told() -> None:
 
 def test_dollars_show_small_amounts_too() -> None:
     assert [dollars(n) for n in (0, 198, 1_500_000, 12_345_670_000)] == ["$0.00", "$0.000198", "$1.50", "$12,345.67"]
+
+
+def test_metrics_say_whether_somebody_has_to_act_and_what_was_spent() -> None:
+    found = {metric.name: metric.samples for metric in llm_metrics(of(stored("answered", "auth")))}
+    assert found["triage_llm_ok"][0].value == 0
+    assert found["triage_llm_spent_dollars"][0].value == 0.00002
+    assert {one.labels["outcome"]: one.value for one in found["triage_llm_calls"]} == {"answered": 1, "auth": 1}
