@@ -192,7 +192,7 @@ def llm_metrics(health: LlmHealth) -> Iterator[Metric]:
     yield _gauge("triage_llm_spent_dollars", "Spent today (UTC), reservations included.", health.spent / MICRO)
     yield _gauge("triage_llm_budget_dollars", "What may be spent today.", health.budget / MICRO)
     calls = GaugeMetricFamily(
-        "triage_llm_calls", "The latest calls, at most 200, of the last hour.", labels=["outcome"]
+        "triage_llm_calls", "The latest calls of the last hour.", labels=["outcome"]
     )
     for outcome, count in sorted(health.outcomes.items()):
         calls.add_metric([outcome], count)
