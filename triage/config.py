@@ -20,6 +20,7 @@ from triage.rules.document import Directory, ObjectConfig, PolicyDocument, Routi
 from triage.rules.grammar import FILE
 from triage.rules.hours import read_calendar
 from triage.rules.language import At, RuleSet
+from triage.rules.llm_policy import read_llm, without_secret
 from triage.rules.load import read_rule_set
 from triage.rules.positions import MOST_BYTES, Node, Page, Scalar, read_tree
 from triage.rules.sections import (
@@ -165,14 +166,14 @@ def load_policy(texts: Mapping[str, str]) -> PolicyDocument:
     files = _Files(texts)
     if files.unread:
         raise _faults_of(files)
-    document = _with_rules(_with_milestones(_base(files), files), files)
+    document = _with_llm(_with_rules(_with_milestones(_base(files), files), files), files)
     if any(page.faults for page in files.pages):
         raise _faults_of(files)
     return structs.replace(document, texts=dict(sorted(texts.items())))
 
 
 def _faults_of(files: _Files) -> ConfigError:
-    faults = (fault for page in files.pages for fault in page.faults)
+    faults = (without_secret(fault) for page in files.pages for fault in page.faults)
     return ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
 
 
@@ -369,3 +370,19 @@ def _with_rules(document: PolicyDocument, files: _Files) -> PolicyDocument:
                 where = f"{first.file}:{first.line}:{first.column}"
                 page.fault(at, f"the {kind} {name!r} stands twice: first at {where}", len(name))
     return structs.replace(document, rule_sets=tuple(sets))
+
+
+def _with_llm(document: PolicyDocument, files: _Files) -> PolicyDocument:
+    """Return *document* with the language model that may be asked; the section stands in one file."""
+    sections = [(entry, page) for entry, page in files.entries if "llm" in entry.keys]
+    for entry, page in sections[1:]:
+        first = sections[0]
+        where = f"{first[1].file}:{first[0].keys['llm'].line}:{first[0].keys['llm'].column}"
+        page.fault(entry.keys["llm"], f"'llm' stands in one file: first at {where}", len("llm"))
+    body: Entry | None = sections[0][0].get("llm") if sections else None
+    if body is None:
+        return document
+    objects = {name: config.spec for name, config in document.objects.items()}
+    sets = {one.id: one.object for one in document.rule_sets}
+    found = read_llm(body, objects, sets, document.safety.allow_private_hosts, sections[0][1])
+    return structs.replace(document, llm=found)

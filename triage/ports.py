@@ -682,6 +682,84 @@ class Access(Protocol):
         """Keep an answer, and forget those from before an instant."""
 
 
+class Limit(Struct, frozen=True):
+    """One budget that a call draws on: its scope (day, org, record), whose it is, the UTC day (0: for good), micro."""
+
+    scope: str
+    name: str
+    day: int
+    most: int
+
+
+class LlmCall(Struct, frozen=True, kw_only=True):
+    """
+    One attempt to ask a language model. Amounts are micro-dollars. No text of the record, the prompt or the key.
+
+    `cost` is None until it is settled: then what was reserved counts as spent. `outcome` is `answered` or the code of
+    what went wrong; `purpose` says what for: answer, shadow, test or batch. `compared` is task to [local, model].
+    """
+
+    id: str
+    at: int
+    record: str
+    provider: str
+    model: str
+    prompt: str
+    purpose: str = "answer"
+    reserved: int = 0
+    cost: int | None = None
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    outcome: str = ""
+    request: str = ""
+    millis: int = 0
+    compared: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+class LlmTally(Struct, frozen=True, kw_only=True):
+    """Calls of one UTC day, model, purpose and outcome added up; what is not settled counts as reserved."""
+
+    day: int
+    model: str
+    purpose: str
+    outcome: str
+    calls: int
+    cost: int
+    input: int
+    cached: int
+    output: int
+    records: int
+
+
+class LlmLedger(Protocol):
+    """What asking language models has cost and said."""
+
+    def reserve(self, call: LlmCall, limits: Sequence[Limit]) -> str:
+        """Keep *call*, drawing `reserved` on each budget; where one would be passed, keep nothing, return its scope."""
+
+    def settle(self, calls: Sequence[LlmCall]) -> None:
+        """Store how reserved calls ended, and give back to the budgets what they did not cost; settled ones stay."""
+
+    def spent(self, limit: Limit) -> int:
+        """Return what is drawn on the budget of *limit*."""
+
+    def answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the kept answers among *keys*."""
+
+    def keep(self, key: str, record: str, at: int, answer: str) -> None:
+        """Keep a validated answer under *key*; the first one stays."""
+
+    def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
+        """Return at most *limit* calls at or after *since*, the latest first."""
+
+    def tally(self, since: int) -> list[LlmTally]:
+        """Return the calls at or after *since*, added up by day, model, purpose and outcome."""
+
+    def forget(self, record: str) -> int:
+        """Forget the answers kept for *record*; return how many."""
+
+
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""
 
@@ -696,6 +774,7 @@ class Unit(Protocol):
     upkeep: Upkeep
     rescores: Rescores
     access: Access
+    llm: LlmLedger
 
 
 class Store(Protocol):

@@ -86,26 +86,45 @@ rules:
 
 
 class FixedScorer:
-    """A scorer that says the same of every record, by family; *fault* is raised instead while it is set."""
+    """
+    A scorer that says the same of every record, or what *by_id* says of that one, of the families that are wanted.
 
-    def __init__(self, **values: Value) -> None:
-        """Give *values* by field name with two underscores for the dot: `urgency__score=0.9`."""
-        self.values = {name.replace("__", "."): value for name, value in values.items()}
+    `asked` counts its items, `wanted` keeps the families of each call, `seen` the items; *fault* is raised while set.
+    """
+
+    def __init__(
+        self, scores: Scores | None = None, by_id: Mapping[str, Scores] | None = None, **values: Value
+    ) -> None:
+        """Give *scores* as they are, or *values* by field name with two underscores for the dot: `urgency__score=0.9`."""
+        named = {name.replace("__", "."): value for name, value in values.items()}
+        versions = {name.partition(".")[0]: "fixed" for name in named}
+        self._scores = scores or Scores(values=named, model_versions=versions)
+        self._by_id = dict(by_id or {})
         self.fault: TriageError | None = None
-        self.asked: list[tuple[str, ...]] = []
+        self.asked = 0
+        self.wanted: list[tuple[str, ...]] = []
         self.seen: list[tuple[WorkItem, Sequence[Event]]] = []
 
     def score(
         self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
     ) -> list[Scores]:
-        """Return the fixed values of the families that are *wanted*, for each item."""
+        """Return the fixed scores of each item."""
         if self.fault is not None:
             raise self.fault
-        self.asked.append(tuple(sorted(wanted)))
+        self.asked += len(items)
+        self.wanted.append(tuple(sorted(wanted)))
         self.seen += items
-        values = {name: value for name, value in self.values.items() if not wanted or name.partition(".")[0] in wanted}
-        versions = {name.partition(".")[0]: "fixed" for name in values}
-        return [Scores(values=values, model_versions=versions) for _ in items]
+        return [_of_families(self._by_id.get(item.id, self._scores), wanted) for item, _ in items]
+
+
+def _of_families(scores: Scores, wanted: Collection[str]) -> Scores:
+    if not wanted:
+        return scores
+    return Scores(
+        values={name: value for name, value in scores.values.items() if name.partition(".")[0] in wanted},
+        model_versions={name: one for name, one in scores.model_versions.items() if name in wanted},
+        reasons={name: why for name, why in scores.reasons.items() if name in wanted},
+    )
 
 
 class ManualClock:

@@ -43,7 +43,7 @@ def test_a_new_record_is_scored_and_its_rule_acts() -> None:
     (event,) = scored(house)
     assert event.scores["urgency.score"] == 0.912346
     assert event.scores["model_versions"] == {"urgency": "fixed"}
-    assert scorer.asked == [("urgency",)], "only what a rule reads is asked for"
+    assert scorer.wanted == [("urgency",)], "only what a rule reads is asked for"
     with house.store.read() as unit:
         assert [one.action.rule for one in unit.outbox.find(EffectFilter())] == ["urgent"]
         assert unit.records.get(["Case/1"])["Case/1"].facts.item.fields["urgency.score"] == 0.912346
@@ -55,7 +55,7 @@ def test_nothing_is_scored_where_no_rule_reads_a_score() -> None:
     house = sandbox(scorer, dict(SMALL_POLICY))
     house.create("1")
     assert house.worker.score(house.clock.now()) == 0
-    assert scorer.asked == []
+    assert scorer.asked == 0
 
 
 def test_the_same_news_is_scored_once_and_new_ones_again() -> None:

@@ -26,7 +26,7 @@ from triage.cli.common import (
     store_option,
 )
 from triage.config import Settings, read_file, read_folder, read_secret
-from triage.doctor import examine, examine_sinks
+from triage.doctor import examine, examine_llm, examine_sinks
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
@@ -303,7 +303,7 @@ def db_backup(path: str, url: str | None, as_json: bool) -> None:
 @as_json
 def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool) -> None:
     """
-    Look for trouble: policy, timers, actions, stops, audit, workers, refusals, backup, growth, disk and sinks.
+    Look for trouble: policy, timers, actions, stops, audit, workers, refusals, backup, growth, disk, model and sinks.
 
     Exit code 1 if there is any.
     """
@@ -313,6 +313,7 @@ def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool)
         root = policy_folder(folder)
         named = folder is not None or root != Settings().policy
         checks = examine(store, root, clock.now(), named=named, file=database)
+        checks += examine_llm(store, root, read_secret, clock.now())
     file = sink or settings.sink
     if file.endswith(SINKS_FILE):
         found = read_sinks(file, read_file(file))

@@ -98,6 +98,8 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="sentiment.abstained", source="", type="boolean"),
     FieldSpec(name="complexity.score", source="", type="percent"),
     FieldSpec(name="complexity.abstained", source="", type="boolean"),
+    FieldSpec(name="intent.label", source="", type="text"),
+    FieldSpec(name="product_line.label", source="", type="text"),
     FieldSpec(name="language", source="", type="text"),
     FieldSpec(name="language.code", source="", type="text"),
     FieldSpec(name="language.confidence", source="", type="percent"),

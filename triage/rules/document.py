@@ -10,6 +10,7 @@ from triage.calendars.definition import CalendarDefinition
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Agent
 from triage.rules.language import At, Condition, RuleSet
+from triage.rules.llm_policy import LlmPolicy
 
 
 class ObjectConfig(Struct, frozen=True, kw_only=True):
@@ -168,4 +169,5 @@ class PolicyDocument(Struct, frozen=True, kw_only=True):
     directory: Directory = Directory()
     safety: Safety = Safety()
     routing: Routing = Routing()
+    llm: LlmPolicy | None = None
     texts: dict[str, str] = field(default_factory=dict)

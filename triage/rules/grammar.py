@@ -8,6 +8,7 @@ from triage.calendars.definition import Instance, RecurrenceType
 from triage.domain.schema import FieldType
 from triage.domain.work import EventType
 from triage.rules.language import CLOCKS, Mode, Once
+from triage.rules.llm_policy import LLM
 from triage.rules.shapes import (
     ByKind,
     Choice,
@@ -310,6 +311,7 @@ SECTIONS: dict[str, Shape] = {
     "directory": DIRECTORY,
     "safety": SAFETY,
     "routing": ROUTING,
+    "llm": LLM,
 }
 RULE_FILE: dict[str, Shape] = {
     "object": ANY,

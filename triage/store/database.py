@@ -15,11 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Access, Audit, Control, Intake, Outbox, Policies, Records, Related, Rescores, Upkeep
+from triage.ports import Access, Audit, Control, Intake, LlmLedger, Outbox, Policies, Records, Related, Rescores, Upkeep
 from triage.store.access import SqlAccess
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
+from triage.store.llm_ledger import SqlLlmLedger
 from triage.store.lock import file_lock
 from triage.store.migrate import upgrade
 from triage.store.outbox import SqlOutbox
@@ -60,6 +61,7 @@ class SqlUnit:
         self.upkeep: Upkeep = SqlUpkeep(connection, org)
         self.rescores: Rescores = SqlRescores(connection, org)
         self.access: Access = SqlAccess(connection, org)
+        self.llm: LlmLedger = SqlLlmLedger(connection, org)
 
 
 class SqlStore:

@@ -24,6 +24,7 @@ from triage.ports import (
     AuditRow,
     Control,
     Intake,
+    LlmLedger,
     Outbox,
     Policies,
     Record,
@@ -40,6 +41,7 @@ from triage.ports import (
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
 from triage.store.memory_access import MemoryAccess
+from triage.store.memory_llm import MemoryLlmLedger
 from triage.store.memory_outbox import MemoryOutbox
 from triage.store.memory_rescores import MemoryRescores
 from triage.store.memory_tables import Tables
@@ -61,6 +63,7 @@ class MemoryUnit:
         self.upkeep: Upkeep = MemoryUpkeep(tables)
         self.rescores: Rescores = MemoryRescores(tables)
         self.access: Access = MemoryAccess(tables, org)
+        self.llm: LlmLedger = MemoryLlmLedger(tables)
 
 
 class MemoryStore:

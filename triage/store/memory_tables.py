@@ -11,6 +11,8 @@ from triage.ports import (
     ApiKey,
     AuditRow,
     Effect,
+    Limit,
+    LlmCall,
     Record,
     Refusal,
     SourceState,
@@ -44,6 +46,9 @@ class Tables:
         self.rescores: dict[str, int] = {}
         self.keys: dict[str, ApiKey] = {}
         self.answers: dict[tuple[str, str], Answer] = {}
+        self.llm_calls: dict[str, tuple[LlmCall, tuple[Limit, ...]]] = {}
+        self.llm_spent: dict[tuple[str, str, int], int] = {}
+        self.llm_answers: dict[str, tuple[str, str]] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

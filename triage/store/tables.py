@@ -263,3 +263,41 @@ control = _table(
     _text("actor"),
     _text("reason"),
 )
+
+llm_call = _table(
+    "llm_call",
+    _key("org_id"),
+    _key("id"),
+    _int("at_ms"),
+    _text("record_id"),
+    _text("provider"),
+    _text("model"),
+    _text("prompt"),
+    _text("purpose"),
+    _int("reserved"),
+    _int("cost", None),
+    _int("input"),
+    _int("cached"),
+    _int("output"),
+    _text("outcome"),
+    _text("request"),
+    _int("millis"),
+    Column("compared", Text, nullable=False, server_default="{}"),
+    Column("limits", Text, nullable=False, server_default="[]"),
+    indexes=(Index("llm_call_at", "org_id", "at_ms"),),
+    wide=True,
+)
+
+# The organisation `*` holds what all of them draw on together.
+llm_budget = _table("llm_budget", _key("org_id"), _key("scope"), _key("name"), _key("day", BigInteger), _int("used"))
+
+llm_answer = _table(
+    "llm_answer",
+    _key("org_id"),
+    _key("content"),
+    _text("record_id"),
+    _int("at_ms"),
+    Column("answer", Text, nullable=False),
+    indexes=(Index("llm_answer_record", "org_id", "record_id"),),
+    wide=True,
+)
