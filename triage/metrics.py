@@ -191,9 +191,7 @@ def llm_metrics(health: LlmHealth) -> Iterator[Metric]:
     yield _gauge("triage_llm_ok", "1 while nobody has to mend how the language model is asked.", health.ok)
     yield _gauge("triage_llm_spent_dollars", "Spent today (UTC), reservations included.", health.spent / MICRO)
     yield _gauge("triage_llm_budget_dollars", "What may be spent today.", health.budget / MICRO)
-    calls = GaugeMetricFamily(
-        "triage_llm_calls", "The latest calls of the last hour.", labels=["outcome"]
-    )
+    calls = GaugeMetricFamily("triage_llm_calls", "The latest calls of the last hour.", labels=["outcome"])
     for outcome, count in sorted(health.outcomes.items()):
         calls.add_metric([outcome], count)
     yield calls
