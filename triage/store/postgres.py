@@ -8,7 +8,7 @@ Writers run at READ COMMITTED and lock what they decide on; readers see one snap
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from triage.store.dialect import CHANNEL, NEWS, WRITING
 from triage.store.listen import Listener
 from triage.store.migrate import require_newest, upgrade_server
 from triage.store.tables import policy
-from triage.store.tuning import faults_of
+from triage.store.tuning import WORDS, faults_of
 
 SETTINGS = (
     # A worker that has lost its network must not keep rows locked, and a wait for a lock must end in a message.
@@ -127,9 +127,16 @@ class PostgresStore:
         return f"pg_dump --format=custom --file={path} '{plain}'"
 
     def compact(self) -> None:
-        """Write the tables that hold words anew without what was deleted; each is locked meanwhile."""
-        with closing(self._raw()) as connection:
-            connection.execute("VACUUM FULL event, action, decision, record, audit, refusal")
+        """
+        Write the tables that hold words anew without what was deleted; each is locked meanwhile.
+
+        What the server's write-ahead log and its archive hold goes when the server drops them.
+        """
+        with named_errors(self.name), self.engine.connect() as connection:
+            connection.exec_driver_sql("SET lock_timeout = 0")
+            for table in WORDS:
+                connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
+            connection.invalidate()
 
     def check(self) -> list[str]:
         """Return what is wrong with the schema, its guards and the settings that keep work safe."""
