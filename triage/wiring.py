@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Sink, Store
+from triage.ports import Journal, Sink, Store, Unit
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks
@@ -137,12 +137,23 @@ def store_file(url: str) -> Path | None:
     return None if "://" in url and not url.startswith(SQLITE) else Path(url.removeprefix(SQLITE))
 
 
-def restore_store(url: str, backup: Path) -> Path | None:
-    """Put *backup* in the place of the store at *url*; return where the old file is kept. See `restore_file`."""
+def restore_store(url: str, backup: Path, note: Callable[[Unit], None], *, org: str, replace: bool) -> str:
+    """
+    Put *backup* in the place of the store at *url*; return where what stood there is kept, "" for nowhere.
+
+    Args:
+        note: What to store with it, for *org* and every organisation with a policy, before any worker can see it.
+        replace: A server's database may hold something. A file is always replaced. See `restore_postgres`,
+            `restore_file`.
+    """
     file = store_file(url)
-    if file is None:
-        raise ConfigError("a server's database is restored with its own tools (pg_restore), not with this command")
-    return restore_file(backup, file)
+    if file is not None:
+        kept = restore_file(backup, file, note, org=org)
+        return "" if kept is None else str(kept)
+    from triage.store.server_restoring import restore_postgres
+
+    kept_in = restore_postgres(url, backup, note, org=org, replace=replace)
+    return kept_in and f"schema {kept_in}"
 
 
 def address_of(text: str) -> tuple[str, int]:

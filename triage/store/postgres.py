@@ -8,7 +8,7 @@ Writers run at READ COMMITTED and lock what they decide on; readers see one snap
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from triage.errors import ConfigError, StaleRecord, StoreBusy, StoreError, StoreFull, StoreLost
+from triage.store.backup import write_backup
 from triage.store.database import SqlUnit
 from triage.store.dialect import CHANNEL, NEWS, WRITING
 from triage.store.listen import Listener
@@ -118,13 +119,12 @@ class PostgresStore:
             yield
 
     def backup(self, path: Path) -> None:
-        """Raise StoreError with the command to use: the server's own tool takes a consistent copy."""
-        raise StoreError(f"PostgreSQL has its own tool for that: {self.dump_command(path)}")
-
-    def dump_command(self, path: Path) -> str:
-        """Return the command that writes a complete copy to the new file *path*, while workers go on."""
-        plain = self.url.set(drivername="postgresql", password=None).render_as_string()
-        return f"pg_dump --format=custom --file={path} '{plain}'"
+        """Write a complete copy, of every organisation, to the new file *path*, while workers go on."""
+        try:
+            with closing(self._raw()) as connection:
+                write_backup(connection, path)
+        except psycopg.Error as cause:
+            raise StoreError(f"{self.name}: no copy could be made: {cause}".strip()) from cause
 
     def compact(self) -> None:
         """

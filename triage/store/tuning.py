@@ -68,7 +68,7 @@ def faults_of(connection: Connection) -> list[str]:
         set_to = connection.exec_driver_sql(f"SHOW {name}").scalar()
         if set_to != value:
             found.append(f"{name} is {set_to}, a crash or time may lose work: set it to {value}")
-    dead = "SELECT n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relname = 'timer'"
+    dead = "SELECT n_dead_tup, n_live_tup FROM pg_stat_user_tables WHERE relid = 'timer'::regclass"
     row = connection.exec_driver_sql(dead).one_or_none()
     if row is not None and row.n_dead_tup > 100_000 and row.n_dead_tup > row.n_live_tup:
         found.append(f"timer has {row.n_dead_tup} dead rows to {row.n_live_tup} live: look for a long transaction")
