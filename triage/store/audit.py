@@ -17,7 +17,7 @@ from triage.ports import AuditFault, AuditRow, record_key
 from triage.store.codec import decode_object, digest, encode
 from triage.store.dialect import numbers
 from triage.store.tables import audit
-from triage.store.upsert import insert_all, parts
+from triage.store.upsert import among, insert_all, parts
 
 GENESIS = ""
 """What the first line of a record chains to."""
@@ -85,11 +85,13 @@ class SqlAudit:
         for part in parts(records):
             latest = (
                 select(func.max(audit.c.seq))
-                .where(audit.c.org_id == self._org, audit.c.record_id.in_(part))
+                .where(audit.c.org_id == self._org, among(self._connection, audit.c.record_id, part))
                 .group_by(audit.c.record_id)
             )
             seqs = list(self._connection.execute(latest).scalars())
-            query = select(audit.c.record_id, audit.c.hash).where(audit.c.org_id == self._org, audit.c.seq.in_(seqs))
+            query = select(audit.c.record_id, audit.c.hash).where(
+                audit.c.org_id == self._org, among(self._connection, audit.c.seq, seqs)
+            )
             heads.update({row.record_id: row.hash for row in self._connection.execute(query)})
         return heads
 

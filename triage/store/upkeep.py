@@ -39,7 +39,7 @@ from triage.store.tables import (
     timer,
 )
 from triage.store.triggers import begin_upkeep
-from triage.store.upsert import parts, upsert
+from triage.store.upsert import among, parts, upsert
 
 MARK = "mark:"
 PRUNED = "pruned"
@@ -135,7 +135,7 @@ class SqlUpkeep:
         with self._unlocked("event"):
             for part in parts(records):
                 for name, table in (("events", event), ("decisions", decision), ("effects", action)):
-                    mine = and_(table.c.org_id == self._org, table.c.record_id.in_(part))
+                    mine = and_(table.c.org_id == self._org, among(self._connection, table.c.record_id, part))
                     gone[name] += self._gone(delete(table).where(mine))
         return gone
 
@@ -161,7 +161,9 @@ class SqlUpkeep:
         old = {record_key(one.object, one.id): one for one in events if one.at < horizon}
         closed: set[str] = set()
         for part in parts(sorted(set(keys) & old.keys())):
-            query = select(record.c.record_id).where(record.c.org_id == self._org, record.c.record_id.in_(part))
+            query = select(record.c.record_id).where(
+                record.c.org_id == self._org, among(self._connection, record.c.record_id, part)
+            )
             closed.update(self._connection.execute(query.where(record.c.is_open == 0)).scalars())
         return {one.event_id for one in events if one.at < horizon and record_key(one.object, one.id) in closed}
 
@@ -186,7 +188,9 @@ class SqlUpkeep:
         return sorted(
             key
             for part in parts(sorted(found))
-            for key in self._connection.execute(known.where(record.c.record_id.in_(part))).scalars()
+            for key in self._connection.execute(
+                known.where(among(self._connection, record.c.record_id, part))
+            ).scalars()
         )
 
     def rewrite_events(self, record: str, rewrite: Callable[[Event], Event]) -> int:
@@ -263,7 +267,9 @@ class SqlUpkeep:
         query = select(table.c.digest).where(table.c.org_id == self._org, *conditions)
         unused = sorted(set(self._connection.execute(query).scalars()) - set(named))
         for part in parts(unused):
-            self._connection.execute(delete(table).where(table.c.org_id == self._org, table.c.digest.in_(part)))
+            self._connection.execute(
+                delete(table).where(table.c.org_id == self._org, among(self._connection, table.c.digest, part))
+            )
         return len(unused)
 
     def _gone(self, statement: Delete) -> int:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Table, Text, bindparam, cast, column, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TableValuedAlias
 
@@ -77,6 +91,14 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
     """Insert *rows*; those whose primary key is there already are left as they are. Return how many were new."""
     keys = sorted(column.name for column in table.primary_key)
     return insert_all(connection, table, rows, lambda one: one.on_conflict_do_nothing(index_elements=keys))
+
+
+def among(connection: Connection, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return whether *column* is one of *values*; on PostgreSQL one array, so that the statement's text is the same."""
+    if not is_postgres(connection):
+        return column.in_(values)  # type: ignore[no-any-return]
+    kind = postgresql.ARRAY(_plain(column.type))
+    return column == any_(cast(bindparam(None, list(values), type_=kind), kind))  # type: ignore[no-any-return]
 
 
 def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
