@@ -13,11 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from triage.again import stored
-from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.domain.facts import Facts
 from triage.errors import StoreError
 from triage.ports import Compiled, Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
+from triage.sending import EVERYTHING
 from triage.store.codec import decode_facts, digest, encode_result
 from triage.turn import Turn, entry_of
 from triage.worker import compiled_policy

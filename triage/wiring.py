@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triage.config import read_file, read_secret
-from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
 from triage.ports import Journal, Sink, Store, Unit
+from triage.sending import Pace
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks

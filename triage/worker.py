@@ -11,12 +11,13 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct, field
 
 from triage.again import again
-from triage.delivery import Delivered, Delivery, Pace
+from triage.delivery import Delivered, Delivery
 from triage.domain.work import Event
 from triage.errors import StoreError
 from triage.lateness import Lateness
@@ -34,6 +35,7 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.publishing import resume_waking
+from triage.sending import Pace
 from triage.store.codec import encode
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
@@ -243,7 +245,7 @@ class Worker:
             self.rounds.clear()
             acting = ThreadPoolExecutor(1, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
-            sent = acting.submit(self._loop, stop, self._act_round, "act")
+            sent = acting.submit(self._act_on, stop)
             try:
                 self._loop(stop, self._fire_round, "fire")
             finally:
@@ -271,6 +273,14 @@ class Worker:
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()
+
+    def _act_on(self, stop: threading.Event) -> None:
+        try:
+            self._loop(stop, self._act_round, "act")
+        finally:
+            # What a lost server keeps from being stored is sent again under its key, by whoever comes next.
+            with suppress(StoreError):
+                self._delivery.end()
 
     def _survived(self, half: str, piece: Callable[[], int]) -> int:
         """Run one piece and return after how many ms to go on; a store that cannot be used is waited for."""
@@ -323,10 +333,10 @@ class Worker:
 
     def _act_round(self) -> int:
         now = self.clock.now()
-        delivered = self.act(now)
+        delivered = self._delivery.pump(now)
         for effect in delivered.died:
             self.tell("effect_dead", "error", record=effect.record, rule=effect.action.rule, key=effect.action.key)
-        if delivered.claimed:
+        if delivered.claimed or delivered.busy:
             return 0
         # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
         return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)

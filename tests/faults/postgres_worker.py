@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.support.keyed_sink import KeyedSink
 from tests.support.raw_sink import RawSink
-from triage.delivery import Pace
 from triage.errors import StoreLost
+from triage.sending import Pace
 from triage.store.postgres import PostgresStore
 from triage.wiring import open_worker, stop_on_signals
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from triage.delivery import Pace
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.engine import PureEngine
 from triage.errors import CalendarError, SinkBusy, SinkLimit, SinkRefused
+from triage.sending import Pace
 from triage.steering import start, stop
 from triage.testing import SMALL_POLICY, Sandbox
 from triage.worker import Worker

@@ -19,13 +19,13 @@ from triage.cli.common import (
     store_option,
 )
 from triage.config import Settings
-from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.domain.instant import parse_duration
 from triage.engine import PureEngine
 from triage.erasing import erase, records_of
 from triage.ports import Stop, Unit
 from triage.pruning import prune
+from triage.sending import EVERYTHING
 from triage.steering import halt as halt_all
 from triage.wiring import SystemClock, restore_store
 

@@ -71,42 +71,55 @@ class SqlOutbox:
         return overtaken
 
     def claim(
-        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+        self,
+        now: int,
+        *,
+        owner: str,
+        lease: str,
+        until: int,
+        limit: int,
+        stopped: Sequence[str],
+        kinds: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> list[Effect]:
         """Lease at most *limit* effects that are due, highest priority first, in order per record and lane."""
         found: list[Row[Any]] = []
+        barred = [action.c.rule.not_in(stopped)] if stopped else []
+        barred += [action.c.kind.not_in(sorted(without))] if without else []
+        barred += [action.c.kind.in_(sorted(kinds))] if kinds else []
         for priority in self._connection.execute(select(self._classes())).scalars().all():
             if priority is None or len(found) >= limit:
                 break
-            query = self._due(now, priority, stopped).limit(limit - len(found))
+            query = self._due(now, priority).where(*barred).limit(limit - len(found))
             found += self._connection.execute(query.with_for_update(skip_locked=True)).all()
         taken = {"state": "leased", "run_at_ms": until, "owner": owner, "lease_token": lease}
         for part in parts([row.idem_key for row in found]):
             self._connection.execute(self._these(part).values(**taken))
         return [_effect(row, state="leased", run_at=until, owner=owner, lease=lease) for row in found]
 
-    def finish(self, finishes: Sequence[Finish]) -> set[str]:
-        """Store how effects ended; return the keys whose lease still held."""
-        leases: dict[str, str] = {}
-        for part in parts(sorted(one.key for one in finishes)):
+    def leased(self, leases: Mapping[str, str]) -> set[str]:
+        """Return the keys in *leases* whose lease still is the one given, locked."""
+        found: set[str] = set()
+        for part in parts(sorted(leases)):
             query = select(action.c.idem_key, action.c.lease_token).where(
                 action.c.org_id == self._org,
                 among(self._connection, action.c.idem_key, part),
                 action.c.state == "leased",
             )
             rows = self._connection.execute(query.order_by(action.c.idem_key).with_for_update())
-            leases.update({row.idem_key: row.lease_token for row in rows})
-        held = [one for one in finishes if leases.get(one.key) == one.lease]
-        if held:
-            update_all(self._connection, action, self._org, [_ended(one) for one in held], {"idem_key": "key"})
-        return {one.key for one in held}
+            found.update(row.idem_key for row in rows if row.lease_token == leases[row.idem_key])
+        return found
 
-    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store, by key, the field values that each done effect overwrote."""
-        if not before:
-            return
-        rows = [{"key": key, "before": encode(values)} for key, values in before.items()]
-        update_all(self._connection, action, self._org, rows, {"idem_key": "key"})
+    def renew(self, leases: Mapping[str, str], until: int) -> set[str]:
+        """Let *leases*, by key, last until *until*; return the keys whose lease still held."""
+        held = self.leased(leases)
+        for part in parts(sorted(held)):
+            self._connection.execute(self._these(part).values(run_at_ms=until))
+        return held
+
+    def finish(self, finishes: Sequence[Finish]) -> None:
+        """Store how effects ended."""
+        update_all(self._connection, action, self._org, [_ended(one) for one in finishes], {"idem_key": "key"})
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
@@ -229,16 +242,15 @@ class SqlOutbox:
         lower = highest.where(action.c.priority < found.c.priority).correlate(found).scalar_subquery()
         return found.union_all(select(lower).where(found.c.priority.is_not(None)))
 
-    def _due(self, now: int, priority: int, stopped: Sequence[str]) -> Select[Any]:
+    def _due(self, now: int, priority: int) -> Select[Any]:
         earlier = (
             select(_OLDER.c.seq)
             .where(_OLDER.c.org_id == action.c.org_id, _OLDER.c.record_id == action.c.record_id)
             .where(_OLDER.c.lane == action.c.lane, _OLDER.c.seq < action.c.seq)
-            .where(_OLDER.c.state.in_(("ready", "leased")))
+            # Not the words of the partial index: one record's actions are few, all that is pending may be many.
+            .where((_OLDER.c.state + "").in_(("ready", "leased")))
         )
         query = self._all().where(PENDING, action.c.priority == priority, action.c.run_at_ms <= now)
-        if stopped:
-            query = query.where(action.c.rule.not_in(stopped))
         return query.where(~earlier.exists()).order_by(action.c.run_at_ms, action.c.seq)
 
 
@@ -273,6 +285,7 @@ def _ended(one: Finish) -> dict[str, Any]:
         "run_at_ms": one.run_at,
         "attempt": one.attempt,
         "last_error": one.error,
+        "before": encode(one.before),
         "done_ms": one.at if one.state == "done" else None,
         "lease_token": "",
         "owner": "",

@@ -41,7 +41,7 @@ def insert_all(
     if not rows:
         return 0
     if is_postgres(connection):
-        new = _unnested(rows, {name: table.c[name] for name in rows[0]})
+        new = unnested(rows, {name: table.c[name] for name in rows[0]})
         statement = postgresql.insert(table).from_select(list(rows[0]), select(*new.c))
         return connection.execute(ending(statement).execution_options(preserve_rowcount=True)).rowcount
     counted = ending(sqlite.insert(table)).execution_options(preserve_rowcount=True)
@@ -61,13 +61,15 @@ def update_all(
     if not rows:
         return 0
     set_names = [name for name in rows[0] if name not in match.values()]
-    mine = update(table).where(table.c.org_id == org)
     if is_postgres(connection):
         columns = {name: table.c[name] for name in set_names} | {name: table.c[key] for key, name in match.items()}
-        new = _unnested(rows, columns)
+        # The organisation is given with each row: as a constant it would tempt into reading all that belongs to it.
+        new = unnested([row | {"given_org": org} for row in rows], columns | {"given_org": table.c.org_id})
+        mine = update(table).where(table.c.org_id == new.c.given_org)
         for key, name in match.items():
             mine = mine.where(table.c[key] == new.c[name])
         return connection.execute(mine.values({name: new.c[name] for name in set_names})).rowcount
+    mine = update(table).where(table.c.org_id == org)
     for key, name in match.items():
         mine = mine.where(table.c[key] == bindparam(name))
     statement = mine.values({name: bindparam(f"new_{name}") for name in set_names})
@@ -107,7 +109,7 @@ def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield keys[start : start + PART]
 
 
-def _unnested(rows: Sequence[dict[str, Any]], columns: Mapping[str, Any]) -> TableValuedAlias:
+def unnested(rows: Sequence[dict[str, Any]], columns: Mapping[str, Any]) -> TableValuedAlias:
     """Return *rows* as a table: one array a column, so that the statement's text is the same for any number of rows."""
     kinds: dict[str, Any] = {name: _plain(of.type) for name, of in columns.items()}
     arrays = [
