@@ -560,6 +560,9 @@ class Upkeep(Protocol):
     def prune_old(self, instant: int, buckets_before: int) -> dict[str, int]:
         """Forget refusals and policies before *instant* that nothing names, unused rosters, and old rate buckets."""
 
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many. Nothing waits for it."""
+
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned: taking them again would be double."""
 

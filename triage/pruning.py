@@ -17,7 +17,7 @@ from triage.domain.decision import AuditEntry
 from triage.domain.instant import DAY
 from triage.errors import ConfigError
 from triage.ports import Store, Unit
-from triage.store.upkeep import PRUNED
+from triage.store.upkeep import BUCKETS_FOR, PRUNED
 
 AT_ONCE = 200
 """How many records one transaction prunes: workers wait no longer than that."""
@@ -26,9 +26,6 @@ LEAST = 7 * DAY
 """The shortest retention there is."""
 
 RECORDS = "records"
-
-BUCKETS_FOR = 2 * DAY
-"""How long rate buckets are kept: none counts longer than a day."""
 
 
 class Pruned(Struct, frozen=True, kw_only=True):

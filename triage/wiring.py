@@ -17,7 +17,7 @@ from triage.config import read_file, read_secret
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
-from triage.logs import JsonJournal
+from triage.logs import JsonJournal, NamedJournal
 from triage.metrics import serve_metrics
 from triage.ports import Journal, Sink, Store, Unit
 from triage.sending import Pace
@@ -102,7 +102,7 @@ def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore
     return PostgresStore(url, org, connections=connections)
 
 
-def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
+def open_fleet(url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | None = None) -> Fleet:
     """
     Return the workers of *orgs*, or of every organisation with a policy in force where none is named, on PostgreSQL.
 
@@ -112,7 +112,12 @@ def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
     if not url.startswith(POSTGRES):
         raise ConfigError("several organisations in one process need PostgreSQL: a file has one worker at a time")
     store = open_postgres(url, orgs[0] if orgs else "", connections=FLEET_CONNECTIONS)
-    return Fleet(lambda: orgs or store.orgs(), lambda org: open_worker(store.for_org(org), sink))
+
+    def opened(org: str) -> Worker:
+        named = None if journal is None else NamedJournal(journal, org)
+        return open_worker(store.for_org(org), sink, journal=named)
+
+    return Fleet(lambda: orgs or store.orgs(), opened)
 
 
 def open_sink(spec: str) -> Sink:
@@ -170,14 +175,15 @@ def open_journal(level: str) -> Journal:
 
 
 @contextmanager
-def serving_metrics(worker: Worker, address: str) -> Iterator[None]:
-    """Serve the worker's metrics at *address* until the end ("": nowhere); raise ConfigError where it is taken."""
+def serving_metrics(workers: Worker | Fleet, address: str) -> Iterator[None]:
+    """Serve the metrics of *workers* at *address* until the end ("": nowhere); raise ConfigError where it is taken."""
     if not address:
         yield
         return
     host, port = address_of(address)
     try:
-        end = serve_metrics(worker, host, port)
+        served = workers if isinstance(workers, Worker) else lambda: dict(workers.workers)
+        end = serve_metrics(served, host, port)
     except OSError as cause:
         raise ConfigError(f"metrics cannot be served at {address}: {cause.strerror or cause}") from cause
     try:

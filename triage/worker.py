@@ -17,7 +17,9 @@ from functools import partial
 from msgspec import Struct, field
 
 from triage.again import again
+from triage.again import stored as in_one
 from triage.delivery import Delivered, Delivery
+from triage.domain.instant import HOUR
 from triage.domain.work import Event
 from triage.errors import StoreError
 from triage.lateness import Lateness
@@ -37,6 +39,7 @@ from triage.ports import (
 from triage.publishing import resume_waking
 from triage.sending import Pace
 from triage.store.codec import encode
+from triage.store.upkeep import BUCKETS_FOR
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
@@ -45,6 +48,9 @@ PLACE_EVERY = 30_000
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
+
+PRUNE_EVERY = HOUR
+"""How often, in ms, a running worker forgets what the caps counted days ago."""
 
 
 class Fired(Struct, frozen=True, kw_only=True):
@@ -91,6 +97,7 @@ class Worker:
         self._faults: dict[str, str] = {}
         self._placed_at = 0
         self._told_at = 0
+        self._pruned_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
@@ -316,6 +323,9 @@ class Worker:
             self._told_at = now
             with self.store.write() as unit:
                 unit.upkeep.mark(f"round:{self.name}", now)
+        if now - self._pruned_at >= PRUNE_EVERY:
+            self._pruned_at = now
+            in_one(self.store, lambda unit: unit.upkeep.prune_counts(now - BUCKETS_FOR))
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:

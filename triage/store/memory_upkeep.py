@@ -109,6 +109,13 @@ class MemoryUpkeep:
         tables.refusals, tables.usage, tables.policies, tables.rosters = kept.values()
         return counts
 
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many."""
+        kept = {name: used for name, used in self._tables.usage.items() if name.start >= before}
+        gone = len(self._tables.usage) - len(kept)
+        self._tables.usage = kept
+        return gone
+
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned."""
         horizon = self._tables.marks.get(PRUNED, 0)

@@ -45,6 +45,9 @@ MARK = "mark:"
 PRUNED = "pruned"
 """The mark that keeps the instant before which events of closed records have been forgotten."""
 
+BUCKETS_FOR = 2 * DAY
+"""How long rate buckets are kept: none counts longer than a day."""
+
 _REFUSED = (refusal.c.body, refusal.c.reason)
 
 OPEN_STATES: tuple[State, ...] = ("ready", "leased", "dead", "held", "backlog")
@@ -148,12 +151,15 @@ class SqlUpkeep:
         old = policy.c.at_ms < instant
         return {
             "refusals": self._gone(delete(refusal).where(refusal.c.org_id == self._org, refusal.c.at_ms < instant)),
-            "rate buckets": self._gone(
-                delete(rate_bucket).where(rate_bucket.c.org_id == self._org, rate_bucket.c.start_ms < buckets_before)
-            ),
+            "rate buckets": self.prune_counts(buckets_before),
             "policies": self._unnamed(policy, policies, old),
             "rosters": self._unnamed(roster, {self._present_roster(), *(row.agents for row in named)}),
         }
+
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many."""
+        old = (rate_bucket.c.org_id == self._org) & (rate_bucket.c.start_ms < before)
+        return self._gone(delete(rate_bucket).where(old))
 
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned."""
