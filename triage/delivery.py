@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import random
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triage.again import again
+from triage.again import again, stored
 from triage.domain.decision import Action, AuditEntry
-from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event, WorkItem
-from triage.errors import SinkBusy, SinkError, SinkLimit, StoreError, StoreLost, TriageError
+from triage.errors import StoreLost, TriageError
 from triage.ports import (
     Clock,
     Compiled,
@@ -24,20 +22,14 @@ from triage.ports import (
     EffectFilter,
     Engine,
     Finish,
-    Receipt,
     Sink,
     State,
     Store,
     Unit,
     record_key,
 )
+from triage.sending import EVERYTHING, Outcome, Pace, Parcel, Sender, returned
 from triage.turn import Turn, entry_of
-
-EVERYTHING = "*"
-"""The name under which all rules are halted."""
-
-STOP_WITHIN = 250
-"""How old, in ms, the stop flags may be when an effect starts."""
 
 LOST_AGAIN, LOST_AGAIN_MOST = 50, 2_000
 """How soon, in ms, a server that is gone is tried again, at first and later."""
@@ -46,25 +38,11 @@ EFFECTS = "triage"
 """The source under which our own effects come back as events."""
 
 
-class Pace(Struct, frozen=True, kw_only=True):
-    """
-    How much at once, and how patient. Times are ms; *attempts* is how often one effect is sent before it is dead.
+LINGER = 50
+"""For how many ms answers are gathered, so that one transaction stores many of them."""
 
-    A worker with nothing to do looks again after *poll*, or after *idle* where the store tells what others change.
-    """
-
-    ingest_batch: int = 500
-    fire_batch: int = 500
-    act_batch: int = 64
-    score_batch: int = 64
-    threads: int = 8
-    lease: int = 60_000
-    attempts: int = 8
-    backoff: int = 1_000
-    backoff_most: int = 15 * 60_000
-    poll: int = 20
-    idle: int = 1_000
-    seed: int = 0
+LETTERS = 16
+"""How many effects at most are in hand of those that are sent one by one."""
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
@@ -72,6 +50,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     What became of the effects of one round; `lost` ones had passed to another worker meanwhile.
 
     `blocked`: some are due and none of them may go now. `next_run`: where nothing was, when there will be something.
+    `busy`: calls are under way, the next round gathers their answers.
     """
 
     claimed: int = 0
@@ -82,38 +61,18 @@ class Delivered(Struct, frozen=True, kw_only=True):
     returned: int = 0
     lost: int = 0
     blocked: bool = False
+    busy: bool = False
     died: tuple[Effect, ...] = ()
     next_run: int | None = None
 
 
-class Parcel(Struct, frozen=True):
-    """An effect ready to go, with its words."""
-
-    effect: Effect
-    message: Message = UNWRITTEN
-
-    @property
-    def action(self) -> Action:
-        """What is to be done."""
-        return self.effect.action
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """How one effect ended, or why it goes back; *event* is the word for it in the audit, empty for no line."""
-
-    effect: Effect
-    state: State
-    event: str = ""
-    attempt: int = 0
-    run_at: int = 0
-    error: str = ""
-    already: bool = False
-    detail: str = ""
-    pause_until: int = 0
-
-
 class Delivery:
-    """The acting half of a worker."""
+    """
+    The acting half of a worker.
+
+    Effects whose other side knows keys go out side by side, and their answers are stored together. The others go one
+    by one, each stored before the next, in a thread of their own: a crash repeats one of them at most.
+    """
 
     def __init__(
         self,
@@ -134,49 +93,138 @@ class Delivery:
         self._policy = policy
         self._pace = pace
         self._tickets = itertools.count(1)
-        self._stops: frozenset[str] = frozenset()
-        self._stops_read = 0
+        self._sender = Sender(store, sink, clock, pace)
         self._pool = ThreadPoolExecutor(pace.threads, thread_name_prefix="send")
+        self._one = ThreadPoolExecutor(1, thread_name_prefix="send-one")
+        self._flights: dict[Future[Outcome], Parcel] = {}
+        self._letters: dict[Future[tuple[Outcome, int]], Parcel] = {}
+        self._forgotten: set[str] = set()
+        self._more = False
 
     def act(self, now: int, limit: int) -> Delivered:
-        """Carry out at most *limit* effects that are due at *now*; nothing where all is stopped or paused."""
+        """Carry out at most *limit* effects that are due at *now*, to the end; nothing where all is stopped."""
         due = self._next(now)
         if due is None or due > now:
             return Delivered(next_run=due)
-        parcels, cancelled = again(lambda _: self._claim(now, limit))
-        outcomes, lost = self._carry_out(parcels, now)
-        tally = [outcome.event for outcome in outcomes]
-        return Delivered(
-            claimed=len(parcels) + cancelled,
-            done=tally.count("done") - lost,
-            retried=tally.count("retry"),
-            dead=tally.count("dead"),
-            cancelled=cancelled,
-            returned=tally.count(""),
-            lost=lost,
-            blocked=not parcels and not cancelled,
-            died=tuple(outcome.effect for outcome in outcomes if outcome.event == "dead"),
-        )
+        claimed, cancelled = self._take(now, limit)
+        self._await_all()
+        told = self._landed(now)
+        return replace(told, claimed=claimed, cancelled=cancelled, blocked=not claimed)
 
-    def _carry_out(self, parcels: Sequence[Parcel], now: int) -> tuple[list[Outcome], int]:
+    def pump(self, now: int) -> Delivered:
         """
-        Send *parcels* and store how each ended; return that, and how many were lost.
+        Take in hand what is due at *now* and there is room for, and store the answers that have come by soon after.
 
-        Those whose other side knows no keys are finished one by one, so that a crash repeats one of them at most.
+        No slow other side keeps anything waiting but its own: what is under way stays so over any number of rounds, and
+        its leases are renewed.
         """
-        forgetful = [parcel for parcel in parcels if not self._sink.remembers(parcel.action)]
-        sent = [self._pool.submit(self._send, parcel) for parcel in parcels if self._sink.remembers(parcel.action)]
-        outcomes, lost = [], 0
-        for parcel in forgetful:
-            outcomes.append(self._send(parcel))
-            lost += self._keep(outcomes[-1:], now)
-        together = [future.result() for future in sent]
-        lost += self._keep(together, now) if together else 0
-        return [*outcomes, *together], lost
+        self._renew(now)
+        claimed = cancelled = 0
+        due: int | None = now
+        room = self._sender.room() - len(self._flights)
+        letters = LETTERS - len(self._letters) if self._forgotten else 0
+        some, few = room * 2 >= self._sender.room(), letters * 2 >= LETTERS
+        if some or few:
+            due = now if self._more else self._next(now)
+            if due is not None and due <= now:
+                if some:
+                    claimed, cancelled = self._take(now, room, without=self._forgotten)
+                    self._more = claimed >= room
+                    self._give_back(now)
+                if few:
+                    more, gone = self._take(now, letters, kinds=self._forgotten)
+                    claimed, cancelled = claimed + more, cancelled + gone
+        if self._flights:
+            wait(self._flights, LINGER / 1000)
+        told = self._landed(now)
+        blocked = not claimed and due is not None and due <= now
+        return replace(
+            told, claimed=claimed, cancelled=cancelled, busy=bool(self._flights), blocked=blocked, next_run=due
+        )  # fmt: skip
+
+    def end(self) -> None:
+        """Let what has been begun end, give the rest back, and store it; nothing is taken in hand any more."""
+        self._sender.ending = True
+        try:
+            self._await_all()
+            self._landed(self._clock.now())
+        finally:
+            self._sender.ending = False
 
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown()
+        self._one.shutdown()
+
+    def _await_all(self) -> None:
+        wait(self._flights)
+        wait(self._letters)
+
+    def _give_back(self, now: int) -> None:
+        """Let others have what is more than `LETTERS`: only once sent is it known which kinds go one by one."""
+        surplus = [future for future in list(self._letters)[LETTERS:] if future.cancel()]
+        parcels = [self._letters.pop(future) for future in surplus]
+        if parcels:
+            self._keep([returned(parcel.effect, now) for parcel in parcels], now)
+
+    def _take(
+        self, now: int, limit: int, *, kinds: Collection[str] = (), without: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """Claim and begin at most *limit* effects; return how many were claimed, and how many of them cancelled."""
+        parcels, cancelled = again(lambda _: self._claim(now, limit, kinds, without))
+        self._sender.lease([parcel.action.key for parcel in parcels], now + self._pace.lease)
+        for parcel in parcels:
+            if self._sink.remembers(parcel.action):
+                self._flights[self._pool.submit(self._sender.send, parcel)] = parcel
+            else:
+                self._forgotten.add(parcel.action.kind)
+                self._letters[self._one.submit(self._send_one, parcel, now)] = parcel
+        return len(parcels) + cancelled, cancelled
+
+    def _send_one(self, parcel: Parcel, now: int) -> tuple[Outcome, int]:
+        outcome = self._sender.send(parcel)
+        return outcome, self._keep([outcome], now)
+
+    def _landed(self, now: int) -> Delivered:
+        """Store the answers that have come, and return what became of those effects."""
+        flown = [future for future in self._flights if future.done()]
+        read = [future for future in self._letters if future.done()]
+        keys = [self._flights.pop(future).action.key for future in flown]
+        keys += [self._letters.pop(future).action.key for future in read]
+        try:
+            outcomes = [future.result() for future in flown]
+            lost = self._keep(outcomes, now) if outcomes else 0
+            for future in read:
+                outcome, gone = future.result()
+                outcomes.append(outcome)
+                lost += gone
+        finally:
+            for key in keys:
+                self._sender.end(key)
+        tally = [outcome.event for outcome in outcomes]
+        return Delivered(
+            done=tally.count("done") - lost,
+            retried=tally.count("retry"),
+            dead=tally.count("dead"),
+            returned=tally.count(""),
+            lost=lost,
+            died=tuple(outcome.effect for outcome in outcomes if outcome.event == "dead"),
+        )
+
+    def _renew(self, now: int) -> None:
+        """Let the leases of what is in hand last on, long before they end; whoever lost one is not sent any more."""
+        until = now + self._pace.lease
+        ending = {
+            parcel.action.key: parcel.effect.lease
+            for parcel in (*self._flights.values(), *self._letters.values())
+            if self._sender.until(parcel.action.key) < until - self._pace.lease // 4
+        }
+        if not ending:
+            return
+        held = stored(self._store, lambda unit: unit.outbox.renew(ending, until))
+        self._sender.lease(held, until)
+        for key in ending.keys() - held:
+            self._sender.end(key)
 
     def _next(self, now: int) -> int | None:
         """Return when there will be anything to send, None where nothing is waiting or all is halted."""
@@ -189,19 +237,27 @@ class Delivery:
                 return paused
             return None if EVERYTHING in unit.control.stops() else due
 
-    def _claim(self, now: int, limit: int) -> tuple[list[Parcel], int]:
-        """Lease what is due, and cancel at once what no longer holds."""
+    def _claim(
+        self, now: int, limit: int, kinds: Collection[str], without: Collection[str]
+    ) -> tuple[list[Parcel], int]:
+        """Lease what is due, and cancel at once what no longer holds; nothing where all is stopped or paused."""
         lease = f"{self._name}/{next(self._tickets)}"
         with self._store.write() as unit:
-            self._stops, self._stops_read = frozenset(unit.control.stops()), now
+            stops = self._sender.halt(unit.control.stops(), now)
+            if EVERYTHING in stops or unit.control.paused_until() > now:
+                return [], 0
             claimed = unit.outbox.claim(
                 now,
                 owner=self._name,
                 lease=lease,
                 until=now + self._pace.lease,
                 limit=limit,
-                stopped=sorted(self._stops),
+                stopped=sorted(stops),
+                kinds=kinds,
+                without=without,
             )
+            if not claimed:
+                return [], 0
             turn = Turn(unit, self._engine, self._policy(unit), now)
             named = {name for effect in claimed for name in (effect.record, *_told_of(effect))}
             turn.load(sorted(named), lock=False)
@@ -252,7 +308,7 @@ class Delivery:
             one = next(iter(unit.outbox.find(EffectFilter(key=key, states=("superseded",), lock=True))), None)
             if one is None:
                 continue
-            if one.action.rule in self._stops:
+            if self._sender.stopped(one.action.rule):
                 unit.outbox.change([key], "ready", run_at=now)
                 turn.note(entry_of(one.action, unit.org, "planned", now, why="its rule is halted: out of the digest"))
                 continue
@@ -265,55 +321,6 @@ class Delivery:
         told = replace(effect.action, params=effect.action.params | {"digest": kept})
         return replace(effect, action=told), "" if kept else why or "nothing in it holds any longer"
 
-    def _send(self, parcel: Parcel) -> Outcome:
-        """Send one effect unless it was halted meanwhile or its lease is half over; runs in a thread of its own."""
-        effect = parcel.effect
-        now = self._clock.now()
-        if self._halted(effect, now) or now > effect.run_at - self._pace.lease // 2:
-            return Outcome(effect=effect, state="ready", attempt=effect.attempt, run_at=now)
-        try:
-            receipt = self._sink.send(effect.action, parcel.message)
-        except SinkError as fault:
-            return self._failed(effect, fault, now)
-        except Exception as fault:  # a sink's own bug must not take the worker with it
-            return _dead(effect, f"{type(fault).__name__}: {fault}")
-        return _done(effect, receipt)
-
-    def _halted(self, effect: Effect, now: int) -> bool:
-        if now - self._stops_read >= STOP_WITHIN:
-            try:
-                with self._store.read() as unit:
-                    self._stops = frozenset(unit.control.stops())
-            except StoreError:
-                # Who cannot ask whether it was halted does not send: the effect goes back.
-                return True
-            self._stops_read = now
-        rules = {effect.action.rule, *(line["rule"] for line in effect.action.params.get("digest", ()))}
-        return EVERYTHING in self._stops or not self._stops.isdisjoint(rules)
-
-    def _failed(self, effect: Effect, fault: SinkError, now: int) -> Outcome:
-        if isinstance(fault, SinkLimit):
-            until = now + fault.pause
-            return Outcome(
-                effect=effect,
-                state="ready",
-                event="limited",
-                attempt=effect.attempt,
-                run_at=until,
-                error=str(fault),
-                pause_until=until,
-            )
-        attempt = effect.attempt + 1
-        if not isinstance(fault, SinkBusy) or attempt >= self._pace.attempts:
-            return _dead(effect, str(fault))
-        run_at = now + max(fault.after, self._backoff(effect.action.key, attempt))
-        return Outcome(effect=effect, state="ready", event="retry", attempt=attempt, run_at=run_at, error=str(fault))
-
-    def _backoff(self, key: str, attempt: int) -> int:
-        """Return ms to wait: anything up to a bound that doubles each time, so that not all return at once."""
-        most = min(self._pace.backoff_most, self._pace.backoff << min(attempt, 30))
-        return random.Random(f"{self._pace.seed}:{key}:{attempt}").randint(1, most)
-
     def _keep(self, outcomes: Sequence[Outcome], now: int) -> int:
         """
         Store how effects ended, and return how many were lost to other workers.
@@ -325,7 +332,8 @@ class Delivery:
             try:
                 return again(lambda _: self._finish(outcomes, max(now, self._clock.now())))
             except StoreLost:
-                if self._clock.now() >= min(outcome.effect.run_at for outcome in outcomes):
+                ends = [self._sender.until(outcome.effect.action.key) for outcome in outcomes]
+                if self._clock.now() >= min(ends):
                     raise
             self._clock.wait(pause)
             pause = min(LOST_AGAIN_MOST, pause * 2)
@@ -337,7 +345,7 @@ class Delivery:
             turn = Turn(unit, self._engine, policy, at)
             # Records before effects, as in firing: two that lock in one order cannot wait for each other.
             turn.load(sorted({outcome.effect.record for outcome in outcomes}))
-            held = unit.outbox.finish([_finish(outcome, at) for outcome in outcomes])
+            held = unit.outbox.leased({outcome.effect.action.key: outcome.effect.lease for outcome in outcomes})
             kept = [outcome for outcome in outcomes if outcome.effect.action.key in held]
             for outcome in kept:
                 if outcome.event:
@@ -346,9 +354,9 @@ class Delivery:
                     turn.free(outcome.effect)
             done = self._effects(turn, policy, kept, at)
             events, before = _returned(turn, done, unit.org, at)
+            unit.outbox.finish([_finish(outcome, at, before) for outcome in kept])
             turn.settle()
             unit.intake.add(EFFECTS, events)
-            unit.outbox.remember({key: values for key, values in before.items() if values})
             pause = max(outcome.pause_until for outcome in outcomes)
             if pause:
                 unit.control.pause(pause)
@@ -405,28 +413,13 @@ def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:
     }
 
 
-def _done(effect: Effect, receipt: Receipt) -> Outcome:
-    return Outcome(
-        effect=effect,
-        state="done",
-        event="done",
-        attempt=effect.attempt + 1,
-        already=receipt.already,
-        detail=receipt.detail,
-    )
-
-
-def _dead(effect: Effect, words: str) -> Outcome:
-    return Outcome(effect=effect, state="dead", event="dead", attempt=effect.attempt + 1, error=words)
-
-
-def _finish(outcome: Outcome, at: int) -> Finish:
+def _finish(outcome: Outcome, at: int, before: Mapping[str, dict[str, object]]) -> Finish:
     return Finish(
         key=outcome.effect.action.key,
-        lease=outcome.effect.lease,
         state=outcome.state,
         at=at,
         run_at=outcome.run_at,
         attempt=outcome.attempt,
         error=outcome.error,
+        before=before.get(outcome.effect.action.key, {}),
     )

@@ -7,12 +7,14 @@ rule sees a field as missing that was there: its text is replaced, not removed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from triage.again import stored
 from triage.domain.decision import Action, AuditEntry, Evidence
 from triage.domain.facts import Facts
 from triage.domain.schema import BUILTIN_FIELDS, FieldSpec
@@ -70,20 +72,22 @@ def erase(
     if missing:
         raise IntakeError("no such record in the store", missing[0])
     total = Erased()
-    for key in records:
-        with store.write() as unit:
-            total = _added(total, _erase_record(unit, policy, key, now, actor, reason))
+    pieces: list[Callable[[Unit], Erased]] = [
+        partial(_erase_record, policy=policy, key=key, now=now, actor=actor, reason=reason) for key in records
+    ]
     if customer:
-        with store.write() as unit:
-            total = _added(total, _erase_related(unit, policy, customer, now, actor, reason))
+        pieces.append(partial(_erase_related, policy=policy, customer=customer, now=now, actor=actor, reason=reason))
+    for piece in pieces:
+        total = _added(total, stored(store, piece))
     return total
 
 
 def _erase_record(unit: Unit, policy: Compiled, key: str, now: int, actor: str, reason: str) -> Erased:
-    stored = unit.records.get([key])[key]
+    # Whoever adds to a record's history locks it first: with the lock nothing is added behind our back.
+    before = unit.records.get([key], lock=True)[key]
     object_name, _, identity = key.partition("/")
     redact = Redaction(policy, object_name)
-    unit.records.save([(stored, replace(stored, facts=redact.facts(stored.facts), version=stored.version + 1))])
+    unit.records.save([(before, replace(before, facts=redact.facts(before.facts), version=before.version + 1))])
     lines = unit.audit.lines(record=key)
     unit.audit.erase([line.seq for line in lines if not line.erased])
     found = Erased(

@@ -57,6 +57,15 @@ class Fleet:
             for worker in self.workers.values():
                 worker.close()
 
+    def drain(self) -> dict[str, int]:
+        """Do for every organisation what is due now, one after the other; return how many effects of each were done."""
+        done = {}
+        for org in self._orgs():
+            worker = self.workers.setdefault(org, self._open(org))
+            done[org] = worker.drain(worker.clock.now())
+            worker.close()
+        return done
+
     def _begin(self, stop: threading.Event) -> None:
         """Begin every organisation that nobody here works for."""
         try:

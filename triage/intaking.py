@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
+from triage.again import stored
 from triage.ports import Refusal, SourceState, Unit
 from triage.taken import Ingested, Raw, numbered_events
 from triage.worker import Worker
@@ -85,8 +86,8 @@ class Door:
 
     def write(self, change: Callable[[Unit], None]) -> None:
         """Store *change* in a transaction of its own."""
-        with self._turn, self._worker.store.write() as unit:
-            change(unit)
+        with self._turn:
+            stored(self._worker.store, change)
 
     def _tell(self, found: Taken, place: str) -> None:
         counts = {"read": found.read, "accepted": found.accepted, "repeated": found.repeated}

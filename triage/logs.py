@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from triage.domain.instant import format_instant
+from triage.ports import Journal
 
 LEVELS = ("debug", "info", "warning", "error")
 """From the most to the least that is said."""
@@ -41,3 +42,15 @@ class JsonJournal:
     def tell(self, what: str, level: str = "info", **said: str | int | bool) -> None:
         """Write one line: `at`, `event`, `level`, and what was *said*."""
         self._logger.log(_NUMBERS[level], what, **said)
+
+
+class NamedJournal:
+    """A journal in which every line says which organisation it is about: several share one process."""
+
+    def __init__(self, journal: Journal, org: str) -> None:
+        self._journal = journal
+        self._org = org
+
+    def tell(self, what: str, level: str = "info", **said: str | int | bool) -> None:
+        """Write one line with `org`."""
+        self._journal.tell(what, level, org=self._org, **said)

@@ -1,15 +1,15 @@
 """
 Figures for Prometheus, over HTTP: of this worker from memory, of the whole store from a few index ranges.
 
-The only labels are a rule's id (of the policy in force, else `other`), an effect's state and a policy's digest: no
-record, no recipient, no text. What is read from the store is the same at every worker of the store: take the maximum
-over workers, not the sum.
+The only labels are a rule's id (of the policy in force, else `other`), an effect's state, a policy's digest, and the
+organisation where a process serves several: no record, no recipient, no text. What is read from the store is the same
+at every worker of the store: take the maximum over workers, not the sum.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -20,6 +20,7 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from triage.domain.instant import SECOND
 from triage.errors import StoreError
@@ -86,33 +87,52 @@ class StoreFigures:
 
 
 class TriageCollector(Collector):
-    """Every metric of one worker and its store, made anew for each scrape."""
+    """Every metric of the workers of one process and their stores, made anew for each scrape."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._store = StoreFigures(worker.store, worker.clock.now)
+    def __init__(self, workers: Callable[[], Mapping[str, Worker]], *, by_org: bool = False) -> None:
+        """
+        Ask *workers* for the workers by organisation at each scrape.
+
+        Args:
+            by_org: Each metric has the label `org`: there may be several.
+        """
+        self._workers = workers
+        self._by_org = by_org
+        self._stores: dict[str, StoreFigures] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        yield lateness_histogram(self._worker.lateness)
-        yield self._last_round()
-        health = self._worker.health
-        yield _gauge("triage_healthy", "1 while this worker can do its work, 0 while it cannot.", float(health.ok))
-        figures, lines = self._store.read()
+        """Yield the metrics; those of all organisations stand together under one name, as Prometheus wants it."""
+        found: dict[str, Metric] = {}
+        for org, worker in sorted(self._workers().items()):
+            figures = self._stores.setdefault(org, StoreFigures(worker.store, worker.clock.now))
+            for metric in self._of_worker(worker, figures):
+                one = found.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+                one.samples += [self._labelled(sample, org) for sample in metric.samples]
+        yield from found.values()
+
+    def _of_worker(self, worker: Worker, store: StoreFigures) -> Iterator[Metric]:
+        yield lateness_histogram(worker.lateness)
+        yield _last_round(worker)
+        yield _gauge("triage_healthy", "1 while this worker can do its work, 0 while it cannot.", worker.health.ok)
+        figures, lines = store.read()
         yield _gauge("triage_store_readable", "1 where the store could be read for these figures.", figures is not None)
         if figures is not None:
             yield from _of_store(figures)
             yield from _of_rules(lines)
 
-    def _last_round(self) -> Metric:
-        rounds = GaugeMetricFamily(
-            "triage_last_round_timestamp_seconds",
-            "When this worker last finished a round without an error, by half (fire, act): alert on its age.",
-            labels=["half"],
-        )
-        for half in ("fire", "act"):
-            rounds.add_metric([half], self._worker.rounds.get(half, 0) / SECOND)
-        return rounds
+    def _labelled(self, sample: Sample, org: str) -> Sample:
+        return sample._replace(labels={"org": org, **sample.labels}) if self._by_org else sample
+
+
+def _last_round(worker: Worker) -> Metric:
+    rounds = GaugeMetricFamily(
+        "triage_last_round_timestamp_seconds",
+        "When this worker last finished a round without an error, by half (fire, act): alert on its age.",
+        labels=["half"],
+    )
+    for half in ("fire", "act"):
+        rounds.add_metric([half], worker.rounds.get(half, 0) / SECOND)
+    return rounds
 
 
 def lateness_histogram(lateness: Lateness) -> Metric:
@@ -126,15 +146,22 @@ def lateness_histogram(lateness: Lateness) -> Metric:
     return found
 
 
-def serve_metrics(worker: Worker, host: str, port: int) -> Callable[[], None]:
+def serve_metrics(workers: Worker | Callable[[], Mapping[str, Worker]], host: str, port: int) -> Callable[[], None]:
     """
-    Serve the worker's metrics at http://host:port/metrics from a thread of its own; return what ends that.
+    Serve metrics at http://host:port/metrics from a thread of its own; return what ends that.
+
+    Args:
+        workers: One worker, or what names those of several organisations: then each metric has the label `org`.
 
     Raises:
         OSError: the address cannot be had.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(TriageCollector(worker))
+    if isinstance(workers, Worker):
+        only = {workers.store.org: workers}
+        registry.register(TriageCollector(lambda: only))
+    else:
+        registry.register(TriageCollector(workers, by_org=True))
     server, thread = start_http_server(port, host, registry)
 
     def end() -> None:

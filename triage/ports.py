@@ -250,15 +250,15 @@ class EffectFilter(Struct, frozen=True, kw_only=True):
 
 
 class Finish(Struct, frozen=True, kw_only=True):
-    """How a leased effect ended; it is stored only where *lease* is still the one that was given."""
+    """How a leased effect ended; *before*: the field values that it overwrote, {"was", "is"} each."""
 
     key: str
-    lease: str
     state: State
     at: int
     run_at: int = 0
     attempt: int = 0
     error: str = ""
+    before: dict[str, Any] = field(default_factory=dict)
 
 
 class AuditRow(Struct, frozen=True, kw_only=True):
@@ -476,15 +476,31 @@ class Outbox(Protocol):
         """Overtake older unsent owner and priority effects of the same records; return those overtaken."""
 
     def claim(
-        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+        self,
+        now: int,
+        *,
+        owner: str,
+        lease: str,
+        until: int,
+        limit: int,
+        stopped: Sequence[str],
+        kinds: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> list[Effect]:
-        """Lease at most *limit* effects that are due, highest priority first, in order per record and kind."""
+        """
+        Lease at most *limit* effects that are due, highest priority first, in order per record and kind.
 
-    def finish(self, finishes: Sequence[Finish]) -> set[str]:
-        """Store how effects ended; return the keys whose lease still held."""
+        Those of rules *stopped* and of kinds *without* wait; where *kinds* are named, all others do.
+        """
 
-    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store, by key, the field values that each done effect overwrote."""
+    def leased(self, leases: Mapping[str, str]) -> set[str]:
+        """Return the keys in *leases* whose lease still is the one given; they are this transaction's from here on."""
+
+    def renew(self, leases: Mapping[str, str], until: int) -> set[str]:
+        """Let *leases*, by key, last until *until*; return the keys whose lease still held."""
+
+    def finish(self, finishes: Sequence[Finish]) -> None:
+        """Store how effects ended, whose leases `leased` has found to hold in this transaction."""
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
@@ -615,6 +631,9 @@ class Upkeep(Protocol):
 
     def prune_old(self, instant: int, buckets_before: int) -> dict[str, int]:
         """Forget refusals and policies before *instant* that nothing names, unused rosters, and old rate buckets."""
+
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many. Nothing waits for it."""
 
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned: taking them again would be double."""

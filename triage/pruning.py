@@ -8,14 +8,16 @@ events, decisions and ended effects go. An old log that is read again changes no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from msgspec import Struct, field
 
+from triage.again import again, stored
 from triage.domain.decision import AuditEntry
 from triage.domain.instant import DAY
 from triage.errors import ConfigError
 from triage.ports import Store, Unit
-from triage.store.upkeep import PRUNED
+from triage.store.upkeep import BUCKETS_FOR, PRUNED
 
 AT_ONCE = 200
 """How many records one transaction prunes: workers wait no longer than that."""
@@ -23,8 +25,7 @@ AT_ONCE = 200
 LEAST = 7 * DAY
 """The shortest retention there is."""
 
-BUCKETS_FOR = 2 * DAY
-"""How long rate buckets are kept: none counts longer than a day."""
+RECORDS = "records"
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
@@ -68,27 +69,30 @@ def prune(
             keys = unit.upkeep.closed_before(cutoff, after=after, limit=AT_ONCE)
         if not keys:
             break
-        _transact(store, rows, dry_run, _batch(keys, cutoff, erase_audit))
-        records, after = records + len(keys), keys[-1]
+        records += _transact(store, rows, dry_run, _batch(keys, after, cutoff, erase_audit))
+        after = keys[-1]
         if progress is not None:
             progress(records)
     _transact(store, rows, dry_run, lambda unit: unit.upkeep.prune_old(cutoff, now - BUCKETS_FOR))
     if not dry_run:
-        with store.write() as unit:
-            body = {"reason": reason, "before": cutoff, "records": records, **rows}
-            unit.audit.append(
-                [AuditEntry(at=now, org=unit.org, object="org", id=unit.org, event="pruned", actor=actor, body=body)]
-            )
+        body = {"reason": reason, "before": cutoff, "records": records, **rows}
+        entry = AuditEntry(
+            at=now, org=store.org, object="org", id=store.org, event="pruned", actor=actor, body=body
+        )  # fmt: skip
+        stored(store, lambda unit: unit.audit.append([entry]))
     return Pruned(records=records, rows=rows)
 
 
-def _batch(keys: Sequence[str], cutoff: int, erase_audit: bool) -> Callable[[Unit], dict[str, int]]:
+def _batch(keys: Sequence[str], after: str, cutoff: int, erase_audit: bool) -> Callable[[Unit], dict[str, int]]:
     def change(unit: Unit) -> dict[str, int]:
         # First of all, and with the rows: from now on older events of closed records count as taken in.
         unit.upkeep.mark(PRUNED, max(cutoff, unit.upkeep.marks(PRUNED).get(PRUNED, 0)))
-        gone = unit.upkeep.prune(keys)
+        # One that was opened again since it was listed has something to do by now: looked at once more, under its lock.
+        unit.records.get(keys, lock=True)
+        still = sorted({*unit.upkeep.closed_before(cutoff, after=after, limit=2 * AT_ONCE)} & set(keys))
+        gone = unit.upkeep.prune(still) | {RECORDS: len(still)}
         if erase_audit:
-            lines = [line.seq for key in keys for line in unit.audit.lines(record=key) if not line.erased]
+            lines = [line.seq for key in still for line in unit.audit.lines(record=key) if not line.erased]
             unit.audit.erase(lines)
             gone["audit bodies"] = len(lines)
         return gone
@@ -96,14 +100,19 @@ def _batch(keys: Sequence[str], cutoff: int, erase_audit: bool) -> Callable[[Uni
     return change
 
 
-def _transact(store: Store, rows: dict[str, int], dry_run: bool, change: Callable[[Unit], dict[str, int]]) -> None:
-    """Add to *rows* what *change* did; where *dry_run*, it is undone."""
-    try:
-        with store.write() as unit:
+def _transact(store: Store, rows: dict[str, int], dry_run: bool, change: Callable[[Unit], dict[str, int]]) -> int:
+    """Add to *rows* what *change* did, and return how many records it was; where *dry_run*, it is undone."""
+
+    def transact(_attempt: int) -> dict[str, int]:
+        gone: dict[str, int] = {}
+        with suppress(_Undone), store.write() as unit:
             gone = change(unit)
             if dry_run:
                 raise _Undone
-    except _Undone:
-        pass
+        return gone
+
+    gone = again(transact)
+    records = gone.pop(RECORDS, 0)
     for name, count in gone.items():
         rows[name] = rows.get(name, 0) + count
+    return records

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triage.again import again
-from triage.delivery import EVERYTHING
+from triage.again import stored
 from triage.domain.decision import AuditEntry
 from triage.domain.facts import Facts
 from triage.errors import StoreError
@@ -29,6 +28,7 @@ from triage.ports import (
     Unit,
     standing_again,
 )
+from triage.sending import EVERYTHING
 from triage.store.codec import decode_facts, digest, encode_result
 from triage.turn import Turn, entry_of
 from triage.worker import compiled_policy
@@ -52,22 +52,25 @@ class Released(Struct, frozen=True):
 
 def stop(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> None:
     """Halt the effects of *rule* (`*`: all): none starts more than a second later. Clocks and audit go on."""
-    again(lambda _: _stop(store, Stop(rule=rule, at=now, actor=actor, reason=reason)))
+    stored(store, lambda unit: halt(unit, Stop(rule=rule, at=now, actor=actor, reason=reason)))
 
 
-def _stop(store: Store, halt: Stop) -> None:
-    with store.write() as unit:
-        unit.control.stop(halt)
-        unit.audit.append([_entry(unit, halt.at, "stopped", halt.actor, rule=halt.rule, reason=halt.reason)])
+def halt(unit: Unit, stop: Stop) -> None:
+    """Store *stop* with its audit line."""
+    unit.control.stop(stop)
+    unit.audit.append([_entry(unit, stop.at, "stopped", stop.actor, rule=stop.rule, reason=stop.reason)])
 
 
 def start(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> bool:
     """Let the effects of *rule* go again; False where they were not halted."""
-    with store.write() as unit:
+
+    def started(unit: Unit) -> bool:
         if not unit.control.start(rule):
             return False
         unit.audit.append([_entry(unit, now, "started", actor, rule=rule, reason=reason)])
         return True
+
+    return stored(store, started)
 
 
 def stops(store: Store) -> list[Stop]:
@@ -102,9 +105,12 @@ def release(
 
     What one firing planned goes together, unless it alone is more than *limit*.
     """
-    with store.write() as unit:
+
+    def let_go(unit: Unit) -> Released:
         found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, lock=True))
         return _release(unit, engine, _longest_due(found, limit), now, actor, reason)
+
+    return stored(store, let_go)
 
 
 def _longest_due(found: Sequence[Effect], limit: int) -> list[Effect]:
@@ -123,14 +129,18 @@ def release_keys(
     store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = ""
 ) -> Released:
     """Let the held or backlog effects *keys* go."""
-    with store.write() as unit:
+
+    def let_go(unit: Unit) -> Released:
         found = [_one(unit, key, ("held", "backlog")) for key in keys]
         return _release(unit, engine, found, now, actor, reason)
+
+    return stored(store, let_go)
 
 
 def retry(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
     """Send the dead effects *keys* again, from their first attempt; raise StoreError where one is not dead."""
-    with store.write() as unit:
+
+    def revive(unit: Unit) -> int:
         found = [_one(unit, key, ("dead",)) for key in keys]
         turn = open_turn(unit, engine, now)
         for effect in found:
@@ -139,10 +149,13 @@ def retry(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor:
         _move(unit, found, "ready", now, "retried_by_hand", actor, reason)
         return len(found)
 
+    return stored(store, revive)
+
 
 def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
     """Cancel the effects *keys*, which are not done yet; raise StoreError where one is."""
-    with store.write() as unit:
+
+    def drop(unit: Unit) -> int:
         found = [_one(unit, key, ("ready", "held", "backlog", "dead", "would_have")) for key in keys]
         turn = open_turn(unit, engine, now)
         for effect in found:
@@ -151,6 +164,8 @@ def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor
         turn.settle()
         _move(unit, found, "cancelled", now, "cancelled", actor, reason)
         return len(found)
+
+    return stored(store, drop)
 
 
 def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDecision, bool, str]:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from triage.delivery import Pace
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
@@ -19,6 +18,7 @@ from triage.engine import PureEngine
 from triage.errors import TriageError
 from triage.ports import Effect, EffectFilter, Receipt, Scorer, State, Store
 from triage.publishing import Published, publish
+from triage.sending import Pace
 from triage.store.memory import MemoryStore
 from triage.taken import Ingested
 from triage.worker import Worker

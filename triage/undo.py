@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from triage.actions.plan import make_key
+from triage.again import stored
 from triage.domain.decision import Action, ActionKind, AuditEntry, Reason
 from triage.domain.facts import Facts
 from triage.ports import Effect, EffectFilter, Engine, Store, Unit
@@ -41,20 +42,23 @@ def undo(
 
     They leave through the outbox under keys of their own: undoing twice does nothing more.
     """
-    with store.write() as unit:
+
+    def put_back(unit: Unit) -> list[Restoration]:
         found = _restorations(unit, rule, since, now)
         effects = [Effect(action=one.action, state="ready", run_at=now) for one in found if one.action is not None]
-        stored = unit.outbox.plan(effects)
+        planned = unit.outbox.plan(effects)
         turn = open_turn(unit, engine, now)
-        for one in unit.outbox.supersede(stored):
+        for one in unit.outbox.supersede(planned):
             if one.state == "ready":
                 turn.free(one)
             turn.note(entry_of(one.action, unit.org, "superseded", now, actor=actor, why=f"undo of {rule}"))
-        for effect in stored:
+        for effect in planned:
             turn.reserve(effect)
             turn.note(_signed(planned_entry(effect, unit.org, now), actor, reason))
         turn.settle()
-    return found
+        return found
+
+    return stored(store, put_back)
 
 
 def _restorations(unit: Unit, rule: str, since: int, now: int) -> list[Restoration]:

@@ -7,20 +7,20 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triage.config import Settings, read_file, read_secret
-from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
-from triage.logs import JsonJournal
+from triage.logs import JsonJournal, NamedJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Scorer, Sink, Store
+from triage.ports import Journal, Scorer, Sink, Store, Unit
+from triage.sending import Pace
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks
@@ -107,7 +107,7 @@ def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore
     return PostgresStore(url, org, connections=connections)
 
 
-def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
+def open_fleet(url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | None = None) -> Fleet:
     """
     Return the workers of *orgs*, or of every organisation with a policy in force where none is named, on PostgreSQL.
 
@@ -117,7 +117,12 @@ def open_fleet(url: str, orgs: Sequence[str], sink: Sink) -> Fleet:
     if not url.startswith(POSTGRES):
         raise ConfigError("several organisations in one process need PostgreSQL: a file has one worker at a time")
     store = open_postgres(url, orgs[0] if orgs else "", connections=FLEET_CONNECTIONS)
-    return Fleet(lambda: orgs or store.orgs(), lambda org: open_worker(store.for_org(org), sink))
+
+    def opened(org: str) -> Worker:
+        named = None if journal is None else NamedJournal(journal, org)
+        return open_worker(store.for_org(org), sink, journal=named)
+
+    return Fleet(lambda: orgs or store.orgs(), opened)
 
 
 def open_sink(spec: str) -> Sink:
@@ -142,12 +147,23 @@ def store_file(url: str) -> Path | None:
     return None if "://" in url and not url.startswith(SQLITE) else Path(url.removeprefix(SQLITE))
 
 
-def restore_store(url: str, backup: Path) -> Path | None:
-    """Put *backup* in the place of the store at *url*; return where the old file is kept. See `restore_file`."""
+def restore_store(url: str, backup: Path, note: Callable[[Unit], None], *, org: str, replace: bool) -> str:
+    """
+    Put *backup* in the place of the store at *url*; return where what stood there is kept, "" for nowhere.
+
+    Args:
+        note: What to store with it, for *org* and every organisation with a policy, before any worker can see it.
+        replace: A server's database may hold something. A file is always replaced. See `restore_postgres`,
+            `restore_file`.
+    """
     file = store_file(url)
-    if file is None:
-        raise ConfigError("a server's database is restored with its own tools (pg_restore), not with this command")
-    return restore_file(backup, file)
+    if file is not None:
+        kept = restore_file(backup, file, note, org=org)
+        return "" if kept is None else str(kept)
+    from triage.store.server_restoring import restore_postgres
+
+    kept_in = restore_postgres(url, backup, note, org=org, replace=replace)
+    return kept_in and f"schema {kept_in}"
 
 
 def address_of(text: str) -> tuple[str, int]:
@@ -164,14 +180,15 @@ def open_journal(level: str) -> Journal:
 
 
 @contextmanager
-def serving_metrics(worker: Worker, address: str) -> Iterator[None]:
-    """Serve the worker's metrics at *address* until the end ("": nowhere); raise ConfigError where it is taken."""
+def serving_metrics(workers: Worker | Fleet, address: str) -> Iterator[None]:
+    """Serve the metrics of *workers* at *address* until the end ("": nowhere); raise ConfigError where it is taken."""
     if not address:
         yield
         return
     host, port = address_of(address)
     try:
-        end = serve_metrics(worker, host, port)
+        served = workers if isinstance(workers, Worker) else lambda: dict(workers.workers)
+        end = serve_metrics(served, host, port)
     except OSError as cause:
         raise ConfigError(f"metrics cannot be served at {address}: {cause.strerror or cause}") from cause
     try:

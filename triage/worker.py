@@ -11,12 +11,15 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct, field
 
 from triage.again import again
-from triage.delivery import Delivered, Delivery, Pace
+from triage.again import stored as in_one
+from triage.delivery import Delivered, Delivery
+from triage.domain.instant import HOUR
 from triage.domain.work import Event
 from triage.errors import StoreError
 from triage.lateness import Lateness
@@ -36,7 +39,9 @@ from triage.ports import (
 )  # fmt: skip
 from triage.publishing import resume_waking
 from triage.rescoring import SOURCE, Rescoring
+from triage.sending import Pace
 from triage.store.codec import encode
+from triage.store.upkeep import BUCKETS_FOR
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
@@ -45,6 +50,9 @@ PLACE_EVERY = 30_000
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
+
+PRUNE_EVERY = HOUR
+"""How often, in ms, a running worker forgets what the caps counted days ago."""
 
 
 class Fired(Struct, frozen=True, kw_only=True):
@@ -93,6 +101,7 @@ class Worker:
         self._placed_at = 0
         self._opens_at = 0
         self._told_at = 0
+        self._pruned_at = 0
         self._compiled: tuple[str, Compiled] | None = None
         self._scoring: Rescoring | None = None
         if scorer is not None:
@@ -262,7 +271,7 @@ class Worker:
             self.rounds.clear()
             acting = ThreadPoolExecutor(2, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
-            others = [acting.submit(self._loop, stop, self._act_round, "act")]
+            others = [acting.submit(self._act_on, stop)]
             if self._scoring is not None:
                 others.append(acting.submit(self._loop, stop, self._score_round, "score"))
             try:
@@ -293,6 +302,14 @@ class Worker:
         finally:
             # Whatever ends one half ends the other: half a worker looks alive and is not.
             stop.set()
+
+    def _act_on(self, stop: threading.Event) -> None:
+        try:
+            self._loop(stop, self._act_round, "act")
+        finally:
+            # What a lost server keeps from being stored is sent again under its key, by whoever comes next.
+            with suppress(StoreError):
+                self._delivery.end()
 
     def _survived(self, half: str, piece: Callable[[], int]) -> int:
         """Run one piece and return after how many ms to go on; a store that cannot be used is waited for."""
@@ -328,6 +345,9 @@ class Worker:
             self._told_at = now
             with self.store.write() as unit:
                 unit.upkeep.mark(f"round:{self.name}", now)
+        if now - self._pruned_at >= PRUNE_EVERY:
+            self._pruned_at = now
+            in_one(self.store, lambda unit: unit.upkeep.prune_counts(now - BUCKETS_FOR))
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
@@ -345,10 +365,10 @@ class Worker:
 
     def _act_round(self) -> int:
         now = self.clock.now()
-        delivered = self.act(now)
+        delivered = self._delivery.pump(now)
         for effect in delivered.died:
             self.tell("effect_dead", "error", record=effect.record, rule=effect.action.rule, key=effect.action.key)
-        if delivered.claimed:
+        if delivered.claimed or delivered.busy:
             return 0
         # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
         return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)

@@ -71,9 +71,9 @@ def plan(store: Store, *effects: Effect) -> list[Effect]:
 
 
 def claim(store: Store, now: int, *, limit: int = 10, lease: str = "L", until: int = 1000, **more: Any) -> list[str]:
-    stopped = more.get("stopped", ())
+    given = {"stopped": ()} | more
     with store.write() as unit:
-        found = unit.outbox.claim(now, owner="w", lease=lease, until=until, limit=limit, stopped=stopped)
+        found = unit.outbox.claim(now, owner="w", lease=lease, until=until, limit=limit, **given)
     return [one.action.key for one in found]
 
 
@@ -82,8 +82,12 @@ def states(store: Store) -> dict[str, str]:
         return {one.action.key: one.state for one in unit.outbox.find(EffectFilter())}
 
 
-def done(name: str, lease: str = "L", **changed: Any) -> Finish:
-    return Finish(**({"key": f"key-{name}", "lease": lease, "state": "done", "at": 9} | changed))
+def finish(store: Store, name: str, lease: str = "L", **changed: Any) -> bool:
+    """Store that an effect ended, where its lease holds; tell whether it did."""
+    with store.write() as unit:
+        held = unit.outbox.leased({f"key-{name}": lease})
+        unit.outbox.finish([Finish(**({"key": key, "state": "done", "at": 9} | changed)) for key in held])
+    return bool(held)
 
 
 def entry(name: str, event: str = "planned", **body: Any) -> AuditEntry:
@@ -312,11 +316,12 @@ def test_a_finish_counts_only_while_its_lease_holds(store: Store) -> None:
     plan(store, ready("a"))
     claim(store, 0, until=100)
     claim(store, 100, lease="M", until=200)
-    with store.write() as unit:
-        assert unit.outbox.finish([done("a")]) == set()
-        assert unit.outbox.finish([done("a", "M", attempt=2)]) == {"key-a"}
-        assert unit.outbox.finish([done("a", "M")]) == set()
+    assert not finish(store, "a")
+    assert finish(store, "a", "M", attempt=2, before={"owner": {"was": "x", "is": "y"}})
+    assert not finish(store, "a", "M")
+    with store.read() as unit:
         (one,) = unit.outbox.find(EffectFilter(key="key-a"))
+    assert one.before == {"owner": {"was": "x", "is": "y"}}
     assert (one.state, one.attempt, one.done_at, one.lease, one.owner) == ("done", 2, 9, "", "")
 
 
@@ -326,16 +331,14 @@ def test_an_effect_waits_behind_an_earlier_one_of_its_record_and_lane(store: Sto
         ready("4", kind="reassign", id="2"),
     )  # fmt: skip
     assert claim(store, 0) == ["key-1", "key-3", "key-4"]
-    with store.write() as unit:
-        unit.outbox.finish([done("1", state="ready", run_at=500)])
+    assert finish(store, "1", state="ready", run_at=500)
     assert claim(store, 10) == []
 
 
 def test_a_dead_effect_blocks_nothing(store: Store) -> None:
     plan(store, ready("1"), ready("2"))
     claim(store, 0)
-    with store.write() as unit:
-        unit.outbox.finish([done("1", state="dead", error="no such user")])
+    assert finish(store, "1", state="dead", error="no such user")
     assert claim(store, 0) == ["key-2"]
     assert states(store)["key-1"] == "dead"
 
@@ -370,17 +373,27 @@ def test_a_change_by_hand_ends_a_lease(store: Store) -> None:
     claim(store, 0)
     with store.write() as unit:
         unit.outbox.change(["key-1"], "cancelled", run_at=0, error="why")
-        assert unit.outbox.finish([done("1")]) == set()
+    assert not finish(store, "1")
+    with store.read() as unit:
         (one,) = unit.outbox.find(EffectFilter(states=("cancelled",)))
     assert one.error == "why"
 
 
-def test_what_an_effect_changed_is_remembered(store: Store) -> None:
-    plan(store, ready("1"), ready("2"))
+def test_a_renewed_lease_lasts_on_and_a_lost_one_is_not_renewed(store: Store) -> None:
+    plan(store, ready("a", id="1"), ready("b", id="2"))
+    claim(store, 0, limit=1, until=100)
+    claim(store, 0, lease="M", until=100)
     with store.write() as unit:
-        unit.outbox.remember({"key-1": {"owner": {"was": "a", "is": "b"}}})
-        found = unit.outbox.find(EffectFilter())
-    assert [one.before for one in found] == [{"owner": {"was": "a", "is": "b"}}, {}]
+        assert unit.outbox.renew({"key-a": "L", "key-b": "L", "key-c": "L"}, 500) == {"key-a"}
+    assert claim(store, 499, lease="N", until=600) == ["key-b"]
+    assert finish(store, "a")
+
+
+def test_kinds_are_claimed_apart(store: Store) -> None:
+    plan(store, *(ready(name, kind=kind, id=name) for name, kind in (("1", "notify"), ("2", "move"), ("3", "custom"))))
+    assert claim(store, 0, kinds=["notify"]) == ["key-1"]
+    assert claim(store, 0, without=["move", "notify"]) == ["key-3"]
+    assert claim(store, 0) == ["key-2"]
 
 
 def test_find_filters(store: Store) -> None:

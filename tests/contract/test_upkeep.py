@@ -9,18 +9,25 @@ import pytest
 from msgspec.structs import replace
 
 from triage.domain.instant import DAY, HOUR
-from triage.domain.work import Event
+from triage.domain.work import Agent, Event
 from triage.ports import Refusal, SourceState, Store
 from triage.store.database import SqlStore
 from triage.store.memory import MemoryStore
+from triage.store.postgres import PostgresStore
 from triage.store.upkeep import PRUNED
 from triage.testing import SMALL_POLICY, Sandbox
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each kind of store, empty."""
-    opened: Store = MemoryStore("acme") if request.param == "memory" else SqlStore(tmp_path / "triage.db", "acme")
+    opened: Store
+    if request.param == "memory":
+        opened = MemoryStore("acme")
+    elif request.param == "sqlite":
+        opened = SqlStore(tmp_path / "triage.db", "acme")
+    else:
+        opened = PostgresStore(request.getfixturevalue("postgres").new(), "acme")
     yield opened
     opened.close()
 
@@ -152,6 +159,8 @@ def test_policies_that_a_decision_names_are_kept(sandbox: Sandbox) -> None:
         assert first in left
         assert all(unit.policies.roster(one.agents) is not None for one in unit.policies.decisions("Case/3"))
         unit.upkeep.prune(["Case/1", "Case/2", "Case/3"])
+        assert unit.upkeep.prune_old(now, now)["rosters"] == 0, "the agents as they are may be named any moment"
+        unit.related.save_agents([Agent(id="005N")])
         assert unit.upkeep.prune_old(now, now)["rosters"] == 1
         assert first not in [one.digest for one in unit.policies.history()]
 
@@ -176,6 +185,20 @@ def test_records_are_found_by_a_value_as_a_whole_and_by_reference(sandbox: Sandb
         assert unit.upkeep.concerning("003X") == ["Case/2"]
         assert unit.upkeep.concerning("anna@example.com") == ["Case/2"]
         assert unit.upkeep.concerning("anna") == []
+
+
+def test_an_address_is_found_in_any_letters_and_an_id_only_to_the_letter(sandbox: Sandbox) -> None:
+    """Salesforce's ids of 15 letters differ in nothing but the case of one; wildcards of LIKE are letters too."""
+    sandbox.create("1", AccountId="001AbC%_")
+    sandbox.create("2", AccountId="001aBC%_")
+    sandbox.create("3", AccountId="001AbCxx")
+    sandbox.happen("message", "3", direction="in", body="hello", sender="Anna@Example.com")
+    with sandbox.store.write() as unit:
+        assert unit.upkeep.concerning("001AbC%_") == ["Case/1"]
+        assert unit.upkeep.concerning("anna@example.COM") == ["Case/3"]
+        unit.intake.refuse([Refusal(source="s", line=n, reason="r", text=f"x{n} A@B.com 5Ab") for n in (1, 2)])
+        assert unit.upkeep.forget_refusals(["5aB"]) == 0
+        assert unit.upkeep.forget_refusals(["x2 a@b.com"]) == 1
 
 
 def test_events_effects_facts_refusals_and_related_are_rewritten(sandbox: Sandbox) -> None:

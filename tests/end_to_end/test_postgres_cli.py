@@ -1,4 +1,4 @@
-"""The command line on PostgreSQL: the same commands, a schema brought up by hand, a backup by the server's own tool."""
+"""The command line on PostgreSQL: the same commands, and a schema brought up by hand."""
 
 from __future__ import annotations
 
@@ -46,8 +46,17 @@ def test_an_empty_database_is_told_how_to_begin_and_then_works(
     assert code == 0, said
     code, said = ended(capsys, "run", "--drain", *db)
     assert code == 0, said
-    code, said = ended(capsys, "db", "backup", tmp_path / "copy", *db)
-    assert (code, "pg_dump --format=custom" in said) == (2, True)
+    assert ended(capsys, "db", "backup", tmp_path / "copy", *db) == (0, f"copied to {tmp_path / 'copy'}\n")
+    code, said = ended(capsys, "db", "restore", tmp_path / "copy", *db)
+    assert (code, "--replace" in said) == (2, True)
+    code, said = ended(capsys, "db", "restore", tmp_path / "copy", "--replace", "--halt", "--by", "me", *db)
+    assert (code, "schema triage_before_restore" in said, "triage start" in said) == (0, True, True)
+    code, said = ended(capsys, "audit", "--event", "restored", "--json", *db)
+    assert (code, '"actor":"me"' in said) == (0, True), said
+    code, said = ended(capsys, "doctor", "--policy", policy, *db)
+    assert "halted: *" in said
+    code, said = ended(capsys, "db", "restore", tmp_path / "copy", "--db", postgres.empty())
+    assert code == 0, said
     code, said = ended(capsys, "db", "check", *db)
     # The tests' own server does not wait for the disk, and the check says so.
     assert "every chain verifies" in said or "fsync is off" in said

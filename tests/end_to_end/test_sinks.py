@@ -29,11 +29,11 @@ from tests.unit.sinks.receivers import (
 from triage.cli.commands import cli
 from triage.cli.main import main
 from triage.config import read_secret
-from triage.delivery import Pace
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.errors import SinkRefused
 from triage.ports import Effect
 from triage.publishing import promote
+from triage.sending import Pace
 from triage.sinks.opening import open_sinks
 from triage.sinks.routed import RoutedSink
 from triage.sinks.settings import read_sinks

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from triage.delivery import Pace
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE
 from triage.publishing import promote
+from triage.sending import Pace
 from triage.steering import release, start, stop, waiting
 from triage.store.database import SqlStore
 from triage.testing import SMALL_POLICY, Sandbox

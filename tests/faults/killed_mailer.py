@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from triage.delivery import Pace
+from triage.sending import Pace
 from triage.sinks.mail import MailSink, Server
 from triage.store.database import SqlStore
 from triage.wiring import SystemClock, open_worker

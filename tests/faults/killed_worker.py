@@ -6,8 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
-from triage.delivery import Pace
 from triage.intake.event import parse_event
+from triage.sending import Pace
 from triage.sinks import JsonlSink
 from triage.store.database import SqlStore
 from triage.wiring import open_worker

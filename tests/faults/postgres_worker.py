@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.keyed_sink import KeyedSink
 from tests.support.raw_sink import RawSink
-from triage.delivery import Pace
 from triage.errors import StoreLost
+from triage.sending import Pace
 from triage.store.postgres import PostgresStore
 from triage.wiring import open_worker, stop_on_signals
 
@@ -26,7 +27,8 @@ def main() -> None:
     """Work on the database and effects file given, in that order."""
     store = opened(sys.argv[1])
     pace = Pace(lease=2_000, fire_batch=100, act_batch=32, threads=4)
-    worker = open_worker(store, RawSink(Path(sys.argv[2])), pace=pace)
+    out = Path(sys.argv[2])
+    worker = open_worker(store, KeyedSink(out) if out.suffix == ".keys" else RawSink(out), pace=pace)
     with stop_on_signals(worker) as stop:
         print("open", flush=True)
         worker.run(stop)

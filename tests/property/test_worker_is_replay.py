@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from triage.config import load_policy, read_folder
-from triage.delivery import Pace
 from triage.domain.instant import HOUR, MINUTE, format_instant
 from triage.domain.work import Event
 from triage.intake.event import parse_event
@@ -23,6 +22,7 @@ from triage.policy import compile_policy
 from triage.replay.engine import run_replay
 from triage.replay.lines import ActionLine
 from triage.replay.source import Entry, History
+from triage.sending import Pace
 from triage.testing import START, Sandbox
 from triage.worker import Worker
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from triage.delivery import Pace
+from triage.delivery import LETTERS
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.engine import PureEngine
 from triage.errors import CalendarError, SinkBusy, SinkLimit, SinkRefused
+from triage.sending import Pace, Parcel, Sender
 from triage.steering import start, stop
-from triage.testing import SMALL_POLICY, Sandbox
+from triage.testing import SMALL_POLICY, START, ManualClock, MemoryStore, RecordingSink, Sandbox
 from triage.worker import Worker
 
 
@@ -287,3 +289,112 @@ def test_a_digest_that_is_sent_again_tells_nothing_that_went_alone() -> None:
     sent = [line for lines in told(sandbox)[1:] for line in lines if line[1] == other]
     assert sent == []
     assert len(sandbox.sink.done) == 4
+
+
+class SlowPost(RecordingSink):
+    """A sink whose mail server does not answer until it is let go, and knows no keys; all else is done at once."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        super().__init__(lambda action: self._hang(action), live=False)
+
+    def remembers(self, action: Action) -> bool:
+        return action.kind != "notify"
+
+    def _hang(self, action: Action) -> None:
+        if action.kind == "notify":
+            assert self.go.wait(30)
+
+
+@pytest.fixture
+def posting() -> Iterator[tuple[Sandbox, SlowPost, Worker]]:
+    """Forty mails are due and hang at their server."""
+    sandbox, sink = Sandbox(MAILS), SlowPost()
+    worker = Worker(sandbox.store, sink, sandbox.engine, sandbox.clock)
+    sandbox.create(*(f"m{number}" for number in range(40)), Priority="High")
+    worker.fire(sandbox.clock.move(HOUR))
+    yield sandbox, sink, worker
+    sink.go.set()
+    worker.close()
+
+
+MAILS = {
+    **SMALL_POLICY,
+    "people.yaml": SMALL_POLICY["people.yaml"] + "  digest_over: 1000\n",
+    "rules.yaml": """
+object: Case
+match: all_matches
+rules:
+  - id: mail
+    when: [age >= 1h, priority == High]
+    do:
+      - notify: {who: "address:boss@example.com", template: late}
+  - id: raise
+    when: [age >= 1h, priority == Low]
+    do:
+      - reprioritise: {raise: 1}
+""",
+}
+
+
+def done_by(sandbox: Sandbox, worker: Worker, rule: str, wanted: int) -> bool:
+    """Pump until so many effects of *rule* are done; tell whether they were."""
+    for _ in range(200):
+        worker._delivery.pump(sandbox.clock.now())
+        if sum(one.state == "done" for one in sandbox.effects(rule=rule)) >= wanted:
+            return True
+    return False
+
+
+def test_a_mail_server_that_hangs_delays_nothing_but_mail(posting: tuple[Sandbox, SlowPost, Worker]) -> None:
+    sandbox, sink, worker = posting
+    worker._delivery.pump(sandbox.clock.now())
+    for turn in range(3):
+        sandbox.create(*(f"{turn}-{number}" for number in range(30)))
+        worker.fire(sandbox.clock.move(HOUR))
+        assert done_by(sandbox, worker, "raise", 30 * (turn + 1))
+    hanging = [one for one in sandbox.effects("leased") if one.action.kind == "notify"]
+    assert 0 < len(hanging) <= LETTERS
+    assert len([call for call in sink.calls if call.kind == "notify"]) == 1
+    sink.go.set()
+    assert done_by(sandbox, worker, "mail", 40)
+    assert len([call for call in sink.calls if call.kind == "notify"]) == 40
+
+
+def test_leases_of_what_is_under_way_are_renewed(posting: tuple[Sandbox, SlowPost, Worker]) -> None:
+    """Nobody else takes a mail over while its server thinks about it for ten minutes."""
+    sandbox, sink, worker = posting
+    other = sandbox.worker_of("other")
+    worker._delivery.pump(sandbox.clock.now())
+    first = sink.calls[0].key
+    for _ in range(40):
+        now = sandbox.clock.move(15 * SECOND)
+        worker._delivery.pump(now)
+        (hanging,) = [one for one in sandbox.effects("leased") if one.action.key == first]
+        assert hanging.run_at > now
+    other.act(sandbox.clock.now())
+    assert first not in [call.key for call in sandbox.sink.calls]
+    sink.go.set()
+    assert done_by(sandbox, worker, "mail", 40)
+
+
+def test_what_has_not_begun_goes_back_when_the_worker_ends(posting: tuple[Sandbox, SlowPost, Worker]) -> None:
+    sandbox, sink, worker = posting
+    worker._delivery.pump(sandbox.clock.now())
+    threading.Timer(0.1, sink.go.set).start()
+    worker._delivery.end()
+    states = [one.state for one in sandbox.effects(rule="mail")]
+    assert (states.count("done"), states.count("leased")) == (1, 0)
+    assert done_by(sandbox, worker, "mail", 40)
+
+
+def test_fewer_are_taken_in_hand_where_calls_take_long() -> None:
+    clock = ManualClock(START)
+    sender = Sender(MemoryStore("acme"), RecordingSink(lambda _: clock.move(SECOND)), clock, Pace())  # type: ignore[arg-type, return-value]
+    sandbox = due()
+    (effect,) = sandbox.effects("ready")
+    quick = sender.room()
+    sender.lease([effect.action.key], START + HOUR)
+    for _ in range(50):
+        assert sender.send(Parcel(effect)).state == "done"
+    assert quick > sender.room() == 2 * Pace().threads

@@ -13,6 +13,7 @@ from triage.domain.instant import HOUR
 from triage.erasing import ERASED, erase, records_of
 from triage.errors import IntakeError, SinkRefused, StoreError
 from triage.intaking import Door
+from triage.ports import Store
 from triage.steering import rederive
 from triage.store.database import SqlStore
 from triage.testing import SMALL_POLICY, Sandbox
@@ -40,7 +41,7 @@ def texts() -> dict[str, str]:
     }
 
 
-def build(store: SqlStore) -> Sandbox:
+def build(store: Store) -> Sandbox:
     """Anna's case 500A1 with her words in every place there is, and Bert's case 500B2 with his."""
 
     def answer(action: Action) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import time
 from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, generate_latest
 
 from triage.domain.instant import HOUR
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.errors import StoreLost
 from triage.fleet import Fleet
+from triage.logs import JsonJournal, NamedJournal
+from triage.metrics import TriageCollector
 from triage.publishing import publish
 from triage.store.memory import MemoryStore
 from triage.testing import SMALL_POLICY, RecordingSink
@@ -66,3 +72,30 @@ def test_a_server_that_cannot_be_asked_for_organisations_is_a_fault_and_no_end()
     fleet = Fleet(lost, lambda org: served(org, RecordingSink()))
     run(fleet, lambda: not fleet.health.ok)
     assert fleet.health.fault == "gone"
+
+
+def test_draining_does_what_is_due_for_every_organisation() -> None:
+    sinks = {org: RecordingSink(live=False) for org in ("a", "b")}
+    fleet = Fleet(lambda: list(sinks), lambda org: served(org, sinks[org]))
+    assert fleet.drain() == {"a": 1, "b": 1}
+
+
+def test_metrics_of_several_organisations_stand_under_one_name_with_the_label_org() -> None:
+    workers = {org: served(org, RecordingSink(live=False)) for org in ("a", "b")}
+    workers["a"].drain(workers["a"].clock.now())
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(TriageCollector(lambda: workers, by_org=True))
+    text = generate_latest(registry).decode()
+    for worker in workers.values():
+        worker.close()
+    assert text.count("# TYPE triage_timers_due gauge") == 1
+    assert 'triage_timers_due{org="a"} 0.0' in text
+    assert 'triage_timers_due{org="b"} 1.0' in text
+    assert 'triage_lateness_seconds_bucket{le="0.001",org="b"} 0.0' in text
+    assert 'triage_effects{org="b",state="dead"} 0.0' in text
+
+
+def test_every_line_of_the_journal_says_which_organisation_it_is_about() -> None:
+    out = io.StringIO()
+    NamedJournal(JsonJournal(lambda: 0, out=out), "a").tell("policy", digest="x")
+    assert json.loads(out.getvalue())["org"] == "a"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from triage.domain.instant import DAY, HOUR
 from triage.errors import ConfigError
 from triage.pruning import prune
 from triage.steering import rederive
+from triage.store.memory import MemoryStore, MemoryUnit
 from triage.testing import Sandbox
 
 YEAR = 365 * DAY
 
 
-def lived(cases: int = 3) -> Sandbox:
+def lived(cases: int = 3, store: MemoryStore | None = None) -> Sandbox:
     """Cases that fired and were closed two years ago, and case `open`, which was not."""
-    sandbox = Sandbox()
+    sandbox = Sandbox(store=store)
     names = [str(number) for number in range(cases)]
     sandbox.create(*names, "open")
     sandbox.after(HOUR)
@@ -89,6 +93,26 @@ def test_audit_bodies_go_only_when_asked_and_the_chain_verifies() -> None:
         assert all(line.erased for line in unit.audit.lines(record="Case/1"))
         assert not any(line.erased for line in unit.audit.lines(record="Case/open"))
         assert unit.audit.verify() == []
+
+
+def test_a_record_opened_again_between_its_listing_and_its_pruning_loses_nothing() -> None:
+    class Interrupted(MemoryStore):
+        """Something happens right after the first look."""
+
+        @contextmanager
+        def read(self) -> Iterator[MemoryUnit]:
+            with super().read() as unit:
+                yield unit
+            if waiting:
+                waiting.pop()()
+
+    waiting: list[Callable[[], object]] = []
+    sandbox = lived(store=Interrupted("acme"))
+    waiting.append(lambda: sandbox.happen("updated", "1", changes={"Status": "Working"}))
+    done = prune(sandbox.store, sandbox.clock.now(), older_than=YEAR, actor="me")
+    assert (done.records, done.rows["events"]) == (2, 6)
+    with sandbox.store.read() as unit:
+        assert len(unit.intake.events("Case/1")) == 4
 
 
 def test_a_retention_of_hours_is_refused() -> None:

@@ -6,13 +6,14 @@ import threading
 
 import pytest
 
-from triage.domain.instant import HOUR, MINUTE, SECOND, format_instant
+from triage.domain.instant import DAY, HOUR, MINUTE, SECOND, format_instant
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.errors import CalendarError, StoreBusy, StoreError
 from triage.intake.event import parse_event
 from triage.ports import Refusal
 from triage.publishing import promote
+from triage.safety import Bucket
 from triage.store.memory import MemoryStore
 from triage.testing import SMALL_POLICY, START, ManualClock, RecordingSink, Sandbox
 from triage.worker import Worker
@@ -530,3 +531,14 @@ def test_what_was_true_when_a_policy_was_published_is_backlog_though_an_event_co
     assert [(one.action.rule, one.state) for one in sandbox.effects() if one.action.rule == "high-3h"] == [
         ("high-3h", "backlog"), ("high-3h", "backlog"),
     ]  # fmt: skip
+
+
+def test_a_running_worker_forgets_what_the_caps_counted_days_ago() -> None:
+    sandbox = Sandbox()
+    now = sandbox.clock.now()
+    old, new = Bucket("rule", "r", "day", now - 3 * DAY), Bucket("rule", "r", "day", now - DAY)
+    with sandbox.store.write() as unit:
+        unit.outbox.add_usage({old: 1, new: 1})
+    sandbox.worker._fire_round()
+    with sandbox.store.read() as unit:
+        assert unit.outbox.usage({old, new}) == {new: 1}

@@ -24,33 +24,38 @@ from triage.domain.decision import AuditEntry
 from triage.domain.instant import parse_duration
 from triage.engine import PureEngine
 from triage.erasing import erase, records_of
+from triage.ports import Stop, Unit
 from triage.pruning import prune
-from triage.steering import stop
+from triage.sending import EVERYTHING
+from triage.steering import halt as halt_all
 from triage.wiring import SystemClock, restore_store
 
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--halt", is_flag=True, help="Halt all effects until `triage start`, to look around first.")
+@click.option("--replace", is_flag=True, help="PostgreSQL: the database may hold something; it is kept in a schema.")
 @store_option
 @signed
 @as_json
-def db_restore(file: Path, halt: bool, url: str | None, actor: str, reason: str, as_json: bool) -> None:
+def db_restore(file: Path, halt: bool, replace: bool, url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """
-    Put the backup FILE in the place of the store; refused while a worker or any other process has the store open.
+    Put the backup FILE in the place of the store, of all its organisations, whole or not at all.
 
-    What was due meanwhile is done late; what was done meanwhile is not done again where the other side knows its key.
+    A store in a file is refused while a worker or any other process has it open; on PostgreSQL workers may run on. A
+    backup of a file may be restored into PostgreSQL: so a store moves there. What was due meanwhile is done late; what
+    was done meanwhile is not done again where the other side knows its key.
     """
-    kept = restore_store(url or Settings.from_environment().database_url, file)
-    now = SystemClock().now()
-    with opened_store(url) as store:
+    settings, now = Settings.from_environment(), SystemClock().now()
+
+    def note(unit: Unit) -> None:
         body = {"reason": reason, "backup": file.name}
-        with store.write() as unit:
-            unit.audit.append(
-                [AuditEntry(at=now, org=unit.org, object="org", id=unit.org, event="restored", actor=actor, body=body)]
-            )
+        entry = AuditEntry(at=now, org=unit.org, object="org", id=unit.org, event="restored", actor=actor, body=body)
+        unit.audit.append([entry])
         if halt:
-            stop(store, now, actor=actor, reason=reason or "restored from a backup")
+            halt_all(unit, Stop(rule=EVERYTHING, at=now, actor=actor, reason=reason or "restored from a backup"))
+
+    kept = restore_store(url or settings.database_url, file, note, org=settings.org, replace=replace)
     text = f"restored from {file}" + (f"; what stood there is kept as {kept}" if kept else "")
     text += (
         "\neffects are halted: `triage start` lets them go" if halt else "\nhand in again what came since the backup"

@@ -171,10 +171,11 @@ def run(
     may run at once; with several organisations none waits for another's backlog.
     """
     target = sink or Settings.from_environment().sink
-    if (orgs or all_orgs) and (drain or watch or metrics):
-        raise ConfigError("--drain, --watch and --metrics work for the one organisation of TRIAGE_ORG")
+    if (orgs or all_orgs) and watch:
+        raise ConfigError("--watch takes in for the one organisation of TRIAGE_ORG: run `triage ingest --watch` beside")
     if orgs or all_orgs:
-        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target, as_json)
+        database, named = url or Settings.from_environment().database_url, () if all_orgs else orgs
+        run_fleet(database, named, target, metrics=metrics, log_level=log_level, drain=drain, as_json=as_json)
         return
     journal = None if drain else open_journal(log_level)
     with opened_store(url) as store:
@@ -198,11 +199,18 @@ def run(
         worker.close()
 
 
-def run_fleet(url: str, orgs: tuple[str, ...], sink: str, as_json: bool) -> None:
-    """Serve several organisations until Ctrl-C."""
-    fleet = open_fleet(url, orgs, open_sink(sink))
+def run_fleet(
+    url: str, orgs: tuple[str, ...], sink: str, *, metrics: str, log_level: str, drain: bool, as_json: bool
+) -> None:
+    """Serve several organisations until Ctrl-C, or do what is due now for each where *drain*."""
+    fleet = open_fleet(url, orgs, open_sink(sink), journal=None if drain else open_journal(log_level))
+    if drain:
+        done = fleet.drain()
+        each = "".join(f"{org}: {counted(number, 'action')} done\n" for org, number in done.items())
+        click.echo(msgspec.json.encode({"done": done}).decode() if as_json else each or "no organisation", nl=as_json)
+        return
     click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, serving_metrics(fleet, metrics):
         fleet.run(stop)
     say("stopped", {"stopped": True}, as_json)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from triage.delivery import Pace
 from triage.demo.breaches import Breach, breaches_in, stored_facts, without_rules
 from triage.domain.decision import Action
 from triage.domain.instant import MINUTE
@@ -18,6 +17,7 @@ from triage.ports import Store
 from triage.publishing import publish
 from triage.rules.document import PolicyDocument
 from triage.sample import START, Organisation, Script
+from triage.sending import Pace
 from triage.testing import ManualClock, RecordingSink
 from triage.worker import Worker
 

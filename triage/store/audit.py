@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from triage.domain.decision import AuditEntry
 from triage.ports import AuditFault, AuditRow, record_key
 from triage.store.codec import decode_object, digest, encode
-from triage.store.dialect import numbers
+from triage.store.dialect import is_postgres, numbers
 from triage.store.tables import audit
-from triage.store.upsert import insert_all, parts
+from triage.store.upsert import insert_all, parts, unnested
 
 GENESIS = ""
 """What the first line of a record chains to."""
@@ -83,14 +83,16 @@ class SqlAudit:
         """Return the hash of the last line of each of *records*."""
         heads: dict[str, str] = {}
         for part in parts(records):
-            latest = (
-                select(func.max(audit.c.seq))
-                .where(audit.c.org_id == self._org, audit.c.record_id.in_(part))
-                .group_by(audit.c.record_id)
-            )
-            seqs = list(self._connection.execute(latest).scalars())
-            query = select(audit.c.record_id, audit.c.hash).where(audit.c.org_id == self._org, audit.c.seq.in_(seqs))
-            heads.update({row.record_id: row.hash for row in self._connection.execute(query)})
+            if is_postgres(self._connection):
+                given = unnested([{"record": key} for key in part], {"record": audit.c.record_id})
+                last = select(audit.c.hash).where(audit.c.org_id == self._org, audit.c.record_id == given.c.record)
+                last = last.order_by(audit.c.seq.desc()).limit(1).correlate(given)
+                query = select(given.c.record.label("record_id"), last.scalar_subquery().label("hash"))
+            else:
+                mine = (audit.c.org_id == self._org) & audit.c.record_id.in_(part)
+                latest = select(func.max(audit.c.seq)).where(mine).group_by(audit.c.record_id)
+                query = select(audit.c.record_id, audit.c.hash).where(mine, audit.c.seq.in_(latest))
+            heads.update({row.record_id: row.hash for row in self._connection.execute(query) if row.hash is not None})
         return heads
 
 

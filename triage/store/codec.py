@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,11 @@ def encode(value: object) -> str:
 def digest(text: str) -> str:
     """Return the sha256 of *text* in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def roster_digest(agents: Iterable[Agent]) -> str:
+    """Return the name under which *agents*, in the order of their ids, are kept without their loads."""
+    return digest(encode(tuple(replace(agent, load=0) for agent in agents)))
 
 
 def encode_facts(facts: Facts) -> str:

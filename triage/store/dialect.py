@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import ColumnElement, Connection, Table, func, select, text
 
 CHANNEL = "triage"
 """What PostgreSQL's LISTEN and NOTIFY call our news; the payload is the organisation."""
@@ -50,3 +51,16 @@ def lock_name(connection: Connection, *name: str, shared: bool = False) -> None:
 def tell(connection: Connection) -> None:
     """Let the other processes look again as soon as this transaction is stored."""
     connection.info[NEWS] = True
+
+
+def holding(connection: Connection, column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+    """Return whether *column* holds *wanted*, to the letter but for an e-mail address: LIKE is not the same on both."""
+    place = func.strpos if is_postgres(connection) else func.instr
+    if "@" in wanted:
+        return place(func.lower(column), wanted.lower()) > 0
+    return place(column, wanted) > 0
+
+
+def holds(text: str, wanted: str) -> bool:
+    """Tell the same of a text."""
+    return wanted.lower() in text.lower() if "@" in wanted else wanted in text

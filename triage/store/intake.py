@@ -13,7 +13,7 @@ from triage.ports import Refusal, SourceState, record_key
 from triage.store.codec import decode_event, encode
 from triage.store.dialect import lock_name, numbers
 from triage.store.tables import event, refusal, source
-from triage.store.upsert import insert_new, parts, upsert
+from triage.store.upsert import among, insert_new, parts, upsert
 
 TEXT_LIMIT = 2000
 """How much of a refused line is kept."""
@@ -31,7 +31,7 @@ class SqlIntake:
         known: set[str] = set()
         for part in parts(event_ids):
             query = select(event.c.event_id).where(
-                event.c.org_id == self._org, event.c.source == source, event.c.event_id.in_(part)
+                event.c.org_id == self._org, event.c.source == source, among(self._connection, event.c.event_id, part)
             )
             known.update(self._connection.execute(query).scalars())
         return known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -50,37 +49,49 @@ class MemoryOutbox:
         return older
 
     def claim(
-        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+        self,
+        now: int,
+        *,
+        owner: str,
+        lease: str,
+        until: int,
+        limit: int,
+        stopped: Sequence[str],
+        kinds: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> list[Effect]:
         """Lease at most *limit* effects that are due."""
         ordered = sorted(self._ordered(), key=lambda one: (-one.action.priority, one.run_at, one.seq))
         due = [
             one
             for one in ordered
-            if one.state in PENDING and one.run_at <= now and one.action.rule not in stopped and not self._behind(one)
+            if one.state in PENDING and one.run_at <= now and not self._behind(one)
+            if one.action.rule not in stopped and one.action.kind not in without
+            if not kinds or one.action.kind in kinds
         ]
         taken = [replace(one, state="leased", run_at=until, owner=owner, lease=lease) for one in due[:limit]]
         self._tables.effects.update({one.action.key: one for one in taken})
         return taken
 
-    def finish(self, finishes: Sequence[Finish]) -> set[str]:
-        """Store how effects ended; return the keys whose lease still held."""
-        held = set()
-        for one in finishes:
-            effect = self._tables.effects.get(one.key)
-            if effect is None or effect.state != "leased" or effect.lease != one.lease:
-                continue
-            held.add(one.key)
-            self._tables.effects[one.key] = replace(
-                effect, state=one.state, run_at=one.run_at, attempt=one.attempt, error=one.error, owner="", lease="",
-                done_at=one.at if one.state == "done" else None,
-            )  # fmt: skip
+    def leased(self, leases: Mapping[str, str]) -> set[str]:
+        """Return the keys in *leases* whose lease still is the one given."""
+        found = {key: self._tables.effects.get(key) for key in leases}
+        return {key for key, one in found.items() if one and one.state == "leased" and one.lease == leases[key]}
+
+    def renew(self, leases: Mapping[str, str], until: int) -> set[str]:
+        """Let *leases*, by key, last until *until*."""
+        held = self.leased(leases)
+        for key in held:
+            self._tables.effects[key] = replace(self._tables.effects[key], run_at=until)
         return held
 
-    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store, by key, what each done effect changed."""
-        for key, values in before.items():
-            self._tables.effects[key] = replace(self._tables.effects[key], before=dict(values))
+    def finish(self, finishes: Sequence[Finish]) -> None:
+        """Store how effects ended."""
+        for one in finishes:
+            self._tables.effects[one.key] = replace(
+                self._tables.effects[one.key], state=one.state, run_at=one.run_at, attempt=one.attempt, error=one.error,
+                owner="", lease="", before=dict(one.before), done_at=one.at if one.state == "done" else None,
+            )  # fmt: skip
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent."""

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from triage.domain.instant import DAY
 from triage.domain.work import Event
 from triage.ports import MOST_COUNTED, Effect, Figures, record_key
-from triage.store.codec import encode
+from triage.store.codec import encode, roster_digest
+from triage.store.dialect import holds
 from triage.store.memory_tables import Tables
 from triage.store.upkeep import OPEN_STATES, PRUNED
 
@@ -92,7 +93,9 @@ class MemoryUpkeep:
         decided = tables.decisions.values()
         latest = [name for name, one in tables.policies.items() if one.live] + list(tables.policies)[-10:]
         policies = {one.policy for one in decided} | set(latest)
-        rosters = {one.agents for one in decided}
+        rosters = {one.agents for one in decided} | {
+            roster_digest(tables.agents[name] for name in sorted(tables.agents))
+        }
         kept: dict[str, dict[Any, Any]] = {
             "refusals": {name: one for name, one in tables.refusals.items() if one.at >= instant},
             "rate buckets": {name: used for name, used in tables.usage.items() if name.start >= buckets_before},
@@ -106,6 +109,13 @@ class MemoryUpkeep:
         tables.refusals, tables.usage, tables.policies, tables.rosters = kept.values()
         return counts
 
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many."""
+        kept = {name: used for name, used in self._tables.usage.items() if name.start >= before}
+        gone = len(self._tables.usage) - len(kept)
+        self._tables.usage = kept
+        return gone
+
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned."""
         horizon = self._tables.marks.get(PRUNED, 0)
@@ -115,11 +125,11 @@ class MemoryUpkeep:
     def concerning(self, text: str) -> list[str]:
         """Return the records whose state, references or events name *text* as a whole value."""
         value = encode(text)
-        found = {key for key, event in self._tables.events.values() if value in encode(event)}
+        found = {key for key, event in self._tables.events.values() if holds(encode(event), value)}
         found |= {
             key
             for key, one in self._tables.records.items()
-            if value in encode(one.facts) or any(name.endswith(f"/{text}") for name in one.references)
+            if holds(encode(one.facts), value) or any(name.endswith(f"/{text}") for name in one.references)
         }
         return sorted(found & self._tables.records.keys())
 
@@ -148,7 +158,7 @@ class MemoryUpkeep:
         kept = {
             name: one
             for name, one in self._tables.refusals.items()
-            if not any(text == one.record or text in one.text or text in one.reason for text in texts)
+            if not any(text == one.record or holds(one.text, text) or holds(one.reason, text) for text in texts)
         }
         gone = len(self._tables.refusals) - len(kept)
         self._tables.refusals = kept

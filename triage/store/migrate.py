@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from triage.errors import SchemaTooNew, StoreError
 from triage.store.dialect import is_postgres
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema this package knows, oldest first. The files are in `migrations/versions/`."""
 
 UPGRADING = 0x7472_6961_6765
@@ -56,6 +56,11 @@ def upgrade(engine: Engine, path: Path) -> None:
     _run(engine)
 
 
+def upgrade_copy(engine: Engine) -> None:
+    """Bring the schema of a file up to date that is a copy itself, so that none is made."""
+    _run(engine)
+
+
 def require_newest(engine: Engine) -> None:
     """Raise StoreError, naming the command that helps, where the schema of a server is not the newest one."""
     with engine.connect() as connection:
@@ -70,21 +75,26 @@ def upgrade_server(engine: Engine) -> None:
     _run(engine)
 
 
-def _run(engine: Engine) -> None:
+def upgrade_within(connection: Connection) -> None:
+    """Bring the schema up to date in the transaction that *connection* is in, which the caller ends."""
     # Alembic takes a while to import, and an up-to-date store does not need it.
     from alembic import command
     from alembic.config import Config
 
+    if check_version(schema_version(connection)):
+        return
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _run(engine: Engine) -> None:
     with engine.connect() as connection:
         if is_postgres(connection):
             connection.exec_driver_sql("BEGIN")
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADING})
         else:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if check_version(schema_version(connection)):
-            return
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_within(connection)
         connection.commit()

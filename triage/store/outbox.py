@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import CTE, Connection, Row, Select, func, select, update
 
 from triage.errors import StaleRecord
 from triage.ports import UNSENT, Effect, EffectFilter, Finish, State
@@ -13,7 +13,7 @@ from triage.safety import Bucket
 from triage.store.codec import decode_action, decode_object, encode
 from triage.store.dialect import WRITING, is_postgres, numbers, tell
 from triage.store.tables import PENDING, action, rate_bucket
-from triage.store.upsert import Insert, insert_all, insert_new, parts, update_all
+from triage.store.upsert import Insert, among, insert_all, insert_new, parts, update_all
 
 LANES = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 """Kinds that overtake each other: the newest owner is the one that counts. Any other kind is a lane of its own."""
@@ -21,7 +21,6 @@ LANES = {"reassign": "owner", "move": "owner", "reprioritise": "priority"}
 COUNTED = ("org_id", "scope", "name", "span", "start_ms")
 """What tells one count of the caps from another."""
 
-HIGHEST = 1 << 30
 _OLDER = action.alias("older")
 
 
@@ -61,7 +60,9 @@ class SqlOutbox:
         }
         overtaken: list[Effect] = []
         for part in parts(sorted({record for record, _ in newest})):
-            query = self._all().where(action.c.record_id.in_(part), action.c.lane.in_(sorted(set(LANES.values()))))
+            query = self._all().where(
+                among(self._connection, action.c.record_id, part), action.c.lane.in_(sorted(set(LANES.values())))
+            )
             unsent = query.where(action.c.state.in_(UNSENT)).order_by(action.c.seq).with_for_update()
             for row in self._connection.execute(unsent):
                 if row.seq < newest.get((row.record_id, row.lane), 0):
@@ -70,53 +71,63 @@ class SqlOutbox:
         return overtaken
 
     def claim(
-        self, now: int, *, owner: str, lease: str, until: int, limit: int, stopped: Sequence[str]
+        self,
+        now: int,
+        *,
+        owner: str,
+        lease: str,
+        until: int,
+        limit: int,
+        stopped: Sequence[str],
+        kinds: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> list[Effect]:
         """Lease at most *limit* effects that are due, highest priority first, in order per record and lane."""
         found: list[Row[Any]] = []
-        priority = self._next_class(HIGHEST)
-        while priority is not None and len(found) < limit:
-            query = self._due(now, priority, stopped).limit(limit - len(found))
+        barred = [action.c.rule.not_in(stopped)] if stopped else []
+        barred += [action.c.kind.not_in(sorted(without))] if without else []
+        barred += [action.c.kind.in_(sorted(kinds))] if kinds else []
+        for priority in self._connection.execute(select(self._classes())).scalars().all():
+            if priority is None or len(found) >= limit:
+                break
+            query = self._due(now, priority).where(*barred).limit(limit - len(found))
             found += self._connection.execute(query.with_for_update(skip_locked=True)).all()
-            priority = self._next_class(priority)
         taken = {"state": "leased", "run_at_ms": until, "owner": owner, "lease_token": lease}
         for part in parts([row.idem_key for row in found]):
             self._connection.execute(self._these(part).values(**taken))
         return [_effect(row, state="leased", run_at=until, owner=owner, lease=lease) for row in found]
 
-    def finish(self, finishes: Sequence[Finish]) -> set[str]:
-        """Store how effects ended; return the keys whose lease still held."""
-        leases: dict[str, str] = {}
-        for part in parts(sorted(one.key for one in finishes)):
+    def leased(self, leases: Mapping[str, str]) -> set[str]:
+        """Return the keys in *leases* whose lease still is the one given, locked."""
+        found: set[str] = set()
+        for part in parts(sorted(leases)):
             query = select(action.c.idem_key, action.c.lease_token).where(
-                action.c.org_id == self._org, action.c.idem_key.in_(part), action.c.state == "leased"
+                action.c.org_id == self._org,
+                among(self._connection, action.c.idem_key, part),
+                action.c.state == "leased",
             )
             rows = self._connection.execute(query.order_by(action.c.idem_key).with_for_update())
-            leases.update({row.idem_key: row.lease_token for row in rows})
-        held = [one for one in finishes if leases.get(one.key) == one.lease]
-        if held:
-            update_all(self._connection, action, self._org, [_ended(one) for one in held], {"idem_key": "key"})
-        return {one.key for one in held}
+            found.update(row.idem_key for row in rows if row.lease_token == leases[row.idem_key])
+        return found
 
-    def remember(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store, by key, the field values that each done effect overwrote."""
-        if not before:
-            return
-        rows = [{"key": key, "before": encode(values)} for key, values in before.items()]
-        update_all(self._connection, action, self._org, rows, {"idem_key": "key"})
+    def renew(self, leases: Mapping[str, str], until: int) -> set[str]:
+        """Let *leases*, by key, last until *until*; return the keys whose lease still held."""
+        held = self.leased(leases)
+        for part in parts(sorted(held)):
+            self._connection.execute(self._these(part).values(run_at_ms=until))
+        return held
+
+    def finish(self, finishes: Sequence[Finish]) -> None:
+        """Store how effects ended."""
+        update_all(self._connection, action, self._org, [_ended(one) for one in finishes], {"idem_key": "key"})
 
     def next_run(self) -> int | None:
         """Return the earliest instant at which something is to be sent, None where nothing is pending."""
-        earliest: int | None = None
-        priority = self._next_class(HIGHEST)
-        while priority is not None:
-            query = select(action.c.run_at_ms).where(action.c.org_id == self._org, PENDING)
-            first = query.where(action.c.priority == priority).order_by(action.c.run_at_ms).limit(1)
-            instant = self._connection.execute(first).scalar()
-            if instant is not None and (earliest is None or instant < earliest):
-                earliest = instant
-            priority = self._next_class(priority)
-        return earliest
+        classes = self._classes()
+        first = select(action.c.run_at_ms).where(action.c.org_id == self._org, PENDING)
+        first = first.where(action.c.priority == classes.c.priority).order_by(action.c.run_at_ms).limit(1)
+        earliest = select(func.min(first.correlate(classes).scalar_subquery())).select_from(classes)
+        return self._connection.execute(earliest).scalar()
 
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
         """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
@@ -168,7 +179,7 @@ class SqlOutbox:
             query = select(rate_bucket).where(
                 rate_bucket.c.org_id == self._org,
                 rate_bucket.c.scope.in_(sorted({bucket.scope for bucket in buckets})),
-                rate_bucket.c.name.in_(part),
+                among(self._connection, rate_bucket.c.name, part),
                 rate_bucket.c.start_ms >= min(bucket.start for bucket in buckets),
             )
             query = query.order_by(*rate_bucket.primary_key.columns)
@@ -212,33 +223,34 @@ class SqlOutbox:
         return select(action).where(action.c.org_id == self._org)
 
     def _these(self, keys: Sequence[str]) -> Any:
-        return update(action).where(action.c.org_id == self._org, action.c.idem_key.in_(keys))
+        return update(action).where(action.c.org_id == self._org, among(self._connection, action.c.idem_key, keys))
 
     def _states(self, keys: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for part in parts(sorted(keys)):
             query = select(action.c.idem_key, action.c.state).where(
-                action.c.org_id == self._org, action.c.idem_key.in_(part)
+                action.c.org_id == self._org, among(self._connection, action.c.idem_key, part)
             )
             rows = self._connection.execute(query.order_by(action.c.idem_key).with_for_update())
             found.update({row.idem_key: row.state for row in rows})
         return found
 
-    def _next_class(self, below: int) -> int | None:
-        """Return the highest priority under *below* that anything pending has: classes are queried apart."""
-        query = select(action.c.priority).where(action.c.org_id == self._org, PENDING, action.c.priority < below)
-        return self._connection.execute(query.order_by(action.c.priority.desc()).limit(1)).scalar()
+    def _classes(self) -> CTE:
+        """Return the priorities of all that is pending, the highest first: classes are queried apart."""
+        highest = select(func.max(action.c.priority)).where(action.c.org_id == self._org, PENDING)
+        found = select(highest.scalar_subquery().label("priority")).cte("class", recursive=True)
+        lower = highest.where(action.c.priority < found.c.priority).correlate(found).scalar_subquery()
+        return found.union_all(select(lower).where(found.c.priority.is_not(None)))
 
-    def _due(self, now: int, priority: int, stopped: Sequence[str]) -> Select[Any]:
+    def _due(self, now: int, priority: int) -> Select[Any]:
         earlier = (
             select(_OLDER.c.seq)
             .where(_OLDER.c.org_id == action.c.org_id, _OLDER.c.record_id == action.c.record_id)
             .where(_OLDER.c.lane == action.c.lane, _OLDER.c.seq < action.c.seq)
-            .where(_OLDER.c.state.in_(("ready", "leased")))
+            # Not the words of the partial index: one record's actions are few, all that is pending may be many.
+            .where((_OLDER.c.state + "").in_(("ready", "leased")))
         )
         query = self._all().where(PENDING, action.c.priority == priority, action.c.run_at_ms <= now)
-        if stopped:
-            query = query.where(action.c.rule.not_in(stopped))
         return query.where(~earlier.exists()).order_by(action.c.run_at_ms, action.c.seq)
 
 
@@ -273,6 +285,7 @@ def _ended(one: Finish) -> dict[str, Any]:
         "run_at_ms": one.run_at,
         "attempt": one.attempt,
         "last_error": one.error,
+        "before": encode(one.before),
         "done_ms": one.at if one.state == "done" else None,
         "lease_token": "",
         "owner": "",

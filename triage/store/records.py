@@ -12,7 +12,7 @@ from triage.ports import Record
 from triage.store.codec import decode_facts, decode_names, encode, encode_facts
 from triage.store.dialect import is_postgres, tell
 from triage.store.tables import TIMER_SET, record, reference, timer
-from triage.store.upsert import insert_all, insert_new, parts, update_all, upsert
+from triage.store.upsert import among, insert_all, insert_new, parts, update_all, upsert
 
 _BOTH = (timer.c.org_id == record.c.org_id) & (timer.c.record_id == record.c.record_id)
 _WHOLE = select(
@@ -39,7 +39,7 @@ class SqlRecords:
         found: dict[str, Record] = {}
         for part in parts(sorted(keys) if lock else keys):
             query = _WHOLE.select_from(record.join(timer, _BOTH)).where(
-                record.c.org_id == self._org, record.c.record_id.in_(part)
+                record.c.org_id == self._org, among(self._connection, record.c.record_id, part)
             )
             if lock:
                 query = query.order_by(record.c.record_id).with_for_update(of=[record, timer])
@@ -88,7 +88,7 @@ class SqlRecords:
         """Move the timers of *keys* to *due* where they are later or absent."""
         later = or_(timer.c.due_ms.is_(None), timer.c.due_ms > due)
         for part in parts(sorted(keys)):
-            these = (timer.c.org_id == self._org) & timer.c.record_id.in_(part) & later
+            these = (timer.c.org_id == self._org) & among(self._connection, timer.c.record_id, part) & later
             if is_postgres(self._connection):
                 # Locked in the order of the keys, as everybody does: an UPDATE alone locks in any order.
                 order = select(timer.c.record_id).where(these).order_by(timer.c.record_id)
@@ -101,7 +101,9 @@ class SqlRecords:
         """Return the keys of open records that read any of *targets*, in order."""
         found: set[str] = set()
         for part in parts(targets):
-            query = select(reference.c.record_id).where(reference.c.org_id == self._org, reference.c.target.in_(part))
+            query = select(reference.c.record_id).where(
+                reference.c.org_id == self._org, among(self._connection, reference.c.target, part)
+            )
             found.update(self._connection.execute(query).scalars())
         return sorted(found)
 

@@ -11,7 +11,7 @@ from triage.domain.work import Agent
 from triage.store.codec import decode_agent, decode_object, encode
 from triage.store.dialect import lock_name
 from triage.store.tables import agent, related
-from triage.store.upsert import parts, upsert
+from triage.store.upsert import among, parts, upsert
 
 
 class SqlRelated:
@@ -30,7 +30,9 @@ class SqlRelated:
         for object_name, ids in wanted.items():
             for part in parts(ids):
                 query = select(related.c.id, related.c.changes).where(
-                    related.c.org_id == self._org, related.c.object == object_name, related.c.id.in_(part)
+                    related.c.org_id == self._org,
+                    related.c.object == object_name,
+                    among(self._connection, related.c.id, part),
                 )
                 for row in self._connection.execute(query):
                     found[object_name, row.id] = decode_object(row.changes)
@@ -55,6 +57,10 @@ class SqlRelated:
 
     def lock_agents(self, ids: Sequence[str]) -> dict[str, Agent]:
         """Return those of *ids* as they are stored by now; nobody else stores them before this transaction ends."""
-        query = select(agent.c.body).where(agent.c.org_id == self._org, agent.c.id.in_(ids)).order_by(agent.c.id)
+        query = (
+            select(agent.c.body)
+            .where(agent.c.org_id == self._org, among(self._connection, agent.c.id, ids))
+            .order_by(agent.c.id)
+        )
         found = map(decode_agent, self._connection.execute(query.with_for_update()).scalars())
         return {one.id: one for one in found}

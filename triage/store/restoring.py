@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
 from triage.errors import StoreBusy, StoreError
+from triage.store.database import SqlUnit, named_errors, sqlite_engine
 from triage.store.lock import file_lock
-from triage.store.migrate import check_version
+from triage.store.migrate import check_version, upgrade_copy
+from triage.store.tables import policy
 
 KEPT = ".before-restore"
 """What the replaced file's name ends in."""
 
 
-def restore_file(backup: Path, target: Path) -> Path | None:
+def restore_file(
+    backup: Path, target: Path, note: Callable[[SqlUnit], None] = lambda unit: None, *, org: str = "main"
+) -> Path | None:
     """
     Put a copy of *backup* in the place of *target*; return where the file that stood there is kept, None for none.
+
+    Args:
+        note: What to store in the copy before it takes the place, for *org* and for every organisation that has a
+            policy in force: a worker that begins the moment after sees it.
 
     Raises:
         StoreBusy: a worker runs on *target*, or another process has it open; nothing was changed.
@@ -31,10 +40,12 @@ def restore_file(backup: Path, target: Path) -> Path | None:
         fresh.unlink(missing_ok=True)
         try:
             _copy(backup, fresh)
+            _noted(fresh, note, org)
             kept = _set_aside(target)
             os.replace(fresh, target)
         finally:
-            fresh.unlink(missing_ok=True)
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{fresh}{ending}").unlink(missing_ok=True)
         _sync(target.parent)
     return kept
 
@@ -53,6 +64,23 @@ def _copy(backup: Path, fresh: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(fresh),))
     except (sqlite3.Error, TypeError) as cause:
         raise StoreError(f"{backup} cannot be read as a store: {cause}") from cause
+
+
+def _noted(fresh: Path, note: Callable[[SqlUnit], None], org: str) -> None:
+    """Store *note* in the file *fresh*, brought up to this version, leave nothing in its log, and see it on disk."""
+    engine = sqlite_engine(fresh)
+    try:
+        with named_errors(fresh):
+            upgrade_copy(engine)
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                live = policy.select().with_only_columns(policy.c.org_id).where(policy.c.live == 1)
+                for each in sorted({org, *connection.execute(live).scalars()}):
+                    note(SqlUnit(connection, each))
+                connection.commit()
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        engine.dispose()
     _sync(fresh)
 
 

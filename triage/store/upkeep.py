@@ -11,10 +11,20 @@ from sqlalchemy import Connection, Delete, Select, and_, delete, exists, func, l
 from triage.domain.instant import DAY
 from triage.domain.work import Event
 from triage.ports import MOST_COUNTED, Effect, Figures, State, record_key
-from triage.store.codec import decode_action, decode_event, decode_object, decode_outlines, encode
+from triage.store.codec import (
+    decode_action,
+    decode_agent,
+    decode_event,
+    decode_object,
+    decode_outlines,
+    encode,
+    roster_digest,
+)
+from triage.store.dialect import holding, is_postgres, lock_name
 from triage.store.tables import (
     TIMER_SET,
     action,
+    agent,
     audit,
     control,
     decision,
@@ -28,11 +38,17 @@ from triage.store.tables import (
     source,
     timer,
 )
-from triage.store.upsert import parts, upsert
+from triage.store.triggers import begin_upkeep
+from triage.store.upsert import among, parts, upsert
 
 MARK = "mark:"
 PRUNED = "pruned"
 """The mark that keeps the instant before which events of closed records have been forgotten."""
+
+BUCKETS_FOR = 2 * DAY
+"""How long rate buckets are kept: none counts longer than a day."""
+
+_REFUSED = (refusal.c.body, refusal.c.reason)
 
 OPEN_STATES: tuple[State, ...] = ("ready", "leased", "dead", "held", "backlog")
 """The states in which something is still to happen, or has gone wrong: what a dashboard counts."""
@@ -122,7 +138,7 @@ class SqlUpkeep:
         with self._unlocked("event"):
             for part in parts(records):
                 for name, table in (("events", event), ("decisions", decision), ("effects", action)):
-                    mine = and_(table.c.org_id == self._org, table.c.record_id.in_(part))
+                    mine = and_(table.c.org_id == self._org, among(self._connection, table.c.record_id, part))
                     gone[name] += self._gone(delete(table).where(mine))
         return gone
 
@@ -135,12 +151,15 @@ class SqlUpkeep:
         old = policy.c.at_ms < instant
         return {
             "refusals": self._gone(delete(refusal).where(refusal.c.org_id == self._org, refusal.c.at_ms < instant)),
-            "rate buckets": self._gone(
-                delete(rate_bucket).where(rate_bucket.c.org_id == self._org, rate_bucket.c.start_ms < buckets_before)
-            ),
+            "rate buckets": self.prune_counts(buckets_before),
             "policies": self._unnamed(policy, policies, old),
-            "rosters": self._unnamed(roster, {row.agents for row in named}),
+            "rosters": self._unnamed(roster, {self._present_roster(), *(row.agents for row in named)}),
         }
+
+    def prune_counts(self, before: int) -> int:
+        """Forget rate buckets that began before *before*; return how many."""
+        old = (rate_bucket.c.org_id == self._org) & (rate_bucket.c.start_ms < before)
+        return self._gone(delete(rate_bucket).where(old))
 
     def forgotten(self, keys: Collection[str], events: Sequence[Event]) -> set[str]:
         """Return the ids of those *events*, of records *keys*, that were pruned."""
@@ -148,30 +167,36 @@ class SqlUpkeep:
         old = {record_key(one.object, one.id): one for one in events if one.at < horizon}
         closed: set[str] = set()
         for part in parts(sorted(set(keys) & old.keys())):
-            query = select(record.c.record_id).where(record.c.org_id == self._org, record.c.record_id.in_(part))
+            query = select(record.c.record_id).where(
+                record.c.org_id == self._org, among(self._connection, record.c.record_id, part)
+            )
             closed.update(self._connection.execute(query.where(record.c.is_open == 0)).scalars())
         return {one.event_id for one in events if one.at < horizon and record_key(one.object, one.id) in closed}
 
     def concerning(self, text: str) -> list[str]:
-        """Return the records whose state, references or events name *text* as a whole value."""
+        """
+        Return the records whose state, references or events name *text* as a whole value.
+
+        An address is the same in any letters; an id is not, for two that differ in nothing else are two customers.
+        """
         value = encode(text)
-        reference = "/" + value[1:]
         found: set[str] = set()
-        for query in (
-            select(record.c.record_id).where(
-                record.c.org_id == self._org, record.c.state.contains(value, autoescape=True)
-            ),
-            select(record.c.record_id).where(
-                record.c.org_id == self._org, record.c.refs.contains(reference, autoescape=True)
-            ),
-            select(event.c.record_id).where(event.c.org_id == self._org, event.c.body.contains(value, autoescape=True)),
+        for table, column, wanted in (
+            (record, record.c.state, value),
+            (record, record.c.refs, f"/{value[1:]}"),
+            (event, event.c.body, value),
         ):
+            query = select(table.c.record_id).where(
+                table.c.org_id == self._org, holding(self._connection, column, wanted)
+            )
             found.update(self._connection.execute(query.distinct()).scalars())
         known = select(record.c.record_id).where(record.c.org_id == self._org)
         return sorted(
             key
             for part in parts(sorted(found))
-            for key in self._connection.execute(known.where(record.c.record_id.in_(part))).scalars()
+            for key in self._connection.execute(
+                known.where(among(self._connection, record.c.record_id, part))
+            ).scalars()
         )
 
     def rewrite_events(self, record: str, rewrite: Callable[[Event], Event]) -> int:
@@ -206,11 +231,7 @@ class SqlUpkeep:
     def forget_refusals(self, texts: Sequence[str]) -> int:
         """Forget refused lines of the records *texts*, or that hold one of *texts*."""
         holds = [
-            or_(
-                refusal.c.record_id == one,
-                refusal.c.body.contains(one, autoescape=True),
-                refusal.c.reason.contains(one, autoescape=True),
-            )
+            or_(refusal.c.record_id == one, *(holding(self._connection, column, one) for column in _REFUSED))
             for one in texts
         ]
         return self._gone(delete(refusal).where(refusal.c.org_id == self._org, or_(*holds))) if holds else 0
@@ -218,6 +239,9 @@ class SqlUpkeep:
     def rewrite_related(self, identity: str, rewrite: Callable[[str, dict[str, Any]], dict[str, Any]]) -> list[str]:
         """Put what *rewrite* makes of (object, values) in place for every object *identity*."""
         mine = (related.c.org_id == self._org) & (related.c.id == identity)
+        named = select(related.c.object).where(mine).order_by(related.c.object)
+        for object_name in self._connection.execute(named).scalars():
+            lock_name(self._connection, self._org, "related", object_name, identity)
         rows = self._connection.execute(select(related.c.object, related.c.changes).where(mine)).all()
         for row in rows:
             values = encode(rewrite(row.object, decode_object(row.changes)))
@@ -240,11 +264,18 @@ class SqlUpkeep:
         query = select(policy.c.digest).where(policy.c.org_id == self._org)
         return self._connection.execute(query.order_by(policy.c.live.desc(), policy.c.seq.desc()).limit(11)).all()
 
+    def _present_roster(self) -> str:
+        """Return the roster that a worker may be about to name, so that it is not taken away under its hands."""
+        query = select(agent.c.body).where(agent.c.org_id == self._org).order_by(agent.c.id)
+        return roster_digest(map(decode_agent, self._connection.execute(query).scalars()))
+
     def _unnamed(self, table: Any, named: Collection[str], *conditions: Any) -> int:
         query = select(table.c.digest).where(table.c.org_id == self._org, *conditions)
         unused = sorted(set(self._connection.execute(query).scalars()) - set(named))
         for part in parts(unused):
-            self._connection.execute(delete(table).where(table.c.org_id == self._org, table.c.digest.in_(part)))
+            self._connection.execute(
+                delete(table).where(table.c.org_id == self._org, among(self._connection, table.c.digest, part))
+            )
         return len(unused)
 
     def _gone(self, statement: Delete) -> int:
@@ -253,14 +284,13 @@ class SqlUpkeep:
     @contextmanager
     def _unlocked(self, table: str) -> Iterator[None]:
         """
-        Take the append-only triggers off *table* for the rest of this transaction's work, and put them back.
+        Let this transaction change the append-only *table*. Nobody else may meanwhile.
 
-        Nobody else sees the table without them: the change of the schema is part of the transaction.
+        PostgreSQL's triggers know upkeep. On SQLite they are taken off and put back, which is part of the transaction.
         """
-        if self._connection.dialect.name == "postgresql":
-            self._connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        if is_postgres(self._connection):
+            begin_upkeep(self._connection)
             yield
-            self._connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
             return
         names = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table")
         triggers: Mapping[str, str] = {row.name: row.sql for row in self._connection.execute(names, {"table": table})}

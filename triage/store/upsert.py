@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Table, Text, bindparam, cast, column, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TableValuedAlias
 
@@ -27,7 +41,7 @@ def insert_all(
     if not rows:
         return 0
     if is_postgres(connection):
-        new = _unnested(rows, {name: table.c[name] for name in rows[0]})
+        new = unnested(rows, {name: table.c[name] for name in rows[0]})
         statement = postgresql.insert(table).from_select(list(rows[0]), select(*new.c))
         return connection.execute(ending(statement).execution_options(preserve_rowcount=True)).rowcount
     counted = ending(sqlite.insert(table)).execution_options(preserve_rowcount=True)
@@ -47,13 +61,15 @@ def update_all(
     if not rows:
         return 0
     set_names = [name for name in rows[0] if name not in match.values()]
-    mine = update(table).where(table.c.org_id == org)
     if is_postgres(connection):
         columns = {name: table.c[name] for name in set_names} | {name: table.c[key] for key, name in match.items()}
-        new = _unnested(rows, columns)
+        # The organisation is given with each row: as a constant it would tempt into reading all that belongs to it.
+        new = unnested([row | {"given_org": org} for row in rows], columns | {"given_org": table.c.org_id})
+        mine = update(table).where(table.c.org_id == new.c.given_org)
         for key, name in match.items():
             mine = mine.where(table.c[key] == new.c[name])
         return connection.execute(mine.values({name: new.c[name] for name in set_names})).rowcount
+    mine = update(table).where(table.c.org_id == org)
     for key, name in match.items():
         mine = mine.where(table.c[key] == bindparam(name))
     statement = mine.values({name: bindparam(f"new_{name}") for name in set_names})
@@ -79,13 +95,21 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
     return insert_all(connection, table, rows, lambda one: one.on_conflict_do_nothing(index_elements=keys))
 
 
+def among(connection: Connection, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return whether *column* is one of *values*; on PostgreSQL one array, so that the statement's text is the same."""
+    if not is_postgres(connection):
+        return column.in_(values)  # type: ignore[no-any-return]
+    kind = postgresql.ARRAY(_plain(column.type))
+    return column == any_(cast(bindparam(None, list(values), type_=kind), kind))  # type: ignore[no-any-return]
+
+
 def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield *keys* in pieces that one statement can name."""
     for start in range(0, len(keys), PART):
         yield keys[start : start + PART]
 
 
-def _unnested(rows: Sequence[dict[str, Any]], columns: Mapping[str, Any]) -> TableValuedAlias:
+def unnested(rows: Sequence[dict[str, Any]], columns: Mapping[str, Any]) -> TableValuedAlias:
     """Return *rows* as a table: one array a column, so that the statement's text is the same for any number of rows."""
     kinds: dict[str, Any] = {name: _plain(of.type) for name, of in columns.items()}
     arrays = [

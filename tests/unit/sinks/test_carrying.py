@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from triage.delivery import Pace
 from triage.domain.decision import Action
 from triage.domain.instant import HOUR, MINUTE
 from triage.errors import SinkBusy
+from triage.sending import Pace
 from triage.testing import RecordingSink, Sandbox
 from triage.worker import Worker
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.contract.test_store import action, entry, policy, ready, record
 from tests.support.postgres import Databases
+from triage.domain.work import Event
 from triage.errors import ConfigError, SchemaTooNew, StaleRecord, StoreError, StoreLost
 from triage.policy import RuleMode
 from triage.ports import Effect, EffectFilter, Refusal, Stop
@@ -277,18 +278,27 @@ def test_a_server_that_is_not_there_is_named_without_the_password(tmp_path: Path
         PostgresStore("postgresql://me:secret@host:port/none")
 
 
-def test_a_backup_names_the_command_for_it(store: PostgresStore) -> None:
-    with pytest.raises(StoreError, match="pg_dump --format=custom --file=/tmp/x"):
-        store.backup(Path("/tmp/x"))
-
-
 def test_the_check_names_a_disabled_trigger_and_an_unsafe_setting(store: PostgresStore, url: str) -> None:
     # The tests' own server does not wait for the disk.
     before = store.check()
     sql(url, "ALTER TABLE audit DISABLE TRIGGER audit_no_delete")
     found = [fault for fault in store.check() if fault not in before]
     assert len(found) == 1
-    assert "audit_no_delete" in found[0]
+    assert "audit_no_delete is disabled" in found[0]
+    sql(url, "DROP TRIGGER audit_no_delete ON audit")
+    assert any("audit_no_delete is gone" in fault for fault in store.check())
+
+
+def test_what_one_transaction_of_upkeep_may_do_another_may_not(store: PostgresStore, url: str) -> None:
+    """Not even in the same session, after the setting was made for good."""
+    with store.write() as unit:
+        unit.intake.add("s", [Event(at=1, type="comment", event_id="e", object="Case", id="1")])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT set_config('triage.upkeep', pg_current_xact_id()::text, false)")
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute("DELETE FROM event")
+    with store.write() as unit:
+        assert unit.upkeep.prune(["Case/1"])["events"] == 1
 
 
 def test_a_refused_line_is_kept_when_it_holds_what_the_server_cannot(store: PostgresStore) -> None:
