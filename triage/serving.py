@@ -36,7 +36,8 @@ def open_api(
     Events go into the store; whatever they bring about is done by `triage run`.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(TriageCollector(open_worker(store, StoreSink())))
+    worker = open_worker(store, StoreSink())
+    registry.register(TriageCollector(lambda: {store.org: worker}))
     desk = Desk(
         stores,
         PureEngine(),
