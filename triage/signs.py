@@ -56,14 +56,15 @@ def signs(events: Sequence[Event], policy: Policy) -> tuple[Sign, ...]:
             last_close = None
         if event.type != "updated" or event.origin != "user":
             continue
-        found += _of_update(before, facts, event, policy)
+        told = list(_of_update(before, facts, event, policy))
+        found += told
         closed, was = facts.item.fields.get("is_closed"), before.item.fields.get("is_closed")
         if closed and not was:
             last_close = event
         if was and not closed and last_close is not None and event.at - last_close.at <= DAY:
             span = format_duration((event.at - last_close.at) // 1000 * 1000)
             found.append(_sign("close_and_reopen", facts, event, f"closed and reopened within {span}, no word between"))
-        near = _threshold_near(before, event.at, policy)
+        near = "" if told else _threshold_near(before, event.at, policy)
         if near:
             found.append(_sign("edit_before_threshold", facts, event, near))
     return tuple(_without_contact(found, events, policy))

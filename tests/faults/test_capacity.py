@@ -25,8 +25,7 @@ from triage.wiring import open_worker
 
 SCRIPT = Path(__file__).with_name("postgres_worker.py")
 ROOT = Path(__file__).resolve().parents[2]
-POLICY = SMALL_POLICY | {
-    "rules.yaml": """
+RULES = """
 object: Case
 match: all_matches
 rules:
@@ -34,17 +33,17 @@ rules:
     when:
       - age >= 1h
     do:
-      - reassign: {to: {pool: seniors}, require: [present]}
+      - reassign: {to: {pool: seniors}, match: MATCH, require: [present]}
 """
-}
 
 
-def prepare(url: str, records: int, agents: int, capacity: int) -> None:
+def prepare(url: str, records: int, agents: int, capacity: int, match: str) -> None:
     """Take in *agents* who are there, with so much room each, and *records* cases due an hour ago, nobody's yet."""
     store = PostgresStore(url, "acme")
     worker = open_worker(store, StoreSink())
     now = worker.clock.now()
-    publish(store, PureEngine(), POLICY, now - 3 * HOUR, actor="test", virtual=True)
+    policy = SMALL_POLICY | {"rules.yaml": RULES.replace("MATCH", match)}
+    publish(store, PureEngine(), policy, now - 3 * HOUR, actor="test", virtual=True)
     people = [
         Event(
             at=now - 2 * HOUR, type="agent", event_id=f"a{n}", object="", id=f"005{n:03}",
@@ -114,18 +113,18 @@ def check(url: str, records: int, agents: int, capacity: int) -> None:
 def test_two_workers_never_give_anybody_more_than_there_is_room_for(postgres: Databases, tmp_path: Path) -> None:
     """800 assignments to 20 agents with room for 36 each: 80 wait."""
     url = postgres.new()
-    prepare(url, 800, agents=20, capacity=36)
+    prepare(url, 800, agents=20, capacity=36, match="round_robin")
     work(url, tmp_path / "out", 2, 800, 36)
     check(url, 800, 20, 36)
 
 
 @pytest.mark.laws
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize(("workers", "match"), [(2, "least_loaded"), (4, "optimal"), (2, "longest_idle")])
 def test_workers_never_exceed_a_capacity_in_10000_assignments(
-    postgres: Databases, tmp_path: Path, workers: int
+    postgres: Databases, tmp_path: Path, workers: int, match: str
 ) -> None:
     """10,000 assignments to 50 agents with room for 190 each: 500 wait."""
     url = postgres.new()
-    prepare(url, 10_000, agents=50, capacity=190)
+    prepare(url, 10_000, agents=50, capacity=190, match=match)
     work(url, tmp_path / "out", workers, 10_000, 190)
     check(url, 10_000, 50, 190)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triage.domain.facts import Facts, Memory
+from triage.domain.work import Agent
 from triage.observe import owner_of, values_of
 from triage.policy import ObjectPolicy, Policy, work_changes
 from triage.rules.conditions import Moment
@@ -60,12 +61,21 @@ class View:
             self.wake = instant
             self.why = why
 
+    def _follow_shift(self, owner: Agent | None) -> None:
+        """Look again when the owner's shift next begins or ends; what its last change made true is true since then."""
+        if owner is None:
+            return
+        change = work_changes(owner, self.policy.calendars, self.now)
+        if change is not None:
+            self.wake_at(change, "shift")
+        decided = self.facts.last_decided_at
+        last = None if decided is None else work_changes(owner, self.policy.calendars, decided)
+        if last is not None and last <= self.now:
+            self.lower = max(self.lower, last)
+
     def _values(self) -> Mapping[str, Any]:
         if not self.part.uses_owner:
             return self.item.fields
-        if self.part.uses_shift:
-            owner = owner_of(self.item, self.policy, self.facts.agents)
-            change = None if owner is None else work_changes(owner, self.policy.calendars, self.now)
-            if change is not None and not self.closed:
-                self.wake_at(change, "shift")
+        if self.part.uses_shift and not self.closed:
+            self._follow_shift(owner_of(self.item, self.policy, self.facts.agents))
         return values_of(self.item, self.policy, self.facts.agents, self.now)

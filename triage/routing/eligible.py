@@ -102,7 +102,8 @@ def lacks(agent: Agent, wanted: Wanted) -> str:
 def spoken(agent: Agent, language: str) -> int:
     """Return how well *agent* speaks *language*, by code or name, 0 for not at all; a skill of that name counts too."""
     name = language.casefold()
-    names = {name, NAMES.get(name.partition("-")[0], name), *(code for code, other in NAMES.items() if other == name)}
+    code = name.partition("-")[0]
+    names = {name, code, NAMES.get(code, name), *(known for known, other in NAMES.items() if other == name)}
     levels = [level for known, level in agent.languages.items() if known.casefold() in names]
     levels += [level for known, level in agent.skills.items() if known.casefold() in names]
     return max(levels, default=0)

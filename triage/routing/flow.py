@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +37,10 @@ def solve(flow: Flow) -> tuple[str, dict[int, list[int]] | None]:
 
     OR-tools is exact. Without it scipy solves up to 4,000,000 cells; the k-th urgent record costs as much as the first.
     """
-    graph = _module("ortools.graph.python.min_cost_flow")
+    graph = _or_tools()
     if graph is not None:
         return "OR-tools, exact", by_flow(flow, graph)
-    optimise = _module("scipy.optimize")
+    optimise = _scipy()
     count = int(flow.supply.sum())
     cells = count * (int(flow.slots.sum()) + count)
     if optimise is not None and cells <= MOST_CELLS:
@@ -106,8 +105,19 @@ def by_matrix(flow: Flow, optimise: Any) -> dict[int, list[int]]:
     return found
 
 
-def _module(name: str) -> Any:
+def _or_tools() -> Any:
+    """Return OR-tools' solver, None where the extra is not installed: it takes a while to import."""
     try:
-        return importlib.import_module(name)
+        from ortools.graph.python import min_cost_flow
     except ImportError:
         return None
+    return min_cost_flow
+
+
+def _scipy() -> Any:
+    """Return scipy's solvers, None where it is not installed."""
+    try:
+        from scipy import optimize
+    except ImportError:
+        return None
+    return optimize
