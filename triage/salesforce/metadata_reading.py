@@ -48,7 +48,9 @@ def read_sources(sources: Iterable[Source]) -> Read:
         known = _ROOTS.get(root.name)
         if known is not None:
             known(reader, root, unquote(source.stem))
-        elif root.name not in _OTHERS and not root.name.endswith("Settings"):
+        elif root.name.endswith("Settings"):
+            _other_settings(reader, root)
+        elif root.name not in _OTHERS:
             roots = ", ".join(name for name in _ROOTS if name not in ("CustomField", "CustomObject"))
             reader.note("refused", root, f"<{root.name}> is no kind of metadata that is imported", f"imported: {roots}")
     return into
@@ -286,6 +288,17 @@ def _queue(reader: Reader, root: Tag, stem: str) -> None:
 
 def _case_settings(reader: Reader, root: Tag, _stem: str) -> None:
     reader.into.settings.append((reader.spot(root), root))
+
+
+def _other_settings(reader: Reader, root: Tag) -> None:
+    """Say that other settings were seen; Omni-Channel's tell who else moves records."""
+    if root.name == "OmniChannelSettings" and root.is_true("enableOmniChannel"):
+        text = "Omni-Channel routes records too" + (
+            ", by status: it routes again where an owner changes" if root.is_true("enableOmniStatusCapModel") else ""
+        )
+        reader.note("check", root, text, "let one of the two move the records of a queue")
+    else:
+        reader.note("info", root, f"<{root.name}> says nothing that a policy takes")
 
 
 def _field(reader: Reader, root: Tag, stem: str) -> None:
