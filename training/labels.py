@@ -224,9 +224,8 @@ def _corrected(life: Life, outcome: Outcome, cut: int) -> tuple[Outcome, float]:
 
 def _table(past: Past, lives: Sequence[Life], outcomes: Sequence[Outcome]) -> Table:
     names = sorted({name for life in past.lives for name in life.opening if name not in ("Id", "CreatedDate")})
-    columns: dict[str, list[object]] = {"Id": [life.id for life in lives]}
-    columns |= {name: [life.opening.get(name) for life in lives] for name in names}
-    frame = read_columns(columns)
+    frame = read_columns({name: [life.opening.get(name) for life in lives] for name in names})
+    frame.insert(0, "Id", pd.Series([life.id for life in lives], dtype="str"))
     at = np.array([life.created_at for life in lives], dtype=np.int64)
     for name in names:
         sample = frame[name].dropna()
