@@ -18,7 +18,10 @@ def cases(rows: int = 900, seed: int = 0) -> pd.DataFrame:
     outage = rng.random_sample(rows) < 0.2
     margin = (queue == "south") * 1.6 + outage * 2.0 + (seats > 12) * 1.2 - 2.2
     late = (rng.random_sample(rows) < 1 / (1 + np.exp(-margin))).astype(int)
-    text = [" ".join(rng.choice(WORDS, 7)) + f" {number % 97}" + (" outage" if bad else "") for number, bad in enumerate(outage)]
+    text = [
+        " ".join(rng.choice(WORDS, 7)) + f" {number % 97}" + (" outage" if bad else "")
+        for number, bad in enumerate(outage)
+    ]
     seats[rng.random_sample(rows) < 0.1] = np.nan
     times = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.sort(rng.randint(0, 90 * 24 * 60, rows)), unit="min")
     return pd.DataFrame({

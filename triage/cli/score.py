@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from triage.cli.common import as_json, print_table
+from triage.cli.common import as_json, print_table, progress
 from triage.config import Settings
 from triage.domain.instant import parse_instant
 from triage.domain.work import Scores, WorkItem
@@ -29,7 +29,9 @@ _TIMES = ("CreatedDate", "created_at")
 
 @click.command("score")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--models", default=None, type=click.Path(file_okay=False), help="Folder of models [default: TRIAGE_MODELS].")
+@click.option(
+    "--models", default=None, type=click.Path(file_okay=False), help="Folder of models [default: TRIAGE_MODELS]."
+)
 @click.option("--object", "object_name", default="Case", show_default=True, help="What the rows are: Case, Lead, ..")
 @click.option("--id", "id_column", default="", help="Column of the id [default: Id, else <Object>Id, else the row].")
 @click.option("--time", "time_column", default="", help="Column of the opening [default: CreatedDate, else now].")
@@ -54,7 +56,9 @@ def score_file(
             click.echo(json.dumps(line, ensure_ascii=False))
         return
     table = list(_watched(lines, len(rows)))
-    print_table(["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table], "no rows")
+    print_table(
+        ["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table], "no rows"
+    )
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -140,10 +144,10 @@ def _csv_rows(file: Path, text: str) -> Iterator[dict[str, Any]]:
 
 def _watched(lines: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
     """Give *lines*, with a bar on the error stream of a terminal."""
-    with click.progressbar(length=total, label="scoring", file=click.get_text_stream("stderr")) as bar:
+    with progress("scoring", total) as step:
         for line in lines:
             yield line
-            bar.update(1)
+            step(1)
 
 
 def _short(values: Mapping[str, Any]) -> str:

@@ -54,7 +54,9 @@ def open_model(folder: Path, *, unsealed: Mapping[str, Any] | None = None) -> Ta
             arrays = {name: file[name] for name in file.files}
         model = assemble(spec, arrays, str(manifest.get("version", "")))
     except (OSError, ValueError, KeyError, IndexError, BadZipFile, msgspec.MsgspecError) as cause:
-        raise ModelRefused(f"{folder}: the model cannot be read ({cause}); fit it again or restore the folder") from cause
+        raise ModelRefused(
+            f"{folder}: the model cannot be read ({cause}); fit it again or restore the folder"
+        ) from cause
     if unsealed is None:
         check_golden(folder, model)
     return model
@@ -111,7 +113,11 @@ def check_golden(folder: Path, model: TabularModel) -> None:
             [abs(one - other) for one, other in zip(answer.probabilities, row.probabilities, strict=False)]
             + [abs(answer.value - row.value) / max(1.0, abs(row.value)) if row.value is not None else 0.0]
         )
-        if len(answer.probabilities) != len(row.probabilities) or not gap <= TOLERANCE or answer.abstained != row.abstained:
+        if (
+            len(answer.probabilities) != len(row.probabilities)
+            or not gap <= TOLERANCE
+            or answer.abstained != row.abstained
+        ):
             raise ModelRefused(
                 f"{path}, line {number}: the model says other than when it was exported (off by {gap:.3g}, "
                 f"allowed {TOLERANCE:g}): this machine or version computes it differently; fit it again here"

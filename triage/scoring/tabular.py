@@ -141,7 +141,9 @@ class TabularModel:
         self.codes = TargetCodes(spec.codes, spec.unseen)
         self.amount_codes = TargetCodes(spec.amount_codes, spec.amount_unseen)
 
-    def score(self, items: Iterable[tuple[WorkItem, Sequence[Event]]], now: int, *, explain: bool = True) -> list[Answer]:
+    def score(
+        self, items: Iterable[tuple[WorkItem, Sequence[Event]]], now: int, *, explain: bool = True
+    ) -> list[Answer]:
         """Return the answer for each of *items*, each with its own past, as of *now* (ms UTC)."""
         row = self.extractor.row
         return [self.answer(row(item, past, now), explain=explain) for item, past in items]

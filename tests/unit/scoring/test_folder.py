@@ -43,7 +43,9 @@ def test_a_folder_opens_as_it_was_sealed(model: Path) -> None:
     assert open_model(model).version == manifest(model)["version"]
 
 
-@pytest.mark.parametrize("name", ["model.json", "weights.npz", "golden.jsonl", "schema.json", "metrics.json", "card.md"])
+@pytest.mark.parametrize(
+    "name", ["model.json", "weights.npz", "golden.jsonl", "schema.json", "metrics.json", "card.md"]
+)
 def test_one_changed_byte_is_noticed(model: Path, name: str) -> None:
     data = bytearray((model / name).read_bytes())
     data[len(data) // 2] ^= 1
