@@ -13,6 +13,8 @@ import msgspec
 import yaml
 from threadpoolctl import threadpool_limits
 
+from training.checks import COMMANDS
+from training.options import Greedy, Many
 from training.prepare import Request
 from triage.errors import IntakeError, TriageError
 
@@ -22,6 +24,10 @@ BAD_INPUT = 2
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
     """Fit, judge and compare models. Exit codes: 0 all well, 1 something was found, 2 the input was refused."""
+
+
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:
@@ -52,33 +58,6 @@ def run(arguments: list[str]) -> int:
         click.echo(f"{cause.filename}: {cause.strerror}" if cause.filename else str(cause), err=True)
         code = BAD_INPUT
     return code if isinstance(code, int) else 0
-
-
-class Many(click.Option):
-    """An option that takes one or more values after one name: `--data a.csv b.csv`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["multiple"] = True
-        super().__init__(*args, **kwargs)
-
-
-class Greedy(click.Command):
-    """A command whose `Many` options take every value up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the name of a `Many` option before each of its values, then parse as usual."""
-        many = {name for param in self.params if isinstance(param, Many) for name in param.opts}
-        spread: list[str] = []
-        current = ""
-        for arg in args:
-            if arg.startswith("--"):
-                current = arg if arg in many else ""
-                spread.append(arg) if not current else None
-            elif current:
-                spread += [current, arg]
-            else:
-                spread.append(arg)
-        return super().parse_args(ctx, spread)
 
 
 @cli.command("fit", cls=Greedy)

@@ -75,7 +75,9 @@ class TestPromotion:
     )
     def test_a_failed_or_foreign_comparison_bars_it(self, root, changes, says):
         with pytest.raises(ModelRefused, match=says):
-            promote(with_champion(root), root, root / "urgency" / "two", 9, actor="bo", verdict=verdict(root, **changes))
+            promote(
+                with_champion(root), root, root / "urgency" / "two", 9, actor="bo", verdict=verdict(root, **changes)
+            )
 
     def test_without_a_comparison_the_command_is_named(self, root):
         with pytest.raises(ModelRefused, match="triage-train compare"):
@@ -101,7 +103,16 @@ class TestPromotion:
     def test_an_administrator_does_not_override_a_failed_comparison(self, root):
         failed = verdict(root, passed=False, because=("it is worse",))
         with pytest.raises(ModelRefused, match="it is worse"):
-            promote(with_champion(root), root, root / "urgency" / "two", 9, actor="bo", verdict=failed, admin=True, reason="x")
+            promote(
+                with_champion(root),
+                root,
+                root / "urgency" / "two",
+                9,
+                actor="bo",
+                verdict=failed,
+                admin=True,
+                reason="x",
+            )
 
     def test_a_changed_file_is_refused(self, root):
         (root / "urgency" / "two" / "model.json").write_text("tampered")

@@ -29,7 +29,13 @@ class TestCard:
         text = (tmp_path / "card.md").read_text()
         first = text.splitlines()[0]
         assert first.startswith("# Of 20 alerts a day ") and "breach; priority alone finds " in first
-        for part in ("Tags: set at opening", "2026-01-01 to 2026-02-01", "Case.csv, 1,500 rows", "ClosedDate", "Web/Mail"):
+        for part in (
+            "Tags: set at opening",
+            "2026-01-01 to 2026-02-01",
+            "Case.csv, 1,500 rows",
+            "ClosedDate",
+            "Web/Mail",
+        ):
             assert part in text
         assert set(files) == {path.name for path in tmp_path.iterdir()}
         assert {"reliability.png", "lift.png", "segments.png", "learning_curve.png"} <= set(files)
@@ -85,7 +91,7 @@ class TestDrift:
         assert sentences(found)[0].startswith("no reason")
 
     def test_moved_scores_a_moved_segment_and_wrong_rates_are_reasons(self, tmp_path):
-        reference, chance, y, segment = self.stored(tmp_path)
+        reference, chance, _, _ = self.stored(tmp_path)
         assert "the scores" in " ".join(measure(reference, chance**0.4).because)
         assert "Origin" in " ".join(measure(reference, chance, None, {"Origin": np.full(4000, "c")}).because)
         found = measure(reference, chance, np.zeros(4000))

@@ -19,7 +19,7 @@ def distance(auc):
 
 
 def scored(seed, auc, n=ROWS):
-    """Return targets and the calibrated scores of a champion of AUC 0.8 and a challenger of *auc*, made of one noise."""
+    """Return targets, the calibrated scores of a champion of AUC 0.8 and a challenger of *auc*, and a segment."""
     rng = np.random.default_rng(seed)
     y = (rng.random(n) < 0.3).astype(float)
     noise = rng.normal(size=n)

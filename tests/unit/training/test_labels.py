@@ -75,7 +75,13 @@ def export(tmp_path):
 def some(export, n=10):
     """Write *n* closed cases, every second one violated."""
     for number in range(n):
-        export.case(number, closed=number + 5, completed=number + 4, violated=number % 2 == 1, target=number + 6 - 3 * (number % 2))
+        export.case(
+            number,
+            closed=number + 5,
+            completed=number + 4,
+            violated=number % 2 == 1,
+            target=number + 6 - 3 * (number % 2),
+        )
         export.change(number, number + 1, "Priority", "Low", "High")
         export.tables["Case"][-1]["Priority"] = "High"
     return export

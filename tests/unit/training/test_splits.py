@@ -58,7 +58,9 @@ def test_texts_that_differ_in_numbers_only_stay_on_one_side():
     rng = np.random.default_rng(0)
     words = np.array([f"word{chr(97 + a)}{chr(97 + b)}" for a in range(20) for b in range(20)])
     bodies = [" ".join(rng.choice(words, 12)) for _ in range(500)]
-    texts = [f"{body} ticket {number}!" for number, body in enumerate(bodies)] + [f"{b.upper()} ticket 9" for b in bodies]
+    texts = [f"{body} ticket {number}!" for number, body in enumerate(bodies)] + [
+        f"{b.upper()} ticket 9" for b in bodies
+    ]
     table = table_of(timed=False, Body=pd.Series(texts).astype("str"))
     groups = duplicate_groups(table)
     assert groups.repeated == 1000
