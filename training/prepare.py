@@ -131,7 +131,7 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
     in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
     if not loaded.in_time:
         in_order = replace(in_order, at=None)
-    cut = split(in_order, classes.codes, request.seed, loaded.groups, duplicates=loaded.duplicates)
+    cut = _slices(in_order, classes, loaded, request.seed)
     _need_slices(classes, cut)
     rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
     return Prepared(
@@ -219,6 +219,15 @@ def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | N
         loaded.notes.append(f"no time given: {name} runs through the file, so its order stands for time")
         return np.asarray((np.argsort(np.argsort(values)) + 1) * DAY, dtype=np.int64)
     return None
+
+
+def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
+    """Return the slices of *table*; by hash where so much repeats that hardly a later row is new."""
+    cut = split(table, classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
+    if not cut.by_time or min(len(cut.choose), len(cut.calibrate)) >= 0.04 * len(table):
+        return cut
+    loaded.notes.append("nearly all later rows repeat earlier ones: slices go by groups of equal rows, not by time")
+    return split(replace(table, at=None), classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
 
 
 def _need_slices(classes: Classes, cut: Split) -> None:

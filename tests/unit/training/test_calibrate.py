@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -52,5 +54,6 @@ def test_several_classes_are_cooled() -> None:
 )  # fmt: skip
 def test_probabilities_rise_with_the_margin_and_stay_inside(calibrator: Calibrator) -> None:
     found = [calibrator.probability(margin) for margin in np.linspace(-800, 800, 401)]
-    assert all(one <= other for one, other in zip(found, found[1:], strict=False))
-    assert 0 < found[0] and found[-1] < 1
+    assert all(one <= other for one, other in pairwise(found))
+    assert found[0] > 0
+    assert found[-1] < 1
