@@ -1,5 +1,7 @@
 """The leak guard: each kind of planted leak is named with its evidence, clean columns are left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,6 +83,11 @@ class TestPlanted:
         worked = np.where(rng.random(len(y)) < 0.6, y, rng.integers(0, 2, len(y)))
         table.frame["LeadQuality__c"] = pd.Series(np.where(worked > 0, "good", "bad")).astype("str")
         assert set(named(table, y)) == {"ReopenCount__c", "LeadQuality__c"}
+
+    def test_in_rows_rolled_back_to_their_opening_no_name_speaks_against_a_column(self):
+        table, y, rng = clean()
+        table.frame["ReopenCount__c"] = rng.poisson(0.1, len(y))
+        assert named(replace(table, as_opened=True), y) == {}
 
     def test_history_that_writes_a_value_later_names_the_column(self):
         table, y, _ = clean()

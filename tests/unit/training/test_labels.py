@@ -96,6 +96,7 @@ class TestRollBack:
         found = labelled(some(export).write(), "sla_violated")
         assert set(found.table.frame["Priority"]) == {"Low"}
         assert set(found.table.frame["Status"]) == {"New"}
+        assert found.table.as_opened
         assert y_of(found) == [0, 1] * 5
         changes = [event.changes for event in found.events[case_id(0)]]
         assert changes[0] == {"Priority": "High"}
