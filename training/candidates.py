@@ -166,7 +166,7 @@ def fit_trees(
 def fit_amounts(
     features: FeatureTable, amounts: np.ndarray, *, seed: int, iterations: int
 ) -> tuple[TargetEncoder, Bins, HistGradientBoostingRegressor]:
-    """Return trees for positive *amounts* with a log link, their bins, and codes of categories (rates of log amount)."""
+    """Return trees for positive *amounts* with a log link, their bins, and codes of categories (mean log amount)."""
     codes = TargetEncoder(seed, smooth=10.0)
     logs = np.log(amounts)[:, None]
     seen = np.hstack([codes.fit_transform(features.categories, logs, np.ones(len(amounts))), features.numbers])
@@ -197,7 +197,7 @@ def _text_margins(
 def _logistic(
     design: sparse.csr_matrix, outcome: np.ndarray, weights: np.ndarray, strength: float
 ) -> LogisticRegression:
-    # liblinear's coordinate descent is several times quicker on wide sparse text than lbfgs, and has one seed and thread.
+    # liblinear is several times quicker than lbfgs on wide sparse text, and uses one thread.
     wide = design.shape[1] > 6000
     model = LogisticRegression(
         C=strength,

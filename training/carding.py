@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.card import CardFacts, write_card
+from training.metrics import Metrics
 from triage.scoring.tabular import table_rows
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ def card_of(fitted: Fitted) -> list[str]:
     binary = len(spec.classes) == 2
     column = spec.conformal.column
     segments = {column: np.array([row.categories[spec.conformal.place] for row in rows])} if column else {}
-    days = float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000 if prepared.dated and prepared.at is not None else 0.0
+    days = (
+        float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000
+        if prepared.dated and prepared.at is not None
+        else 0.0
+    )
     about = fitted.manifest
     facts = CardFacts(
         family=spec.task,
@@ -34,7 +39,7 @@ def card_of(fitted: Fitted) -> list[str]:
         score=chances[:, 1] if binary else chances,
         segments=segments,
         days=days,
-        metrics={name: {key: value for key, value in figures.items() if value is not None} for name, figures in fitted.metrics.items()},
+        metrics=_known(fitted.metrics),
         window=tuple(about["window"]),
         sources={Path(name).name: len(prepared.table) for name in prepared.request.data},
         kept=about["kept"],
@@ -42,3 +47,7 @@ def card_of(fitted: Fitted) -> list[str]:
         notes=[*prepared.notes, *([prepared.request.note] if prepared.request.note else [])],
     )  # fmt: skip
     return write_card(fitted.folder, facts)
+
+
+def _known(metrics: Metrics) -> dict[str, dict[str, float]]:
+    return {name: {key: value for key, value in row.items() if value is not None} for name, row in metrics.items()}

@@ -13,6 +13,8 @@ import msgspec
 import yaml
 from threadpoolctl import threadpool_limits
 
+from training.checks import COMMANDS
+from training.options import Greedy, Many
 from training.prepare import Request
 from triage.errors import IntakeError, TriageError
 
@@ -22,6 +24,10 @@ BAD_INPUT = 2
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
     """Fit, judge and compare models. Exit codes: 0 all well, 1 something was found, 2 the input was refused."""
+
+
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:
@@ -44,7 +50,9 @@ def run(arguments: list[str]) -> int:
         cause.show()
         code = BAD_INPUT
     except MemoryError:
-        click.echo("the memory of this machine is not enough for this table: fit on fewer rows or shorter texts", err=True)
+        click.echo(
+            "the memory of this machine is not enough for this table: fit on fewer rows or shorter texts", err=True
+        )
         code = BAD_INPUT
     except OSError as cause:
         click.echo(f"{cause.filename}: {cause.strerror}" if cause.filename else str(cause), err=True)
@@ -52,38 +60,20 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-class Many(click.Option):
-    """An option that takes one or more values after one name: `--data a.csv b.csv`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["multiple"] = True
-        super().__init__(*args, **kwargs)
-
-
-class Greedy(click.Command):
-    """A command whose `Many` options take every value up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the name of a `Many` option before each of its values, then parse as usual."""
-        many = {name for param in self.params if isinstance(param, Many) for name in param.opts}
-        spread: list[str] = []
-        current = ""
-        for arg in args:
-            if arg.startswith("--"):
-                current = arg if arg in many else ""
-                spread.append(arg) if not current else None
-            elif current:
-                spread += [current, arg]
-            else:
-                spread.append(arg)
-        return super().parse_args(ctx, spread)
-
-
 @cli.command("fit", cls=Greedy)
 @click.argument("task", type=click.Choice(["urgency", "lead-value", "sentiment"]))
-@click.option("--data", cls=Many, required=True, help="FILE.. or an export's folder: the first is the row set, others join on the id.")
+@click.option(
+    "--data",
+    cls=Many,
+    required=True,
+    help="FILE.. or an export's folder: the first is the row set, others join on the id.",
+)
 @click.option("--target", default="", help="The column to learn.")
-@click.option("--label", default="", help="Instead of a target: sla_violated, escalated, slow:p90, priority_raised, converted, won.")
+@click.option(
+    "--label",
+    default="",
+    help="Instead of a target: sla_violated, escalated, slow:p90, priority_raised, converted, won.",
+)
 @click.option("--id", "id_", default="", help="The column that names a record, the same in each file.")
 @click.option("--time", default=None, help="The column of the instant at which a row was known.")
 @click.option("--tz", default="UTC", show_default=True, help="Zone of instants that carry none.")
@@ -95,10 +85,14 @@ class Greedy(click.Command):
 @click.option("--keep", cls=Many, help="Columns to keep though the guard names them; needs --because.")
 @click.option("--because", default="", help="Why a kept column is known before the outcome.")
 @click.option("--as-of", default="", help="Ages to score at, as 0h,4h,24h,72h; needs --history or --label.")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False), default=None, help="YAML with any of these options.")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False), default=None, help="YAML with any of these options."
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--coverage", default=0.9, show_default=True, help="Share of outcomes that abstention promises to hold.")
-@click.option("--segment", default="", help="Category whose segments get thresholds of their own [default: one is picked].")
+@click.option(
+    "--segment", default="", help="Category whose segments get thresholds of their own [default: one is picked]."
+)
 @click.option("--high-first", is_flag=True, help="On a scale the first class is the urgent one.")
 @click.option("--note", default="", help="A sentence for the card, such as where the rows come from.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="The model folder to write.")
@@ -148,7 +142,7 @@ def evaluate_command(folder: str, as_json: bool, **options: Any) -> None:
 @cli.command("sample-models")
 @click.option("--out", default="models", show_default=True, type=click.Path(file_okay=False))
 def sample_models_command(out: str) -> None:
-    """Fit the models that ship, on sample organisations of ours: models/urgency/sample-1, models/lead-value/sample-1."""
+    """Fit the models that ship, on sample organisations of ours: urgency/sample-1 and lead-value/sample-1."""
     from training.sample import fit_sample
     from training.summary import summary
 
@@ -209,7 +203,9 @@ def _with_config(options: dict[str, Any]) -> dict[str, Any]:
             raise IntakeError(f"{path}: there is no option {name!r}")
         if not options[key] or options[key] == {"tz": "UTC", "seed": 0, "coverage": 0.9}.get(key):
             many = isinstance(options[key], tuple)
-            options[key] = tuple(map(str, value)) if many and isinstance(value, list) else (str(value),) if many else value
+            options[key] = (
+                tuple(map(str, value)) if many and isinstance(value, list) else (str(value),) if many else value
+            )
     return options
 
 

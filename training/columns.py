@@ -123,7 +123,9 @@ def top_crosses(table: Table, categories: Sequence[str], y: np.ndarray, most: in
     return tuple(pairs[:most])
 
 
-def table_items(table: Table, columns: Sequence[str], pasts: Pasts | None) -> Iterator[tuple[WorkItem, Sequence[Event]]]:
+def table_items(
+    table: Table, columns: Sequence[str], pasts: Pasts | None
+) -> Iterator[tuple[WorkItem, Sequence[Event]]]:
     """Give each row of *table* as a record with *columns* as its fields, born at the row's time, with its own past."""
     values = [_plain(table.frame[name]) for name in columns]
     ids = table.frame[table.id].tolist()

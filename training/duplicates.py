@@ -59,7 +59,7 @@ def _equal(frame: pd.DataFrame) -> np.ndarray:
         values = pd.factorize(frame[name])[0]
         seen = np.bincount(values + 1)[values + 1]
         rarest = np.minimum(rarest, np.where(values < 0, len(frame), seen))
-    chance = rarest > _RARE * sizes
+    chance = rarest > np.minimum(_RARE * sizes, max(10, len(frame) // 100))
     codes[chance] = codes.max() + 1 + np.arange(int(chance.sum()))
     return np.unique(codes, return_inverse=True)[1]
 

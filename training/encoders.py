@@ -40,7 +40,7 @@ class GramMatrix:
 
 def fit_grams(texts: Sequence[str]) -> GramMatrix:
     """
-    Return the grams of *texts*. Which grams there are and how rare they are is learnt from all rows, never from a target.
+    Return the grams of *texts*. Which there are, and how rare, is learnt from all rows and never from a target.
 
     Beyond 4 million characters only words are read; beyond 25 million nothing would end in time: shorten the texts.
     """

@@ -41,7 +41,9 @@ def evaluate(
     """
     model, manifest = open_model(folder), read_manifest(folder)
     asked = manifest.get("columns", {})
-    table = read_table(data, id=id or asked.get("id", ""), time=time or asked.get("time"), tz=tz or asked.get("tz", "UTC"))
+    table = read_table(
+        data, id=id or asked.get("id", ""), time=time or asked.get("time"), tz=tz or asked.get("tz", "UTC")
+    )
     if target not in table.frame.columns:
         raise IntakeError(f"--target {target}: no such column; there are {', '.join(map(str, table.frame.columns))}")
     y = codes_of(table.frame[target], model.spec.classes)

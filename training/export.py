@@ -69,7 +69,7 @@ def trees_arrays(fit: TreesFit) -> Arrays:
 def forest_arrays(
     trees: HistGradientBoostingClassifier | HistGradientBoostingRegressor, bins: Bins, name: str
 ) -> Arrays:
-    """Return scikit-learn's *trees*, their thresholds as edges of *bins*, as the arrays of `scoring.trees.ARRAYS`, each called `name.array`."""
+    """Return *trees*, thresholds as edges of *bins*, as the arrays of `scoring.trees.ARRAYS`, called `name.array`."""
     columns: dict[str, list[np.ndarray]] = {
         part: [] for part in ("feature", "threshold", "left", "right", "missing_left", "value")
     }
@@ -138,9 +138,9 @@ def seal(folder: Path, manifest: dict[str, Any]) -> None:
 def schema_of(spec: ModelSpec) -> dict[str, Any]:
     """Return what a record may hold for this model: column -> kind; every column may be absent."""
     features = spec.features
-    kinds = {name: "text" for name in features.texts}
-    kinds |= {name: "instant" for name in features.instants}
-    kinds |= {name: "level" for name in features.categories}
+    kinds = dict.fromkeys(features.texts, "text")
+    kinds |= dict.fromkeys(features.instants, "instant")
+    kinds |= dict.fromkeys(features.categories, "level")
     kinds |= {name: "number" if name not in kinds else "number and level" for name in features.numbers}
     return {
         "format": FORMAT,

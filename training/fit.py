@@ -1,4 +1,4 @@
-"""From a request to a sealed model folder: prepare, choose, calibrate, set abstention, fit on all rows, export, tell."""
+"""From a request to a sealed model folder: prepare, choose, calibrate, set abstention, fit on all rows, export."""
 
 from __future__ import annotations
 
@@ -89,8 +89,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     arrays = _arrays(prepared, linear, trees) | amount_arrays
     tell("exporting")
     with_leaks = _with_leaks(prepared)
-    fitted = _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks)
-    return fitted
+    return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks)
 
 
 def _judged_spec(prepared: Prepared, choice: Choice, margins: np.ndarray) -> tuple[ModelSpec, np.ndarray]:
@@ -226,7 +225,9 @@ def _write(
     version = _version(prepared, spec, arrays)
     about = _about(prepared, choice, metrics, with_leaks, version)
     model = write_model(folder, spec, arrays, version=version, about=about, seed=request.seed)
-    (folder / "metrics.json").write_bytes(_json({"rows": len(prepared.split.calibrate), "task": spec.task, "signal": spec.signal, "metrics": metrics}))
+    (folder / "metrics.json").write_bytes(
+        _json({"rows": len(prepared.split.calibrate), "task": spec.task, "signal": spec.signal, "metrics": metrics})
+    )
     fitted = Fitted(folder, model, prepared, choice, metrics, *parts, about, with_leaks)
     card_of(fitted)
     manifest = {"format": 1, "kind": "tabular", "task": spec.task, "version": version, **about}
@@ -235,7 +236,7 @@ def _write(
 
 
 def _version(prepared: Prepared, spec: ModelSpec, arrays: Arrays) -> str:
-    """Return the day of the latest row and a digest of what was fitted: two models are one only where they are equal."""
+    """Return the day of the latest row and a digest of what was fitted: models are one only where they are equal."""
     digest = sha256(msgspec.json.encode(spec, order="deterministic"))
     for name in sorted(arrays):
         digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
@@ -279,7 +280,9 @@ def _about(
         "not_promotable_because": why,
         "notes": prepared.notes,
         "note": request.note,
-        "libraries": {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__},
+        "libraries": {
+            "python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__,
+        },
     }  # fmt: skip
 
 

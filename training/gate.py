@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import factorial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,9 @@ POSITIVES = 100
 """Rows of either class below which nothing is promoted, and a segment is not judged."""
 DRAWS = 400
 _CONFIDENCE = 0.95
+_CHANCES = np.cumsum([np.exp(-1.0) / factorial(times) for times in range(12)])
+_COUNTS = np.searchsorted(_CHANCES, (np.arange(1 << 16) + 0.5) / (1 << 16)).astype(np.float32)
+"""How often a row is drawn (Poisson of mean 1), by an even draw of 16 bits: the quickest way to many draws."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def judge(
         short = f"only {rarest} rows of the rarer class to judge on: {POSITIVES - rarest} more are needed"
         return Verdict(passed=False, because=(short,), **base)
     rng = np.random.default_rng(seed)
-    drawn = rng.poisson(1.0, size=(DRAWS, len(y))).astype(np.float32)
+    drawn = _COUNTS[rng.integers(0, len(_COUNTS), size=(DRAWS, len(y)), dtype=np.uint16)]
     draws = _auc_differences(y, champion, challenger, drawn)
     difference = auc_of(y, challenger) - auc_of(y, champion)
     low, high = float(np.quantile(draws, 1 - _CONFIDENCE)), float(np.quantile(draws, _CONFIDENCE))
@@ -149,9 +153,10 @@ def _segments(
     drawn: np.ndarray,
 ) -> list[dict[str, Any]]:
     places = []
-    for column, values in segments.items():
-        for value in sorted({str(one) for one in values}):
-            rows = np.array([str(one) == value for one in values])
+    for column, raw in segments.items():
+        values = np.asarray(raw).astype(str)
+        for value in np.unique(values).tolist():
+            rows = values == value
             if min((y[rows] == 1).sum(), (y[rows] == 0).sum()) >= POSITIVES:
                 places.append((column, value, rows))
     found = []
@@ -180,7 +185,7 @@ def _auc_differences(y: np.ndarray, champion: np.ndarray, challenger: np.ndarray
     Each row's part in either AUC is computed once and weighed by how often the row was drawn: exact but for the few
     hundredths of the interval's width that the product of two drawn means makes.
     """
-    difference = _parts(y, challenger) - _parts(y, champion)
+    difference = (_parts(y, challenger) - _parts(y, champion)).astype(np.float32)
     found = np.zeros(DRAWS)
     for side in (y == 1, y == 0):
         own = drawn[:, side]

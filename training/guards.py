@@ -103,12 +103,13 @@ def find_leaks(
     names = [name for name in judged.columns if name != target]
     found: dict[str, Finding] = {}
     texts = _artefacts(judged, [name for name in names if is_wordy(judged.frame[name])], views, fold, found)
+    says = (lambda name: None) if table.as_opened else saying_of
     plain = []
     for name in names:
         if name in texts:
             continue
         codes = codes_of(judged.frame[name])
-        plain.append(_Column(name, codes, max(0.5, column_auc(codes, views, fold)), saying_of(name)))
+        plain.append(_Column(name, codes, max(0.5, column_auc(codes, views, fold)), says(name)))
     for column in plain:
         evidence = _evidence(column, whole, judged, views, still_open, task)
         if evidence:

@@ -166,7 +166,6 @@ def _labelled(past: Past, label: str, ages: Mapping[str, int], cut: int) -> Labe
     _tell_maturity(mature, excluded, notes, cut)
     changes = Counter(name for life in past.lives for event in life.events for name in event.changes)
     fields = sorted(changes, key=lambda one: (-changes[one], one))[:_MOST_FIELDS]
-    notes += [f"{count:,} {why}" for why, count in excluded.items()]
     return Labelled(
         table=table,
         target=TARGET,
@@ -224,9 +223,8 @@ def _corrected(life: Life, outcome: Outcome, cut: int) -> tuple[Outcome, float]:
 
 def _table(past: Past, lives: Sequence[Life], outcomes: Sequence[Outcome]) -> Table:
     names = sorted({name for life in past.lives for name in life.opening if name not in ("Id", "CreatedDate")})
-    columns: dict[str, list[object]] = {"Id": [life.id for life in lives]}
-    columns |= {name: [life.opening.get(name) for life in lives] for name in names}
-    frame = read_columns(columns)
+    frame = read_columns({name: [life.opening.get(name) for life in lives] for name in names})
+    frame.insert(0, "Id", pd.Series([life.id for life in lives], dtype="str"))
     at = np.array([life.created_at for life in lives], dtype=np.int64)
     for name in names:
         sample = frame[name].dropna()
@@ -234,7 +232,7 @@ def _table(past: Past, lives: Sequence[Life], outcomes: Sequence[Outcome]) -> Ta
             frame[name] = _instants(frame[name])
     frame["CreatedDate"] = pd.Series(at.astype("datetime64[ms]")).dt.tz_localize("UTC")
     frame[TARGET] = [float("nan") if outcome.y is None else float(outcome.y) for outcome in outcomes]
-    return Table(frame, "Id", "CreatedDate", at, stacked=np.zeros(len(at), dtype=bool))
+    return Table(frame, "Id", "CreatedDate", at, stacked=np.zeros(len(at), dtype=bool), as_opened=True)
 
 
 def _instants(column: pd.Series) -> pd.Series:
@@ -270,7 +268,6 @@ def _as_it_ended(folder: Path, object: str, flag: str, tz: str) -> Labelled:
     if closed is not None:
         mature = (closed.astype("str").str.casefold().isin(["true", "1", "1.0", "yes"])).to_numpy()
         excluded = {"records still open: weight 0": int((~mature).sum())}
-        notes += [f"{count:,} {why}" for why, count in excluded.items()]
     frame = table.frame.drop(columns=[flag])
     frame[TARGET] = np.where(mature, y, np.nan)
     at = table.at if table.at is not None else np.zeros(len(y), dtype=np.int64)

@@ -49,13 +49,26 @@ def read_pasts(files: Sequence[str], table: Table) -> Pasts:
     for name in files:
         raw = read_file(Path(name))
         frame = raw.frame
-        key = table.id if table.id in frame.columns else next((c for c in frame.columns if c.endswith("Id") and c != "CreatedById"), "")
+        key = (
+            table.id
+            if table.id in frame.columns
+            else next((c for c in frame.columns if c.endswith("Id") and c != "CreatedById"), "")
+        )
         for need in (key or table.id, "Field", "NewValue", "CreatedDate"):
             if need not in frame.columns:
-                raise IntakeError(f"{raw.path.name}: a history needs the columns {table.id}, Field, NewValue and CreatedDate")
+                raise IntakeError(
+                    f"{raw.path.name}: a history needs the columns {table.id}, Field, NewValue and CreatedDate"
+                )
         at, _ = read_times(frame["CreatedDate"], "UTC", where=raw.place)
         by = frame["CreatedById"] if "CreatedById" in frame.columns else pd.Series([""] * len(frame))
-        cells = zip(frame[key].astype(str), frame["Field"].astype(str), frame["NewValue"], at.tolist(), by.fillna("").astype(str), strict=True)
+        cells = zip(
+            frame[key].astype(str),
+            frame["Field"].astype(str),
+            frame["NewValue"],
+            at.tolist(),
+            by.fillna("").astype(str),
+            strict=True,
+        )
         for number, (record, field, value, when, actor) in enumerate(cells):
             if when == NO_TIME:
                 continue

@@ -131,7 +131,7 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
     in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
     if not loaded.in_time:
         in_order = replace(in_order, at=None)
-    cut = split(in_order, classes.codes, request.seed, loaded.groups, duplicates=loaded.duplicates)
+    cut = _slices(in_order, classes, loaded, request.seed)
     _need_slices(classes, cut)
     rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
     return Prepared(
@@ -221,6 +221,15 @@ def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | N
     return None
 
 
+def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
+    """Return the slices of *table*; by hash where so much repeats that hardly a later row is new."""
+    cut = split(table, classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
+    if not cut.by_time or min(len(cut.choose), len(cut.calibrate)) >= 0.04 * len(table):
+        return cut
+    loaded.notes.append("nearly all later rows repeat earlier ones: slices go by groups of equal rows, not by time")
+    return split(replace(table, at=None), classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
+
+
 def _need_slices(classes: Classes, cut: Split) -> None:
     """Raise IntakeError where a slice has one class only: nothing could be chosen or calibrated on it."""
     for name, rows in (("earliest", cut.fit), ("middle", cut.choose), ("latest", cut.calibrate)):
@@ -243,9 +252,7 @@ def _need_columns(table: Table, request: Request) -> None:
         raise IntakeError("--keep needs --because: say why the column is known before the outcome")
 
 
-def _amounts(
-    column: pd.Series, classes: Classes, name: str, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _amounts(column: pd.Series, classes: Classes, name: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's amount (0 where lost), and the positions of rows whose amount can be told."""
     amounts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     if np.isnan(amounts).all():
@@ -265,7 +272,9 @@ def _amounts(
 def _sampled(table: Table, kept: np.ndarray, notes: list[str]) -> np.ndarray:
     if len(kept) <= MOST_ROWS:
         return kept
-    notes.append(f"{len(kept):,} rows: the {'latest' if table.at is not None else 'evenly drawn'} {MOST_ROWS:,} are fitted on")
+    notes.append(
+        f"{len(kept):,} rows: the {'latest' if table.at is not None else 'evenly drawn'} {MOST_ROWS:,} are fitted on"
+    )
     if table.at is not None:
         return np.sort(kept[np.argsort(table.at[kept], kind="stable")[-MOST_ROWS:]])
     return np.sort(np.random.RandomState(0).permutation(kept)[:MOST_ROWS])
@@ -283,7 +292,9 @@ def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) 
     table, pasts = loaded.table, loaded.pasts
     texts = sorted(columns.texts, key=list(table.frame.columns).index)
     crosses = top_crosses(table, columns.categories, classes.codes.astype(float), most=15)
-    aging = pasts is not None and pasts.nows is not None and table.at is not None and bool((pasts.nows > table.at).any())
+    aging = (
+        pasts is not None and pasts.nows is not None and table.at is not None and bool((pasts.nows > table.at).any())
+    )
     contacts = aging and pasts is not None and any(e.type == "message" for past in pasts.events.values() for e in past)
     texts += [LATEST] if contacts else []
     timed = table.at is not None and not any("an order without" in note for note in table.warnings)

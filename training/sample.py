@@ -30,7 +30,8 @@ def fit_sample(task: str, out: Path, tell: Tell, seeds: Sequence[int] = SEEDS) -
     loaded = case_rows(seeds) if task == "urgency" else sales_rows(seeds)
     request = Request(
         task=task, data=("sample organisations",), id="Id", target=_TARGETS[task], time="CreatedDate",
-        out=str(out / task / "sample-1"), amount="" if task == "urgency" else "won_amount", text=("Subject", "Description"),
+        out=str(out / task / "sample-1"), amount="" if task == "urgency" else "won_amount",
+        text=("Subject", "Description") if task == "urgency" else ("Description",),
         exclude=("won_amount",), name=task, note=_NOTE,
     )  # fmt: skip
     return fit(request, tell, loaded)
@@ -57,7 +58,9 @@ def sales_rows(seeds: Sequence[int]) -> Loaded:
     events: dict[str, list[Event]] = {}
     for seed in seeds:
         for record, past in _tales(seed, ("Lead", "Opportunity")).items():
-            ends = [str(value) for event in past for key, value in event.changes.items() if key in ("Status", "StageName")]
+            ends = [
+                str(value) for event in past for key, value in event.changes.items() if key in ("Status", "StageName")
+            ]
             won = ends[-1] in ("Qualified", "Closed Won")
             if not won and ends[-1] not in ("Unqualified", "Closed Lost"):
                 continue
@@ -85,11 +88,15 @@ def _loaded(
     target: str,
 ) -> Loaded:
     frame = pd.DataFrame([{"Id": row[0], **row[1]} for row in rows])
-    frame = frame.drop(columns=["CaseNumber", "Company", "Name", "AccountId", "ContactId", "CloseDate"], errors="ignore")
+    frame = frame.drop(
+        columns=["CaseNumber", "Company", "Name", "AccountId", "ContactId", "CloseDate"], errors="ignore"
+    )
     frame = frame.assign(**{target: [row[4] for row in rows], "won_amount": [row[5] for row in rows]})
     frame = frame.assign(CreatedDate=pd.to_datetime([row[2] for row in rows], unit="ms", utc=True))
     at = np.array([row[2] for row in rows], dtype=np.int64)
-    table = Table(frame, "Id", "CreatedDate", at, tuple(name for name in ("Subject", "Description") if name in frame), ())
+    table = Table(
+        frame, "Id", "CreatedDate", at, tuple(name for name in ("Subject", "Description") if name in frame), ()
+    )
     nows = np.array([row[3] for row in rows], dtype=np.int64)
     groups = np.array([row[0] for row in rows])
     # Stories are told from a few templates: texts repeat across organisations, and would all be duplicates. All

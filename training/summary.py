@@ -12,7 +12,9 @@ def summary(fitted: Fitted) -> str:
     """Return what was fitted on what, what was dropped and why, how good it is, and what to do next; plain text."""
     prepared, choice, about = fitted.prepared, fitted.choice, fitted.manifest
     spec = fitted.model.spec
-    lines = [f"{spec.task} {fitted.model.version}: {len(prepared.table):,} rows, target {about['target']}, {fitted.folder}"]
+    lines = [
+        f"{spec.task} {fitted.model.version}: {len(prepared.table):,} rows, target {about['target']}, {fitted.folder}"
+    ]
     lines += [f"  note: {note}" for note in prepared.notes]
     for found in prepared.findings:
         what = "dropped" if found.drop and found.column in prepared.excluded else "looked at"
@@ -20,7 +22,10 @@ def summary(fitted: Fitted) -> str:
     lines += [f"  left out {name}: {why}" for name, why in prepared.columns.left_out.items()]
     if fitted.with_leaks is not None:
         before, after = fitted.with_leaks
-        lines.append(f"  linear model with the dropped columns {before:.3f} AUC, without them {after:.3f}: the second is true")
+        what = "AUC" if len(spec.classes) == 2 else "minus log loss"
+        lines.append(
+            f"  a linear model with the dropped columns: {what} {before:.3f}; without, which is true: {after:.3f}"
+        )
     life = f"half-life {choice.half_life:.1f} days" if choice.half_life else "all rows weigh the same"
     lines.append(
         f"  chosen: {choice.share:.0%} linear, {1 - choice.share:.0%} trees ({choice.iterations} x {choice.leaves} "
@@ -41,9 +46,10 @@ def figures_text(found: dict[str, Any]) -> str:
 
 
 def _figures(metrics: dict[str, dict[str, float | None]]) -> list[str]:
+    shown = {name: {key: _plain(value) for key, value in row.items()} for name, row in metrics.items()}
     return [
-        f"{name:18} {_plain(row['value'])}  ({_plain(row['low'])} to {_plain(row['high'])}; floor {_plain(row['floor'])})"
-        for name, row in metrics.items()
+        f"{name:18} {row['value']}  ({row['low']} to {row['high']}; floor {row['floor']})"
+        for name, row in shown.items()
     ]
 
 

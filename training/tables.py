@@ -31,6 +31,7 @@ class Table:
         at: int64 array of shape (n_rows,), that instant in ms UTC, `NO_TIME` where it is missing; None without *time*.
         text: Columns that the caller named as free text.
         warnings: Sentences about what was assumed, for the card and the terminal.
+        as_opened: The columns were rolled back to the row's instant, so that no name speaks against one of them.
         stacked: Bool array of shape (n_rows,): the row came by `also`; such rows help to fit and are never judged on.
     """
 
@@ -41,6 +42,7 @@ class Table:
     text: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     stacked: np.ndarray | None = None
+    as_opened: bool = False
 
     def __len__(self) -> int:
         return len(self.frame)

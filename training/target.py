@@ -11,7 +11,21 @@ from triage.errors import IntakeError
 from triage.features.values import as_level
 
 MOST_CLASSES = 20
-_FOUND = ("1", "true", "yes", "y", "won", "converted", "breached", "violated", "escalated", "urgent", "high", "ja", "oui")
+_FOUND = (
+    "1",
+    "true",
+    "yes",
+    "y",
+    "won",
+    "converted",
+    "breached",
+    "violated",
+    "escalated",
+    "urgent",
+    "high",
+    "ja",
+    "oui",
+)
 """Spellings of the class to find, where two classes are told in words."""
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, importing, llm, offline, operate, route, score, serve, sinks, upkeep, work
+from triage.cli import history, importing, llm, models, offline, operate, route, score, serve, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -34,7 +34,7 @@ for command in (
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
     *(route.route, route.queue, route.next_record, route.redistribute, route.people),
     *(operate.db, operate.doctor, sinks.sinks, llm.llm, upkeep.erase_words, upkeep.refused),
-    *(score.score_file, serve.serve, serve.keys),
+    *(models.models, score.score_file, serve.serve, serve.keys),
 ):
     cli.add_command(command)
 

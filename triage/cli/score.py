@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from triage.cli.common import as_json, print_table
+from triage.cli.common import as_json, print_table, progress
 from triage.config import Settings
 from triage.domain.instant import parse_instant
 from triage.domain.work import Scores, WorkItem
@@ -144,10 +144,10 @@ def _csv_rows(file: Path, text: str) -> Iterator[dict[str, Any]]:
 
 def _watched(lines: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
     """Give *lines*, with a bar on the error stream of a terminal."""
-    with click.progressbar(length=total, label="scoring", file=click.get_text_stream("stderr")) as bar:
+    with progress("scoring", total) as step:
         for line in lines:
             yield line
-            bar.update(1)
+            step(1)
 
 
 def _short(values: Mapping[str, Any]) -> str:

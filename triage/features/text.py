@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"\d+")
@@ -18,7 +19,7 @@ def words_of(text: str) -> list[str]:
 def word_grams(text: str) -> list[str]:
     """Return the words of *text*, then each two that stand side by side."""
     words = words_of(text)
-    return words + [f"{one} {other}" for one, other in zip(words, words[1:], strict=False)]
+    return words + [f"{one} {other}" for one, other in pairwise(words)]
 
 
 def character_grams(text: str) -> list[str]:

@@ -90,7 +90,8 @@ def tree_names(model: TabularModel) -> list[str]:
 
 
 def _usual(typical: tuple[tuple[float, ...], ...], weights: np.ndarray) -> np.ndarray:
-    return weights @ np.asarray(typical)
+    found: np.ndarray = weights @ np.asarray(typical)
+    return found
 
 
 def _sentence(model: TabularModel, row: Row, name: str, moved: float) -> str:

@@ -49,7 +49,7 @@ class Forest:
     def single(self, row: Sequence[float]) -> list[float]:
         """Return the margin of each output for one row of features."""
         nodes = self._nodes
-        sums = self.baseline.tolist()
+        sums: list[float] = self.baseline.tolist()
         for root, output in self._roots:
             feature, threshold, left, right, missing_left, value = nodes[root]
             while feature >= 0:

@@ -123,7 +123,8 @@ def test_few_positives_bar_promotion_and_say_how_many_are_missing(tmp_path: Path
 
 def test_a_scale_is_cut_into_steps(tmp_path: Path) -> None:
     frame = cases(1200)
-    frame["y_level"] = np.clip((frame.Queue == "south") * 2 + (frame.Seats.fillna(0) > 12) + np.arange(1200) % 2, 0, 3)
+    noise = np.random.RandomState(9).randint(0, 3, 1200)
+    frame["y_level"] = np.clip((frame.Queue == "south") * 1 + (frame.Seats.fillna(0) > 8) + noise - 1, 0, 3)
     data = saved(frame, tmp_path)
     fitted = fit(
         Request(
@@ -132,7 +133,7 @@ def test_a_scale_is_cut_into_steps(tmp_path: Path) -> None:
     )
     found = evaluate(fitted.folder, [data], "y_level")
     assert fitted.model.spec.ordinal
-    assert found["metrics"]["qwk"]["value"] > 0.6
+    assert found["metrics"]["qwk"]["value"] > 0.3
     rows = table_rows(fitted.prepared.rows.features)[:50]
     many = np.array(fitted.model.probabilities(rows))
     assert np.abs(many - np.array([fitted.model.chances(row) for row in rows])).max() < 1e-9

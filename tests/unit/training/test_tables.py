@@ -1,4 +1,4 @@
-"""Tables of an administrator's: any separator, encoding and kind of file; joins; instants; errors that name the place."""
+"""Tables of any separator, encoding and kind of file; joins; instants; errors that name the place."""
 
 import gzip
 import json
@@ -160,7 +160,7 @@ class TestRefusals:
     )
     def test_a_fault_names_file_line_and_column(self, tmp_path, text, says):
         path = write(tmp_path, "a.csv", text)
-        with pytest.raises(IntakeError, match="a.csv") as found:
+        with pytest.raises(IntakeError, match=r"a\.csv") as found:
             read_table([path], id="Id", time="At" if "At" in text else None)
         assert says in str(found.value)
 
