@@ -29,7 +29,9 @@ _WINDOW = 254
 class HubModel:
     """Reads texts with a sequence classifier. Its probabilities are as the model says them: not calibrated here."""
 
-    def __init__(self, model: Any, tokenizer: Any, places: Sequence[int], name: str, language: LanguageModel | None) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, places: Sequence[int], name: str, language: LanguageModel | None
+    ) -> None:
         self._model, self._tokenizer, self._places = model, tokenizer, tuple(places)
         self.version, self.language = name, language
 
@@ -51,19 +53,23 @@ class HubModel:
         try:
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
         except ImportError as fault:
-            raise ModelRefused("the provider `transformers` needs the extra: pip install 'triage[sentiment]'") from fault
+            raise ModelRefused(
+                "the provider `transformers` needs the extra: pip install 'triage[sentiment]'"
+            ) from fault
         options: dict[str, Any] = {"local_files_only": offline, "trust_remote_code": False}
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(name), **options)
             model = AutoModelForSequenceClassification.from_pretrained(str(name), use_safetensors=True, **options)
         except (OSError, ValueError, KeyError) as fault:
-            raise ModelRefused(f"{name}: no classifier that can be opened: {str(fault).splitlines()[0][:200]}") from fault
+            raise ModelRefused(
+                f"{name}: no classifier that can be opened: {str(fault).splitlines()[0][:200]}"
+            ) from fault
         names = [str(model.config.id2label[at]) for at in range(model.config.num_labels)]
         model.eval()
         return cls(model, tokenizer, places(names, labels or {}), str(name), language)
 
     def read(self, text: str) -> Reading:
-        """Return the reading of *text*; it abstains where nothing is written or no class has half of the probability."""
+        """Return the reading of *text*; it abstains where nothing is written and where no class has half."""
         said = customer_text(text).strip()
         shares = self.probabilities([text])[0]
         best = int(shares.argmax())
@@ -114,5 +120,7 @@ def places(names: Sequence[str], labels: Mapping[str, str]) -> list[int]:
         elif told in _PLACES:
             found.append(_PLACES[told])
         else:
-            raise ModelRefused(f"the model's label {name!r} says no mood: name it in `labels` (negative, neutral, positive)")
+            raise ModelRefused(
+                f"the model's label {name!r} says no mood: name it in `labels` (negative, neutral, positive)"
+            )
     return found

@@ -79,7 +79,15 @@ def test_eight_languages_of_short_messages_are_told_apart(model: LanguageModel, 
     import pyarrow.parquet as parquet
 
     table = parquet.read_table(shared / "data" / "xlmt_message.parquet").to_pydict()
-    codes = {"arabic": "ar", "english": "en", "french": "fr", "german": "de", "italian": "it", "portuguese": "pt", "spanish": "es"}
+    codes = {
+        "arabic": "ar",
+        "english": "en",
+        "french": "fr",
+        "german": "de",
+        "italian": "it",
+        "portuguese": "pt",
+        "spanish": "es",
+    }
     picked = [at for at in range(0, len(table["TextBody"]), 12) if table["Language"][at] in codes]
     right = [model.identify(table["TextBody"][at]).likeliest == codes[table["Language"][at]] for at in picked]
     assert sum(right) / len(right) > 0.96
