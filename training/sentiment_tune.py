@@ -101,7 +101,7 @@ def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:
 def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
     count = len(fitted)
     epochs = 6.0 if count < 2_000 else 4.0 if count < 20_000 else 3.0 if count < 40_000 else 2.0
-    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 6e-5, seed=wish.seed, threads=wish.threads)
+    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, seed=wish.seed, threads=wish.threads)
 
 
 def _pace(model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe, wish: Wish) -> Pace:

@@ -173,7 +173,8 @@ class SentimentModel:
 
     def decide(self, probabilities: Floats) -> npt.NDArray[np.intp]:
         """Return the class chosen for each row of *probabilities*."""
-        return np.argmax(np.log(np.maximum(probabilities, 1e-12)) + self._lean, axis=1)
+        chosen: npt.NDArray[np.intp] = np.argmax(np.log(np.maximum(probabilities, 1e-12)) + self._lean, axis=1)
+        return chosen
 
     def possible(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
         """Return, of shape (n, n_classes), the classes that stay possible at the promised coverage."""
