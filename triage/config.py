@@ -16,10 +16,11 @@ from msgspec import Struct, structs
 from triage.calendars.definition import CalendarDefinition
 from triage.errors import ConfigError, Fault
 from triage.rules.check import Known
-from triage.rules.document import Directory, ObjectConfig, PolicyDocument, Safety, Template
+from triage.rules.document import Directory, ObjectConfig, PolicyDocument, Routing, Safety, Template
 from triage.rules.grammar import FILE
 from triage.rules.hours import read_calendar
 from triage.rules.language import At, RuleSet
+from triage.rules.llm_policy import read_llm, without_secret
 from triage.rules.load import read_rule_set
 from triage.rules.positions import MOST_BYTES, Node, Page, Scalar, read_tree
 from triage.rules.sections import (
@@ -27,6 +28,7 @@ from triage.rules.sections import (
     read_closing,
     read_milestone,
     read_object,
+    read_routing,
     read_safety,
     read_template,
     read_words,
@@ -38,25 +40,26 @@ DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the environment says: where the store is, whose policy it is, where its files lie, where effects go."""
+    """What the environment says: where the store is, whose policy it is, where files and models lie, where effects go."""
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"
     policy: str = "configs/example"
     sink: str = "store"
+    models: str = "models"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """
-        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK; empty or unset means the
-        default.
+        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK and TRIAGE_MODELS; empty or
+        unset means the default.
 
         Args:
             environment: Read instead of the process's own, for tests and embedding.
         """
         given = os.environ if environment is None else environment
         names = {"database_url": "TRIAGE_DATABASE_URL", "org": "TRIAGE_ORG", "policy": "TRIAGE_POLICY"}
-        names["sink"] = "TRIAGE_SINK"
+        names |= {"sink": "TRIAGE_SINK", "models": "TRIAGE_MODELS"}
         return cls(**{key: given[name] for key, name in names.items() if given.get(name)})
 
 
@@ -163,14 +166,14 @@ def load_policy(texts: Mapping[str, str]) -> PolicyDocument:
     files = _Files(texts)
     if files.unread:
         raise _faults_of(files)
-    document = _with_rules(_with_milestones(_base(files), files), files)
+    document = _with_llm(_with_rules(_with_milestones(_base(files), files), files), files)
     if any(page.faults for page in files.pages):
         raise _faults_of(files)
     return structs.replace(document, texts=dict(sorted(texts.items())))
 
 
 def _faults_of(files: _Files) -> ConfigError:
-    faults = (fault for page in files.pages for fault in page.faults)
+    faults = (without_secret(fault) for page in files.pages for fault in page.faults)
     return ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.text)))
 
 
@@ -268,7 +271,9 @@ def _base(files: _Files) -> PolicyDocument:
     for found in objects.values():
         _check_calendar(found, document.calendars)
     directory = _directory(files, Known.of(document, ""))
-    return structs.replace(document, directory=directory, safety=_safety(files, directory))
+    return structs.replace(
+        document, directory=directory, safety=_safety(files, directory), routing=_routing(files, directory)
+    )
 
 
 def _standard(files: _Files, declared: Collection[str]) -> dict[str, ObjectConfig]:
@@ -309,14 +314,28 @@ def _safety(files: _Files, directory: Directory) -> Safety:
     found = files.section("safety")
     if not found:
         return Safety()
-    merged = Entry(
+    merged = _merged(found)
+    pages = {key: named.page for key, named in found.items()}
+    return read_safety(merged, directory, pages.get("terminal_pool", next(iter(pages.values()))))
+
+
+def _routing(files: _Files, directory: Directory) -> Routing:
+    """Return how people are chosen, its keys merged over all files."""
+    found = files.section("routing")
+    if not found:
+        return Routing()
+    page = found["groups"].page if "groups" in found else next(iter(found.values())).page
+    return read_routing(_merged(found), directory, page)
+
+
+def _merged(found: Mapping[str, _Named]) -> Entry:
+    """Return the keys of one section, which may stand in several files, as one mapping."""
+    return Entry(
         next(iter(found.values())).node,
         {key: named.value for key, named in found.items()},
         {key: named.node for key, named in found.items()},
         {key: named.key for key, named in found.items()},
     )
-    pages = {key: named.page for key, named in found.items()}
-    return read_safety(merged, directory, pages.get("terminal_pool", next(iter(pages.values()))))
 
 
 def _with_milestones(document: PolicyDocument, files: _Files) -> PolicyDocument:
@@ -351,3 +370,19 @@ def _with_rules(document: PolicyDocument, files: _Files) -> PolicyDocument:
                 where = f"{first.file}:{first.line}:{first.column}"
                 page.fault(at, f"the {kind} {name!r} stands twice: first at {where}", len(name))
     return structs.replace(document, rule_sets=tuple(sets))
+
+
+def _with_llm(document: PolicyDocument, files: _Files) -> PolicyDocument:
+    """Return *document* with the language model that may be asked; the section stands in one file."""
+    sections = [(entry, page) for entry, page in files.entries if "llm" in entry.keys]
+    for entry, page in sections[1:]:
+        first = sections[0]
+        where = f"{first[1].file}:{first[0].keys['llm'].line}:{first[0].keys['llm'].column}"
+        page.fault(entry.keys["llm"], f"'llm' stands in one file: first at {where}", len("llm"))
+    body: Entry | None = sections[0][0].get("llm") if sections else None
+    if body is None:
+        return document
+    objects = {name: config.spec for name, config in document.objects.items()}
+    sets = {one.id: one.object for one in document.rule_sets}
+    found = read_llm(body, objects, sets, document.safety.allow_private_hosts, sections[0][1])
+    return structs.replace(document, llm=found)

@@ -56,6 +56,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     ingest_batch: int = 500
     fire_batch: int = 500
     act_batch: int = 64
+    score_batch: int = 64
     threads: int = 8
     lease: int = 60_000
     attempts: int = 8

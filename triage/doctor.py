@@ -12,6 +12,8 @@ from triage.actions.message import limits
 from triage.config import load_policy, read_folder
 from triage.domain.instant import DAY, MINUTE, format_duration, format_instant
 from triage.errors import TriageError
+from triage.llm.health import FIXES, health_of
+from triage.llm.providers.opening import key_of
 from triage.ports import Effect, EffectFilter, Store, Unit
 from triage.rules.analysis import analyse
 from triage.rules.document import PolicyDocument
@@ -77,6 +79,27 @@ def examine_sinks(found: SinksFile, folder: str, org: str, secrets: Secrets, now
         if settings.kind not in ("jsonl", "store"):
             checks.append(_sink(name, settings, document, secrets, now, file))
     return tuple(checks)
+
+
+def examine_llm(store: Store, folder: str, secrets: Secrets, now: int) -> tuple[Check, ...]:
+    """Return how asking the language model of the policy files goes: key, budget, faults; () without one."""
+    try:
+        policy = load_policy(read_folder(folder)).llm
+    except TriageError:
+        policy = None
+    if policy is None:
+        return ()
+    title = "language model"
+    try:
+        secrets(key_of(policy, store.org))
+    except TriageError as cause:
+        return (Check(name=title, mark="fault", found=f"{cause}; the local model answers", fix=FIXES["no_key"]),)
+    with store.read() as unit:
+        health = health_of(policy, unit, now)
+    mark = "ok" if health.ok else "fault" if health.state == "fault" else "warning"
+    return (
+        Check(name=title, mark=mark, found=f"{policy.provider} {policy.model}: {health.sentence()}", fix=health.fix),
+    )
 
 
 def _stranger(org: str, file: str) -> Check:

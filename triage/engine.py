@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,10 +18,13 @@ from triage.domain.decision import Action, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import Message
 from triage.domain.work import Agent, Event
-from triage.observe import observe
+from triage.observe import contact_of, observe
 from triage.policy import Policy, RuleMode, compile_policy
 from triage.ports import Outline
 from triage.routing.assign import assign
+from triage.routing.holding import drain
+from triage.routing.standing import next_change, restated, tracked
+from triage.routing.wanted import Burden, burden_of
 from triage.rules.language import ActionSpec
 from triage.safety import Bucket, Capped
 
@@ -97,16 +100,45 @@ class PureEngine:
         """Tell whether the record is neither closed nor deleted."""
         return not facts.item.deleted and facts.item.fields.get("is_closed") is not True
 
-    def place(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action | None:
+    def place(
+        self, action: Action, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
+    ) -> Action | None:
         """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
         spec = _spec_of(action, policy)
         if spec is None or pipeline.still_holds(facts, policy, action, now):
             return None
-        found = assign(spec, facts, policy, now)
+        found = assign(spec, facts, policy, now, among)
         if not found.target:
             return None
         reason = replace(action.reason, note=found.note, passed_over=found.passed_over)
-        return replace(action, target=found.target, at=now, status="planned", note="", reason=reason)
+        params = action.params if found.weight == 1 else action.params | {"weight": found.weight}
+        return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
+
+    def place_all(
+        self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
+    ) -> list[Action]:
+        """Return those of the held actions that somebody can take now, the highest in rank first."""
+        return drain(waiting, agents, policy, now, self.place, _spec_of)
+
+    def next_change(self, agents: Sequence[Agent], policy: Policy, now: int) -> int | None:
+        """Return when somebody may next take work without any event."""
+        return next_change(agents, policy, now)
+
+    def contact(self, facts: Facts, event: Event, policy: Policy) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return who wrote to which customer, to be kept as another object's values; None for nobody."""
+        return contact_of(facts, event, policy)
+
+    def tracks(self, policy: Policy) -> bool:
+        """Tell whether more than their load has to be known of agents."""
+        return tracked(policy)
+
+    def burden(self, facts: Facts, policy: Policy) -> Burden:
+        """Return what an open record counts for with its owner."""
+        return burden_of(facts, policy)
+
+    def restate(self, agent: Agent, policy: Policy) -> Agent:
+        """Return *agent* overloaded or not, as the policy's limits have it."""
+        return restated(agent, policy.routing.overloaded)
 
     def references(self, facts: Facts, policy: Policy) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
@@ -115,6 +147,11 @@ class PureEngine:
             return ()
         found = ((spec.object, facts.item.fields.get(f"{spec.alias}.id")) for spec in part.spec.related)
         return tuple((object_name, str(identity)) for object_name, identity in found if identity)
+
+    def families(self, policy: Policy, object_name: str) -> tuple[str, ...]:
+        """Return the score families that any rule for *object_name* reads, sorted."""
+        part = policy.objects.get(object_name)
+        return () if part is None else part.families
 
     def watches_owners(self, policy: Policy) -> bool:
         """Tell whether any rule of any object looks at a record's owner."""

@@ -8,6 +8,13 @@ Every error this package raises on purpose, as one tree.
     ├── CalendarError          an impossible calendar or an instant outside the years calendars cover
     ├── ScoringError           a score could not be had
     │   └── ModelRefused       a model folder is changed, incomplete, of another format, or says other than it said
+    │   ├── BudgetSpent        the call's worst case would pass a budget: it was not made
+    │   └── VendorError        a language model did not answer as asked; `code` says how
+    │       ├── VendorBusy     it may work later: 408, 409, 429, 5xx, 529
+    │       │   └── VendorTimeout    nothing was heard in time, or the line broke: what it cost is not known
+    │       ├── VendorRefused  a setting is wrong or the account is empty: never tried again by itself
+    │       └── AnswerRefused  an answer came and cannot be used: refusal, length, safety, malformed, out of range
+    ├── AccessError            a key that opens nothing, or not this
     ├── StoreError             the store cannot be used as asked
     │   ├── SchemaTooNew       the store was written by a newer version
     │   ├── StoreBusy          a second worker holds the same SQLite file
@@ -80,6 +87,50 @@ class ScoringError(TriageError):
 
 class ModelRefused(ScoringError):
     """A model folder cannot be served: the text names the file, what is wrong with it and what to do."""
+
+
+class AccessError(TriageError):
+    """A key opens nothing, or not what was asked for."""
+
+
+class BudgetSpent(ScoringError):
+    """The worst case of a call would pass the budget *scope* (`day`, `org` or `record`)."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"the budget per {scope} does not allow another call")
+
+
+class VendorError(ScoringError):
+    """
+    A language model did not answer as asked.
+
+    *code* is the reason that a score carries; *after* is Retry-After in ms (0: none); *free* says that the vendor
+    does not bill for it, so that nothing is booked; *request* is the vendor's own id of the call.
+    """
+
+    def __init__(self, code: str, said: str = "", *, after: int = 0, free: bool = False, request: str = "") -> None:
+        self.code = code
+        self.after = after
+        self.free = free
+        self.request = request
+        super().__init__(f"{code}: {said}" if said else code)
+
+
+class VendorBusy(VendorError):
+    """It may work later."""
+
+
+class VendorTimeout(VendorBusy):
+    """Nothing was heard in time, or the line broke."""
+
+
+class VendorRefused(VendorError):
+    """A setting is wrong or the account is empty."""
+
+
+class AnswerRefused(VendorError):
+    """An answer came and cannot be used."""
 
 
 class StoreError(TriageError):

@@ -24,11 +24,15 @@ from prometheus_client.registry import Collector
 from triage.domain.instant import SECOND
 from triage.errors import StoreError
 from triage.lateness import EDGES, Lateness
+from triage.llm.health import LlmHealth
 from triage.ports import Figures, Store
 from triage.worker import Worker
 
 FRESH = 5 * SECOND
 """How old, in ms, figures of the store may be: however often somebody asks, it is read no more often than this."""
+
+MICRO = 1_000_000
+"""Micro-dollars in a dollar."""
 
 OTHER = "other"
 """The label of rules that the policy in force does not have: people's orders, and rules that are gone."""
@@ -180,3 +184,14 @@ def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, float(value))
+
+
+def llm_metrics(health: LlmHealth) -> Iterator[Metric]:
+    """Yield what dashboards and alarms need of a language model; its only label is a reason code of ours."""
+    yield _gauge("triage_llm_ok", "1 while nobody has to mend how the language model is asked.", health.ok)
+    yield _gauge("triage_llm_spent_dollars", "Spent today (UTC), reservations included.", health.spent / MICRO)
+    yield _gauge("triage_llm_budget_dollars", "What may be spent today.", health.budget / MICRO)
+    calls = GaugeMetricFamily("triage_llm_calls", "The latest calls of the last hour.", labels=["outcome"])
+    for outcome, count in sorted(health.outcomes.items()):
+        calls.add_metric([outcome], count)
+    yield calls

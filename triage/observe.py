@@ -17,7 +17,7 @@ from triage.domain.work import Agent, Event, Value, WorkItem
 from triage.errors import IntakeError
 from triage.intake.text import show
 from triage.intake.values import coerce, read_value
-from triage.policy import ObjectPolicy, Policy
+from triage.policy import ObjectPolicy, Policy, at_work
 from triage.sla.milestones import Progress, follow
 
 Related = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -40,6 +40,18 @@ EVERY_SET = ("created", "updated", "deleted", "merged", "undeleted")
 
 WATCHED = ("owner", "priority")
 """A person who changes one of these after an action of ours overrides the rule that caused it."""
+
+
+CUSTOMER = "#customer"
+"""The object under which it is kept who wrote to a customer last, where a policy asks for it."""
+
+
+def contact_of(facts: Facts, event: Event, policy: Policy) -> tuple[tuple[str, str], dict[str, Any]] | None:
+    """Return who wrote to which customer by *event*, as another object's values to be kept; None for nobody."""
+    customer = facts.item.fields.get("customer")
+    if not policy.keeps_last_agent or event.direction != "out" or not event.actor or not customer:
+        return None
+    return None if is_automatic(event, policy) else ((CUSTOMER, str(customer)), {"agent": event.actor})
 
 
 def observe(facts: Facts | None, event: Event, policy: Policy, related: Related, org: str) -> Facts:
@@ -79,6 +91,9 @@ def _caught_up(item: WorkItem, part: ObjectPolicy, related: Related) -> WorkItem
 def _created(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy, related: Related) -> WorkItem:
     after = _merged(item, event.changes, part, related)
     ours = {name: value for name, value in AT_CREATION.items() if part.counts_itself(name)}
+    known = related.get((CUSTOMER, str(after.fields.get("customer", ""))), {}) if policy.keeps_last_agent else {}
+    if known and "last_agent" not in after.fields:
+        after = _with(after, last_agent=str(known["agent"]))
     marks = dict.fromkeys(("created", "created_until_modified", "last_modified", "last_contact"), event.at)
     return replace(after, fields=ours | after.fields, marks=marks | _ownership_marks(after, event.at, policy))
 
@@ -120,6 +135,8 @@ def _contacted(item: WorkItem, event: Event, part: ObjectPolicy, policy: Policy)
         found = {"inbound_count": _count(item, "inbound_count") + 1, "awaiting_reply": True}
         return _with(item, **found, latest_message=event.body) if event.body else _with(item, **found)
     after = _with(item, outbound_count=_count(item, "outbound_count") + 1, awaiting_reply=False, is_contacted=True)
+    if policy.keeps_last_agent and event.actor:
+        after = _with(after, last_agent=event.actor)
     return replace(after, marks=after.marks | {"last_contact": event.at})
 
 
@@ -137,10 +154,14 @@ def _related(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
     return _patched(item, fields, ())
 
 
+ABOUT_SCORES = ("model_versions", "reasons")
+"""What a `scored` event tells beside the scores, for people and the audit."""
+
+
 def _scored(item: WorkItem, event: Event, part: ObjectPolicy) -> WorkItem:
     fields: dict[str, Value | None] = {}
     warnings = []
-    for name, raw in _flat(event.scores):
+    for name, raw in _flat({name: raw for name, raw in event.scores.items() if name not in ABOUT_SCORES}):
         spec = part.specs.get(name)
         try:
             value = None if raw is None or spec is None else read_value(raw, spec)
@@ -315,11 +336,24 @@ def _overrides(memory: Memory, event: Event) -> tuple[Override, ...]:
     return (*memory.overrides, new)
 
 
-def values_of(item: WorkItem, policy: Policy, agents: Sequence[Agent]) -> Mapping[str, Any]:
-    """Return the record's values with its owner's state, as far as one of *agents* (else of the policy's) owns it."""
+def values_of(item: WorkItem, policy: Policy, agents: Sequence[Agent], now: int | None = None) -> Mapping[str, Any]:
+    """
+    Return the record's values with its owner's state, as far as one of *agents* (else of the policy's) owns it.
+
+    Args:
+        now: The instant to ask whether the owner is on shift at; None leaves that out.
+    """
+    owner = owner_of(item, policy, agents)
+    if owner is None:
+        return item.fields
+    values = item.fields | owner_values(owner)
+    return values if now is None else values | {"owner.on_shift": at_work(owner, policy.calendars, now)}
+
+
+def owner_of(item: WorkItem, policy: Policy, agents: Sequence[Agent]) -> Agent | None:
+    """Return the record's owner, among *agents* or else those of the policy; None where that is nobody known."""
     known = agents or policy.directory.agents
-    owner = next((agent for agent in known if agent.id == item.fields.get("owner")), None)
-    return item.fields if owner is None else item.fields | owner_values(owner)
+    return next((agent for agent in known if agent.id == item.fields.get("owner")), None)
 
 
 def owner_values(agent: Agent) -> dict[str, Any]:
@@ -327,7 +361,8 @@ def owner_values(agent: Agent) -> dict[str, Any]:
     values: dict[str, Any] = {"owner.tier": agent.tier, "owner.presence": agent.presence, "owner.team": agent.teams}
     if agent.capacity:
         values["owner.load"] = agent.load / agent.capacity
-    values["owner.overloaded"] = agent.capacity is not None and agent.load > agent.capacity
+    over = agent.capacity is not None and agent.load > agent.capacity
+    values["owner.overloaded"] = over or bool(agent.standing.overloaded)
     return values
 
 
@@ -342,7 +377,7 @@ def latch(
             re-evaluate on related changes, the state of an owner among *agents* included.
     """
     part = policy.objects[item.object]
-    values = values_of(item, policy, agents) if part.entries_use_owner else item.fields
+    values = values_of(item, policy, agents, at) if part.entries_use_owner else item.fields
     in_force = dict(memory.in_force)
     closed = item.fields.get("is_closed") is True or item.deleted
     for rule_set in part.book.sets:

@@ -182,7 +182,11 @@ def _remembered(memory: Memory, found: list[Found], ledger: Ledger, now: int) ->
     waiting |= {(p.rule, p.subject, p.episode): p for p in ledger.pending}
     return replace(
         memory,
-        true_since={f"{one.rule.id}/{one.subject}": one.since for one in found if one.compiled is not None},
+        true_since={
+            f"{one.rule.id}/{one.subject}" if one.subject else one.compiled.alone: one.since
+            for one in found
+            if one.compiled is not None
+        },
         fired=ledger.fired,
         last_fired=ledger.last_fired,
         runs=ledger.runs,

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Agent, Event
+from triage.domain.work import AT_REST, Agent, Event, Scores, Standing, WorkItem
 from triage.policy import RuleMode
+from triage.routing.wanted import Burden
 from triage.safety import Bucket, Capped
 
 State = Literal[
@@ -79,6 +81,27 @@ class Sink(Protocol):
         """Let go of files and connections."""
 
 
+class Scorer(Protocol):
+    """
+    Scores records: `triage.scoring.local.LocalScorer` with model folders at hand, language models, or a fake.
+
+    Families are `urgency`, `lead`, `sentiment`, `complexity` and `language`; field names begin with theirs.
+    """
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """
+        Return one Scores per item, in order, as of *now* (ms UTC); each item comes with its own past in time order.
+
+        *wanted* names families; empty means all that apply to the record's object. A record's scores depend on
+        nothing but itself and its past.
+
+        Raises:
+            ScoringError: a model or vendor could not be used at all; one record's trouble is an empty Scores.
+        """
+
+
 class Outline(Struct, frozen=True):
     """One rule of a policy in short: the digest of all that it means, and the mode written in its file."""
 
@@ -135,11 +158,44 @@ class Engine(Protocol):
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 
+    def families(self, policy: Compiled, object_name: str) -> tuple[str, ...]:
+        """Return the score families (urgency, lead, sentiment, ..) that any rule for *object_name* reads, sorted."""
+
     def watches_owners(self, policy: Compiled) -> bool:
         """Tell whether any rule looks at a record's owner: then what one of them holds concerns all of theirs."""
 
     def agents(self, policy: Compiled) -> tuple[Agent, ...]:
         """Return the agents that the policy's own directory names."""
+
+    def contact(self, facts: Facts, event: Event, policy: Compiled) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return who wrote to which customer, to be kept as another object's values; None for nobody."""
+
+    def tracks(self, policy: Compiled) -> bool:
+        """Tell whether more than their load has to be known of agents: turns taken, idleness, overload, silence."""
+
+    def burden(self, facts: Facts, policy: Compiled) -> Burden:
+        """Return what an open record counts for with its owner."""
+
+    def restate(self, agent: Agent, policy: Compiled) -> Agent:
+        """Return *agent* overloaded or not, as the policy's limits have it."""
+
+    def place_all(
+        self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Compiled, now: int
+    ) -> list[Action]:
+        """Return those of the held actions that somebody can take now, the highest in rank first, nobody overfilled."""
+
+    def next_change(self, agents: Sequence[Agent], policy: Compiled, now: int) -> int | None:
+        """Return when somebody may next take work without any event: a shift begins, an absence ends; None: never."""
+
+
+def standing_again(agents: Sequence[Agent], loads: Mapping[str, int | tuple[int, Standing]]) -> tuple[Agent, ...]:
+    """Return *agents*, kept at rest, as they stood by *loads*."""
+    found = []
+    for agent in agents:
+        held = loads.get(agent.id, 0)
+        load, standing = held if isinstance(held, tuple) else (held, AT_REST)
+        found.append(replace(agent, load=load, standing=standing))
+    return tuple(found)
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -243,7 +299,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     All that a decision needs to be derived again, and the sha256 of what it was.
 
     `call` says which pure function ran (`decide` or `advance`), `now` its instant, `at` the worker's clock. `agents` is
-    the digest of the agents without loads, `loads` what each one held.
+    the digest of the agents without loads, `loads` what each one held, with how they stood where that was asked for.
     """
 
     id: str
@@ -255,7 +311,7 @@ class StoredDecision(Struct, frozen=True, kw_only=True):
     at: int
     facts: str
     agents: str
-    loads: dict[str, int]
+    loads: dict[str, int | tuple[int, Standing]]
     result: str
 
 
@@ -348,6 +404,22 @@ class Records(Protocol):
 
     def count(self) -> dict[str, int]:
         """Return how many records there are: total, open, timers."""
+
+
+class Rescores(Protocol):
+    """Which records want new scores, and from when: asked for by their events, and again as they age."""
+
+    def ask(self, keys: Sequence[str], due: int) -> None:
+        """Let *keys* be scored from *due* on, or sooner where that is asked already."""
+
+    def take(self, now: int, limit: int, until: int) -> list[str]:
+        """Return at most *limit* keys due at *now*, the longest due first; nobody else takes them before *until*."""
+
+    def settle(self, taken: Mapping[str, int | None], until: int) -> None:
+        """Set when each key taken until *until* is due again (None: never), unless it was asked for meanwhile."""
+
+    def next_due(self) -> int | None:
+        """Return the earliest instant at which a record wants scores, None for none."""
 
 
 class Related(Protocol):
@@ -566,6 +638,128 @@ class Upkeep(Protocol):
         """Put what *rewrite* makes of (object, values) in place for every object *identity*; return their keys."""
 
 
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """Somebody's way in: its secret only as a hash (sha256, hex), until `expires` (ms UTC) or `revoked`."""
+
+    id: str
+    org: str
+    secret_hash: str
+    scopes: tuple[str, ...]
+    label: str = ""
+    created: int
+    expires: int
+    revoked: int | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a request with an idempotency key was answered: told again where the same request comes again."""
+
+    request_hash: str
+    status: int
+    body: str
+    at: int
+
+
+class Access(Protocol):
+    """Who may ask the API, and what it answered to requests that may be sent again."""
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """Return the key *key_id*, of whichever organisation."""
+
+    def listed(self) -> list[ApiKey]:
+        """Return the keys of this organisation, the oldest first."""
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        """End a key of this organisation at once; False where it has none such that still works."""
+
+    def answer(self, key_id: str, idem_key: str) -> Answer | None:
+        """Return what the request *idem_key* of a key was answered."""
+
+    def remember(self, key_id: str, idem_key: str, given: Answer, forget_before: int) -> None:
+        """Keep an answer, and forget those from before an instant."""
+
+
+class Limit(Struct, frozen=True):
+    """One budget that a call draws on: its scope (day, org, record), whose it is, the UTC day (0: for good), micro."""
+
+    scope: str
+    name: str
+    day: int
+    most: int
+
+
+class LlmCall(Struct, frozen=True, kw_only=True):
+    """
+    One attempt to ask a language model. Amounts are micro-dollars. No text of the record, the prompt or the key.
+
+    `cost` is None until it is settled: then what was reserved counts as spent. `outcome` is `answered` or the code of
+    what went wrong; `purpose` says what for: answer, shadow, test or batch. `compared` is task to [local, model].
+    """
+
+    id: str
+    at: int
+    record: str
+    provider: str
+    model: str
+    prompt: str
+    purpose: str = "answer"
+    reserved: int = 0
+    cost: int | None = None
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    outcome: str = ""
+    request: str = ""
+    millis: int = 0
+    compared: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+class LlmTally(Struct, frozen=True, kw_only=True):
+    """Calls of one UTC day, model, purpose and outcome added up; what is not settled counts as reserved."""
+
+    day: int
+    model: str
+    purpose: str
+    outcome: str
+    calls: int
+    cost: int
+    input: int
+    cached: int
+    output: int
+    records: int
+
+
+class LlmLedger(Protocol):
+    """What asking language models has cost and said."""
+
+    def reserve(self, call: LlmCall, limits: Sequence[Limit]) -> str:
+        """Keep *call*, drawing `reserved` on each budget; where one would be passed, keep nothing, return its scope."""
+
+    def settle(self, calls: Sequence[LlmCall]) -> None:
+        """Store how reserved calls ended, and give back to the budgets what they did not cost; settled ones stay."""
+
+    def spent(self, limit: Limit) -> int:
+        """Return what is drawn on the budget of *limit*."""
+
+    def answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the kept answers among *keys*."""
+
+    def keep(self, key: str, record: str, at: int, answer: str) -> None:
+        """Keep a validated answer under *key*; the first one stays."""
+
+    def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
+        """Return at most *limit* calls at or after *since*, the latest first."""
+
+    def tally(self, since: int) -> list[LlmTally]:
+        """Return the calls at or after *since*, added up by day, model, purpose and outcome."""
+
+    def forget(self, record: str) -> int:
+        """Forget the answers kept for *record*; return how many."""
+
+
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""
 
@@ -578,6 +772,9 @@ class Unit(Protocol):
     policies: Policies
     control: Control
     upkeep: Upkeep
+    rescores: Rescores
+    access: Access
+    llm: LlmLedger
 
 
 class Store(Protocol):

@@ -17,7 +17,18 @@ from triage.delivery import EVERYTHING
 from triage.domain.decision import AuditEntry
 from triage.domain.facts import Facts
 from triage.errors import StoreError
-from triage.ports import Compiled, Effect, EffectFilter, Engine, State, Stop, Store, StoredDecision, Unit
+from triage.ports import (
+    Compiled,
+    Effect,
+    EffectFilter,
+    Engine,
+    State,
+    Stop,
+    Store,
+    StoredDecision,
+    Unit,
+    standing_again,
+)
 from triage.store.codec import decode_facts, digest, encode_result
 from triage.turn import Turn, entry_of
 from triage.worker import compiled_policy
@@ -152,8 +163,7 @@ def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDeci
             raise StoreError(f"the facts of decision {decision_id} were erased: its digest is {stored.result}")
         policy = compiled_policy(unit, engine, stored.policy)
         roster = unit.policies.roster(stored.agents)
-    agents = tuple(replace(agent, load=stored.loads.get(agent.id, 0)) for agent in roster)
-    facts = replace(decode_facts(stored.facts), agents=agents)
+    facts = replace(decode_facts(stored.facts), agents=standing_again(roster, stored.loads))
     if stored.call == "decide":
         text = encode_result((engine.decide(facts, policy, stored.now, stored.at),))
     else:

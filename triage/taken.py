@@ -24,13 +24,18 @@ REFUSALS_SHOWN = 100
 
 
 class Ingested(Struct, frozen=True, kw_only=True):
-    """What became of every line read: accepted + repeated + refused = read."""
+    """
+    What became of every line read: accepted + repeated + refused = read.
+
+    `planned` actions may go now; `observed` are what rules that only observe would have done.
+    """
 
     read: int = 0
     accepted: int = 0
     repeated: int = 0
     refused: int = 0
     planned: int = 0
+    observed: int = 0
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -75,5 +80,6 @@ def added(total: Ingested, more: Ingested) -> Ingested:
         repeated=total.repeated + more.repeated,
         refused=total.refused + more.refused,
         planned=total.planned + more.planned,
+        observed=total.observed + more.observed,
         refusals=(*total.refusals, *more.refusals)[:REFUSALS_SHOWN],
     )

@@ -7,22 +7,23 @@ Seams that live in memory, for your tests and ours: a clock moved by hand, a sin
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from triage.delivery import Pace
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.facts import Facts
 from triage.domain.message import UNWRITTEN, Message
-from triage.domain.work import Event
+from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.engine import PureEngine
-from triage.ports import Effect, EffectFilter, Receipt, State, Store
+from triage.errors import TriageError
+from triage.ports import Effect, EffectFilter, Receipt, Scorer, State, Store
 from triage.publishing import Published, publish
 from triage.store.memory import MemoryStore
 from triage.taken import Ingested
 from triage.worker import Worker
 
-__all__ = ["SMALL_POLICY", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
+__all__ = ["SMALL_POLICY", "FixedScorer", "ManualClock", "MemoryStore", "RecordingSink", "Sandbox"]
 
 START = 1_772_442_000_000
 """2026-03-02T09:00:00Z, a Monday: where a sandbox begins."""
@@ -82,6 +83,48 @@ rules:
 """,
 }
 """Cases rise at one hour, go to Tier2 at three where High, and a Gold account's to a senior at two."""
+
+
+class FixedScorer:
+    """
+    A scorer that says the same of every record, or what *by_id* says of that one, of the families that are wanted.
+
+    `asked` counts its items, `wanted` keeps the families of each call, `seen` the items; *fault* is raised while set.
+    """
+
+    def __init__(
+        self, scores: Scores | None = None, by_id: Mapping[str, Scores] | None = None, **values: Value
+    ) -> None:
+        """Give *scores* as they are, or *values* by field name with two underscores for the dot: `urgency__score=0.9`."""
+        named = {name.replace("__", "."): value for name, value in values.items()}
+        versions = {name.partition(".")[0]: "fixed" for name in named}
+        self._scores = scores or Scores(values=named, model_versions=versions)
+        self._by_id = dict(by_id or {})
+        self.fault: TriageError | None = None
+        self.asked = 0
+        self.wanted: list[tuple[str, ...]] = []
+        self.seen: list[tuple[WorkItem, Sequence[Event]]] = []
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """Return the fixed scores of each item."""
+        if self.fault is not None:
+            raise self.fault
+        self.asked += len(items)
+        self.wanted.append(tuple(sorted(wanted)))
+        self.seen += items
+        return [_of_families(self._by_id.get(item.id, self._scores), wanted) for item, _ in items]
+
+
+def _of_families(scores: Scores, wanted: Collection[str]) -> Scores:
+    if not wanted:
+        return scores
+    return Scores(
+        values={name: value for name, value in scores.values.items() if name.partition(".")[0] in wanted},
+        model_versions={name: one for name, one in scores.model_versions.items() if name in wanted},
+        reasons={name: why for name, why in scores.reasons.items() if name in wanted},
+    )
 
 
 class ManualClock:
@@ -159,13 +202,14 @@ class Sandbox:
         store: Store | None = None,
         answer: Callable[[Action], None] | None = None,
         pace: Pace | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         """Publish *texts* (`SMALL_POLICY`) at the start; *virtual*: every rule acts."""
         self.clock = ManualClock(START)
         self.sink = RecordingSink(answer, live=not virtual)
         self.store = store or MemoryStore("acme")
         self.engine = PureEngine()
-        self.worker = Worker(self.store, self.sink, self.engine, self.clock, name="w", pace=pace)
+        self.worker = Worker(self.store, self.sink, self.engine, self.clock, name="w", pace=pace, scorer=scorer)
         self._numbers = 0
         self.publish(texts or SMALL_POLICY, virtual=virtual)
 

@@ -7,7 +7,7 @@ effects, what the caps counted, the decisions and the audit. It makes no remote 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,10 +17,14 @@ from msgspec.structs import replace
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
 from triage.domain.instant import MINUTE
-from triage.domain.work import Agent, Event, WorkItem
+from triage.domain.work import AT_REST, Agent, Event, Standing, WorkItem
 from triage.errors import IntakeError, StaleRecord, StoreError, TriageError
+from triage.intake.agent import came_back, changed_agent
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
+from triage.routing.standing import changed, gained, lost, ungiven
+from triage.routing.wanted import Burden
+from triage.scored import SCORED_AFTER
 from triage.store.codec import digest, encode, encode_facts, encode_result
 
 RETRY_AFTER = 5 * MINUTE
@@ -28,6 +32,9 @@ RETRY_AFTER = 5 * MINUTE
 
 HELD_AT_ONCE = 500
 """How many held effects one change of an agent looks at."""
+
+NOTHING = Burden()
+"""What a record counts for where no policy gives it more."""
 
 STATES: Mapping[str, State] = {
     "planned": "ready",
@@ -68,12 +75,16 @@ class Turn:
         self._why: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._decided: set[str] = set()
+        self._unscored: set[str] = set()
         self._actions: list[Action] = []
         self._kept: list[StoredDecision] = []
         self._entries: list[AuditEntry] = []
         self._moved_agents: dict[str, int] = {}
         self._moved_loads: dict[str, int] = {}
-        self._roster = Roster(unit.related.agents())
+        self._tracks = engine.tracks(policy)
+        self._roster = Roster(
+            unit.related.agents(), now, track=self._tracks, restate=lambda agent: engine.restate(agent, policy)
+        )
         self._related = RelatedView(unit)
 
     def load(self, keys: Sequence[str], *, lock: bool = True) -> None:
@@ -118,6 +129,9 @@ class Turn:
         """Decide *record* at every crossing up to now, at least once."""
         self._hold(record.key, record)
         facts = self._facts[record.key]
+        if record.why == "policy" and not _scored(facts.item) >= set(self._families(facts)):
+            # Its rules ask for a score that it has never had: the policy came later than the record.
+            self._unscored.add(record.key)
         try:
             self._advance(record.key, facts, self._now, at_least_once=True)
         except TriageError as fault:
@@ -142,10 +156,11 @@ class Turn:
 
     def settle(self) -> Settled:
         """Store everything, and return what is new."""
-        if self._moved_agents:
+        if self._moved_agents or self._roster.freed():
             self.place_held()
         stored = self._plan()
         self._store_records()
+        self._ask_scores()
         watched = self._moved_loads if self._engine.watches_owners(self.policy) else {}
         for agent_id, at in {**watched, **self._moved_agents}.items():
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
@@ -189,8 +204,14 @@ class Turn:
         folded = self._engine.observe(seen, event, self.policy, self._related, self._unit.org)
         if facts is None and live_from:
             folded = replace(folded, live_from=live_from)
+        told = self._engine.contact(folded, event, self.policy)
+        if told is not None:
+            self._unit.related.merge(*told, event.at)
+            self._related.forget(told[0])
         touched.setdefault(key, facts)
         self._facts[key] = replace(folded, agents=())
+        if event.type in SCORED_AFTER and event.origin != "triage" and self._families(folded):
+            self._unscored.add(key)
         self._count(facts, folded, event.at)
         return Happened(None, None if facts is None else facts.item, folded.item)
 
@@ -214,11 +235,17 @@ class Turn:
     def _count(self, before: Facts | None, after: Facts | None, at: int) -> None:
         """Count a record that has come to an owner, or left one: rules may look at how much each of them holds."""
         was, now = self._holder(before), self._holder(after)
-        self._roster.moved(was, now)
-        for agent_id in (was, now) if was != now else ():
+        if not was and not now:
+            return
+        counted, counts = self._burden(before), self._burden(after)
+        self._roster.moved(was, now, at, counted, counts)
+        for agent_id in (was, now) if (was, counted) != (now, counts) else ():
             agent = self._roster.get(agent_id)
             if agent is not None and agent.capacity is not None:
                 self._moved_loads[agent_id] = at
+
+    def _burden(self, facts: Facts | None) -> Burden:
+        return NOTHING if facts is None else self._engine.burden(facts, self.policy)
 
     def _holder(self, facts: Facts | None) -> str:
         """Return who holds an open record, an empty string for nobody."""
@@ -233,9 +260,14 @@ class Turn:
             stored = self._unit.records.dependents([record_key("agent", event.id)])
             owned = {key for key in stored if key not in self._facts}
             owned |= {key for key, facts in self._facts.items() if self._holder(facts) == event.id}
-            agent = replace(agent, load=agent.load or len(owned))
-        self._roster.put(agent)
+            agent = replace(agent, load=agent.load or self._held_by(owned))
+        self._roster.put(came_back(held, agent, event.at, event.changes) if self._tracks else agent)
         self._moved_agents[event.id] = event.at
+
+    def _held_by(self, owned: Collection[str]) -> int:
+        """Return what the open records *owned* weigh together."""
+        self.load(sorted(owned), lock=False)
+        return sum(self._burden(self._facts[key]).weight for key in owned if key in self._facts)
 
     def _fold_related(self, event: Event, touched: dict[str, Facts | None]) -> None:
         target = (event.object, event.id)
@@ -257,14 +289,10 @@ class Turn:
         """Give held effects that nobody could take to whoever can now."""
         waiting = self._unit.outbox.find(EffectFilter(states=("held",), target="", limit=HELD_AT_ONCE))
         self.load(sorted({one.record for one in waiting}))
-        for effect in waiting:
-            facts = self._facts.get(effect.record)
-            if facts is None or effect.action.target:
-                continue
-            placed = self._engine.place(effect.action, self._seen(facts), self.policy, self._now)
-            if placed is not None:
-                self._roster.reserve(placed, 1)
-                self._actions.append(placed)
+        known = [(one.action, self._facts[one.record]) for one in waiting if one.record in self._facts]
+        for placed in self._engine.place_all(known, self._roster.agents(), self.policy, self._now):
+            self._roster.reserve(placed, 1)
+            self._actions.append(placed)
 
     def _advance(self, key: str, facts: Facts, upto: int, *, at_least_once: bool = False) -> Facts:
         seen = self._seen(facts)
@@ -276,6 +304,9 @@ class Turn:
             decided = after(seen, decision)
             self._keep(key, seen, "decide", decision.at, (decision,))
         self._decided.add(key)
+        if self._tracks:
+            # Time alone may have broken a promise.
+            self._count(facts, decided, upto)
         self._facts[key] = replace(decided, agents=())
         return self._facts[key]
 
@@ -359,6 +390,16 @@ class Turn:
             changes.append((before, record))
         self._unit.records.save(changes)
 
+    def _families(self, facts: Facts) -> tuple[str, ...]:
+        return self._engine.families(self.policy, facts.item.object)
+
+    def _ask_scores(self) -> None:
+        """Let the open records that news came of be scored again."""
+        keys = [key for key in self._unscored if key in self._facts and key not in self._failed]
+        wanted = sorted(key for key in keys if self._engine.is_open(self._facts[key], self.policy))
+        if wanted:
+            self._unit.rescores.ask(wanted, self._now)
+
     def _record(self, key: str, facts: Facts) -> Record:
         owner = str(facts.item.fields.get("owner") or "")
         return Record(
@@ -393,6 +434,11 @@ class Turn:
         return replace(facts, agents=self._roster.agents())
 
 
+def _scored(item: WorkItem) -> set[str]:
+    """Return the families that *item* has any score of."""
+    return {name.partition(".")[0] for name in item.fields if "." in name}
+
+
 def record_of(event: Event) -> str:
     """Return the key of the record that *event* is about."""
     return record_key(event.object, event.id)
@@ -401,9 +447,19 @@ def record_of(event: Event) -> str:
 class Roster:
     """The agents within one turn: what each holds moves as work is given out, so that nobody is given it twice."""
 
-    def __init__(self, agents: Sequence[Agent]) -> None:
+    def __init__(
+        self,
+        agents: Sequence[Agent],
+        now: int = 0,
+        *,
+        track: bool = False,
+        restate: Callable[[Agent], Agent] = lambda agent: agent,
+    ) -> None:
         self._stored = {agent.id: agent for agent in agents}
         self._agents = dict(self._stored)
+        self._now = now
+        self._track = track
+        self._restate = restate
         self._tuple: tuple[Agent, ...] | None = None
         self._unloaded: tuple[str, tuple[Agent, ...]] | None = None
         self.kept: dict[str, tuple[Agent, ...]] = {}
@@ -421,35 +477,58 @@ class Roster:
 
     def put(self, agent: Agent) -> None:
         """Add or replace *agent*."""
-        self._agents[agent.id] = agent
+        self._agents[agent.id] = self._restate(agent)
         self._tuple = self._unloaded = None
 
     def reserve(self, action: Action, amount: int) -> None:
-        """Count *action*, where it is a planned reassignment to an agent, as *amount* of work held."""
-        if action.kind == "reassign" and action.status == "planned":
-            agent_id = action.target.removeprefix("user:")
-            if amount > 0:
-                self._given.add(agent_id)
-            self._add(agent_id, amount)
+        """Count *action*, where it is a planned reassignment to an agent, as work held; below 0 it is given back."""
+        agent = self._agents.get(action.target.removeprefix("user:"))
+        if agent is None or action.kind != "reassign" or action.status != "planned":
+            return
+        weight = int(action.params.get("weight", 1))
+        if amount > 0:
+            self._given.add(agent.id)
+            self._set(gained(agent, Burden(weight), self._now, track=self._track))
+        else:
+            self._set(ungiven(agent, weight))
 
-    def moved(self, was: str, now: str) -> None:
-        """Count a record that has come from one agent to another; an empty name is nobody."""
-        if was != now:
-            self._add(was, -1)
-            self._add(now, 1)
+    def moved(self, was: str, now: str, at: int = 0, counted: Burden = NOTHING, counts: Burden = NOTHING) -> None:
+        """Count a record that has come from one agent to another, or counts for more or less; no name is nobody."""
+        before, after = self._agents.get(was), self._agents.get(now)
+        if was == now:
+            if before is not None and counted != counts:
+                self._set(changed(before, counted, counts))
+            return
+        if before is not None:
+            self._set(lost(before, counted, at, track=self._track))
+        if after is not None:
+            self._set(gained(after, counts, at, track=self._track))
 
-    def snapshot(self) -> tuple[str, dict[str, int]]:
-        """Return the digest under which the agents are kept without loads, and the loads above zero."""
+    def snapshot(self) -> tuple[str, dict[str, int | tuple[int, Standing]]]:
+        """Return the digest under which the agents are kept at rest, and how those stand who are not."""
         if self._unloaded is None:
-            bare = tuple(replace(agent, load=0) for agent in self.agents())
+            bare = tuple(replace(agent, load=0, standing=AT_REST) for agent in self.agents())
             self._unloaded = (digest(encode(bare)), bare)
         name, bare = self._unloaded
         self.kept[name] = bare
-        return name, {agent.id: agent.load for agent in self.agents() if agent.load}
+        return name, {
+            agent.id: agent.load if agent.standing == AT_REST else (agent.load, agent.standing)
+            for agent in self.agents()
+            if agent.load or agent.standing != AT_REST
+        }
 
     def changed(self) -> list[Agent]:
         """Return the agents that differ from what was read."""
         return [agent for name, agent in sorted(self._agents.items()) if self._stored.get(name) != agent]
+
+    def freed(self) -> bool:
+        """Return whether anybody has room, or is no longer overloaded, who was not free before."""
+        return any(
+            (was := self._stored.get(name)) is not None
+            and agent is not was
+            and (agent.load < was.load or (was.standing.overloaded and not agent.standing.overloaded))
+            for name, agent in self._agents.items()
+        )
 
     def merged(self, stored: Mapping[str, Agent]) -> list[Agent]:
         """
@@ -460,15 +539,15 @@ class Roster:
                 or one is no longer who it was. The whole turn is decided again.
         """
         return [
-            merged_agent(self._stored.get(agent.id), agent, stored.get(agent.id), agent.id in self._given)
+            self._restate(
+                merged_agent(self._stored.get(agent.id), agent, stored.get(agent.id), agent.id in self._given)
+            )
             for agent in self.changed()
         ]
 
-    def _add(self, agent_id: str, amount: int) -> None:
-        agent = self._agents.get(agent_id)
-        if agent is not None:
-            self._agents[agent_id] = replace(agent, load=max(0, agent.load + amount))
-            self._tuple = None
+    def _set(self, agent: Agent) -> None:
+        self._agents[agent.id] = self._restate(agent)
+        self._tuple = None
 
 
 def merged_agent(read: Agent | None, changed: Agent, stored: Agent | None, given: bool) -> Agent:
@@ -479,18 +558,40 @@ def merged_agent(read: Agent | None, changed: Agent, stored: Agent | None, given
         given: Work was given to it by a decision, which has to fit into its capacity.
 
     Raises:
-        StaleRecord: it differs in more than its load, or there is no room any more for what was given to it.
+        StaleRecord: it differs in more than how it stands, or there is no room any more for what was given to it.
     """
     if stored == read:
         return changed
-    if read is None or stored is None or replace(changed, load=read.load) != read:
+    if read is None or stored is None or _at_rest(changed) != _at_rest(read):
         raise StaleRecord(f"agent {changed.id} was changed by somebody else in between")
     load = max(0, stored.load + changed.load - read.load)
-    if given and replace(stored, load=read.load) != read:
+    if given and _at_rest(stored) != _at_rest(read):
         raise StaleRecord(f"agent {changed.id} was changed by somebody else in between")
     if given and stored.load > read.load and stored.capacity is not None and load > stored.capacity:
         raise StaleRecord(f"agent {changed.id} was given other work in between")
-    return replace(stored, load=load)
+    if given and (stored.max_per_hour is not None or stored.standing.overloaded != read.standing.overloaded):
+        # A limit an hour, or an overload, is not counted together: who comes second decides again.
+        raise StaleRecord(f"agent {changed.id} was given other work in between")
+    return replace(stored, load=load, standing=_both(read.standing, changed.standing, stored.standing))
+
+
+def _at_rest(agent: Agent) -> Agent:
+    return replace(agent, load=0, standing=AT_REST)
+
+
+def _both(read: Standing, ours: Standing, theirs: Standing) -> Standing:
+    """Return how an agent stands after what we and what others did since it was read."""
+    if ours == read:
+        return theirs
+    return Standing(
+        urgent=max(0, theirs.urgent + ours.urgent - read.urgent),
+        missed=max(0, theirs.missed + ours.missed - read.missed),
+        overloaded=ours.overloaded if ours.overloaded != read.overloaded else theirs.overloaded,
+        given=tuple(sorted((*theirs.given, *ours.given[len(read.given) :]))),
+        given_at=max(ours.given_at, theirs.given_at),
+        idle_since=max(ours.idle_since, theirs.idle_since),
+        seen_at=max(ours.seen_at, theirs.seen_at),
+    )
 
 
 class RelatedView(Mapping[tuple[str, str], Mapping[str, Any]]):
@@ -517,15 +618,6 @@ class RelatedView(Mapping[tuple[str, str], Mapping[str, Any]]):
     def forget(self, target: tuple[str, str]) -> None:
         """Read *target* again next time."""
         self._known.pop(target, None)
-
-
-def changed_agent(agent: Agent | None, event: Event) -> Agent:
-    """Return *agent* (None: a new one) with the event's changes; raise IntakeError where one is of a wrong type."""
-    known = msgspec.to_builtins(agent) if agent is not None else {"id": event.id}
-    try:
-        return msgspec.convert({**known, **event.changes, "id": event.id}, Agent)
-    except msgspec.ValidationError as cause:
-        raise IntakeError(f"agent: {cause}", event.id) from cause
 
 
 def entry_of(action: Action, org: str, event: str, at: int, *, actor: str = "triage", **body: Any) -> AuditEntry:

@@ -116,13 +116,15 @@ class Watcher:
                 self._tell_once(str(self._folder), str(fault))
             self._clock.wait(POLL)
 
-    def run_once(self, stop: threading.Event) -> None:
-        """Take in all files that are there, then end; one that is still being written is waited for."""
+    def run_once(self, stop: threading.Event) -> list[FileTaken]:
+        """Take in all files that are there and return them; one that is still being written is waited for."""
+        taken: list[FileTaken] = []
         while not stop.is_set():
-            self.round(self._clock.now())
+            taken += self.round(self._clock.now())
             if not self.waiting():
-                return
+                break
             self._clock.wait(min(POLL, max(1, self._settle)))
+        return taken
 
     def round(self, now: int) -> list[FileTaken]:
         """Take in every file that is complete at *now*, in the order of names, and return them."""

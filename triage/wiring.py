@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage.config import read_file, read_secret
+from triage.config import Settings, read_file, read_secret
 from triage.delivery import Pace
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
 from triage.logs import JsonJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Sink, Store
+from triage.ports import Journal, Scorer, Sink, Store
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
 from triage.sinks.settings import read_sinks
@@ -64,6 +64,11 @@ class SystemClock:
         with self._woken:
             self._times += 1
             self._woken.notify_all()
+
+
+def ticks() -> float:
+    """Return milliseconds that only ever grow, for how long something took."""
+    return time.monotonic_ns() / 1e6
 
 
 def open_store(url: str, org: str, *, must_exist: bool = False) -> Store:
@@ -197,10 +202,43 @@ def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[
         running.result()
 
 
-def open_worker(store: Store, sink: Sink, *, pace: Pace | None = None, journal: Journal | None = None) -> Worker:
+def find_models(folder: str = "") -> Path:
+    """Return the folder of models: *folder*, TRIAGE_MODELS, `models` below here, or the project's own."""
+    named = folder or Settings.from_environment().models
+    beside = Path(__file__).parents[1] / "models"
+    return Path(named) if Path(named).is_dir() or not beside.is_dir() else beside
+
+
+def open_scorer(folder: str = "") -> Scorer:
+    """
+    Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
+
+    Raises:
+        ModelRefused: there is none, or one is changed, incomplete, or says other than it said.
+    """
+    # Models are opened where somebody scores; most commands do not.
+    from triage.scoring.customer_scores import FAMILIES, SentimentScorer
+    from triage.scoring.local import LocalScorer
+    from triage.scoring.together import Scorers
+
+    root = find_models(folder)
+    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
+    if (root / "sentiment").is_dir():
+        scorers[SentimentScorer.load(root)] = FAMILIES
+    return Scorers(scorers)
+
+
+def open_worker(
+    store: Store,
+    sink: Sink,
+    *,
+    pace: Pace | None = None,
+    journal: Journal | None = None,
+    scorer: Scorer | None = None,
+) -> Worker:
     """Return a worker on *store* that sends to *sink*, by the machine's clock. Its name is new each time."""
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal)
+    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal, scorer=scorer)
 
 
 @contextmanager

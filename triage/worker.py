@@ -27,6 +27,7 @@ from triage.ports import (
     Engine,
     Journal,
     Refusal,
+    Scorer,
     Sink,
     SourceState,
     Store,
@@ -34,12 +35,13 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.publishing import resume_waking
+from triage.rescoring import SOURCE, Rescoring
 from triage.store.codec import encode
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
 from triage.turn import Settled, Turn
 
 PLACE_EVERY = 30_000
-"""How often, in ms, a running worker looks for somebody for what nobody could take: shifts begin without an event."""
+"""How often, in ms, a running worker looks for somebody for what nobody could take, beside the starts of shifts."""
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
@@ -75,6 +77,7 @@ class Worker:
         name: str = "worker",
         pace: Pace | None = None,
         journal: Journal | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         self.store = store
         self._sink = sink
@@ -88,8 +91,12 @@ class Worker:
         self._journal = journal
         self._faults: dict[str, str] = {}
         self._placed_at = 0
+        self._opens_at = 0
         self._told_at = 0
         self._compiled: tuple[str, Compiled] | None = None
+        self._scoring: Rescoring | None = None
+        if scorer is not None:
+            self._scoring = Rescoring(store, engine, scorer, self.policy, self._told_scores, journal)
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
     def policy(self, unit: Unit) -> Compiled:
@@ -202,11 +209,21 @@ class Worker:
         """Carry out at most *limit* effects that are due at *now*, highest priority first."""
         return self._delivery.act(now, self.pace.act_batch if limit is None else limit)
 
+    def score(self, now: int, limit: int | None = None) -> int:
+        """Score at most *limit* records whose rules read scores and that have news; return how many there were."""
+        return 0 if self._scoring is None else self._scoring.score(now, limit or self.pace.score_batch)
+
+    def _told_scores(self, events: Sequence[Event], now: int) -> Ingested:
+        return self.ingest(events, now, source=SOURCE, live_from=0)
+
     def place_held(self, now: int) -> int:
         """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
         with self.store.read() as unit:
             if not unit.outbox.find(EffectFilter(states=("held",), target="", limit=1)):
+                self._opens_at = now + PLACE_EVERY
                 return 0
+            change = self.engine.next_change(unit.related.agents(), self.policy(unit), now)
+            self._opens_at = now + PLACE_EVERY if change is None else min(change, now + PLACE_EVERY)
         return again(lambda _: self._place_held(now))
 
     def _place_held(self, now: int) -> int:
@@ -218,32 +235,36 @@ class Worker:
     def next_due(self) -> int | None:
         """Return the earliest instant at which there is anything to fire or to send, None for never."""
         with self.store.read() as unit:
-            found = [instant for instant in (unit.records.next_due(), unit.outbox.next_run()) if instant is not None]
-            return min(found, default=None)
+            found = [unit.records.next_due(), unit.outbox.next_run()]
+            found += [unit.rescores.next_due()] if self._scoring is not None else []
+        return min((instant for instant in found if instant is not None), default=None)
 
     def drain(self, now: int) -> int:
         """Fire, place and carry out until nothing more is due at *now*; return how many effects were done."""
         self.place_held(now)
         done = 0
         while True:
+            scored = self.score(now)
             fired = self.fire(now)
             acted = self.act(now)
             done += acted.done
-            if not fired.records and not acted.claimed:
+            if not fired.records and not acted.claimed and not scored:
                 return done
 
     def run(self, stop: threading.Event) -> None:
         """
         Work until *stop* is set; what has been begun is finished first. Raise StoreBusy where another worker runs.
 
-        Effects have a thread of their own: a slow other side delays no timer.
+        Effects and scores have threads of their own: a slow other side delays no timer.
         """
         with self.store.hold(), self.store.watch(self.clock.wake):
             self._survived("fire", self._resume)
             self.rounds.clear()
-            acting = ThreadPoolExecutor(1, thread_name_prefix="act")
+            acting = ThreadPoolExecutor(2, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
-            sent = acting.submit(self._loop, stop, self._act_round, "act")
+            others = [acting.submit(self._loop, stop, self._act_round, "act")]
+            if self._scoring is not None:
+                others.append(acting.submit(self._loop, stop, self._score_round, "score"))
             try:
                 self._loop(stop, self._fire_round, "fire")
             finally:
@@ -251,7 +272,8 @@ class Worker:
                 acting.shutdown()
                 late = self.lateness
                 self.tell("worker_stopped", worker=self.name, fired=late.total, worst_lateness_ms=late.worst)
-            sent.result()
+            for other in others:
+                other.result()
 
     def close(self) -> None:
         """End the threads that send."""
@@ -299,7 +321,7 @@ class Worker:
 
     def _fire_round(self) -> int:
         now = self.clock.now()
-        if now - self._placed_at >= PLACE_EVERY:
+        if now - self._placed_at >= PLACE_EVERY or now >= self._opens_at:
             self._placed_at = now
             self.place_held(now)
         if now - self._told_at >= ROUND_EVERY:
@@ -309,7 +331,7 @@ class Worker:
         with self.store.read() as unit:
             due = unit.records.next_due()
         if due is None or due > now:
-            return self._pause(now, due)
+            return self._pause(now, min(self._opens_at, due or self._opens_at))
         fired = self.fire(now)
         stored = self.clock.now()
         for instant in fired.due:
@@ -330,6 +352,12 @@ class Worker:
             return 0
         # All that is due belongs to a halted rule or waits behind a lease: no need to ask fifty times a second.
         return self.pace.poll * 10 if delivered.blocked else self._pause(now, delivered.next_run)
+
+    def _score_round(self) -> int:
+        now = self.clock.now()
+        if self._scoring is None or self.score(now):
+            return 0
+        return self._pause(now, self._scoring.next_due())
 
     def _ingest(
         self,
@@ -356,12 +384,14 @@ class Worker:
             settled = turn.settle()
             repeated = len(batch) - len(taken) - len(refused)
             unit.intake.save_source(counted(state, len(taken), repeated, len(refused)))
+            states = _states(settled)
             done = Ingested(
                 read=len(batch),
                 accepted=len(taken),
                 repeated=repeated,
                 refused=len(refused),
-                planned=_states(settled).get("ready", 0),
+                planned=states.get("ready", 0),
+                observed=states.get("would_have", 0),
                 refusals=tuple(refused),
             )
             if stored is not None:

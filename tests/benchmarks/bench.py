@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-PARTS = ("bench_calendars", "bench_decide", "bench_replay", "bench_timers", "bench_postgres")
+PARTS = (
+    "bench_calendars", "bench_decide", "bench_routing", "bench_replay", "bench_timers", "bench_postgres", "bench_llm",
+)  # fmt: skip
 
 
 def main() -> None:

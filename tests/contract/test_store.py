@@ -16,6 +16,8 @@ from triage.domain.work import Agent, Event, WorkItem
 from triage.errors import StaleRecord, StoreBusy
 from triage.policy import RuleMode
 from triage.ports import (
+    Answer,
+    ApiKey,
     Effect,
     EffectFilter,
     Finish,
@@ -519,3 +521,47 @@ def test_a_second_worker_is_refused_where_there_may_be_one_only(store: Store) ->
         pass
     with store.hold():
         pass
+
+
+def test_records_that_want_scores_are_taken_once_and_come_back_where_nobody_settled_them(store: Store) -> None:
+    """Taken keys are another's business until their lease ends; what was asked for meanwhile is not forgotten."""
+    with store.write() as unit:
+        unit.rescores.ask(["Case/2", "Case/1"], 10)
+        unit.rescores.ask(["Case/1"], 5)
+        unit.rescores.ask(["Case/2"], 20)
+    with store.write() as unit:
+        assert unit.rescores.next_due() == 5
+        assert unit.rescores.take(4, 10, 100) == []
+        assert unit.rescores.take(50, 10, 100) == ["Case/1", "Case/2"]
+    with store.write() as unit:
+        assert unit.rescores.take(99, 10, 200) == []
+        unit.rescores.ask(["Case/2"], 60)
+        unit.rescores.settle({"Case/1": 500, "Case/2": None}, 100)
+    with store.write() as unit:
+        assert unit.rescores.take(60, 10, 100) == ["Case/2"]
+        unit.rescores.settle({"Case/2": None}, 100)
+        assert unit.rescores.next_due() == 500
+        assert unit.rescores.take(499, 10, 900) == []
+        assert unit.rescores.take(500, 10, 900) == ["Case/1"]
+
+
+def test_keys_are_kept_until_they_are_revoked_and_answers_until_they_are_old(store: Store) -> None:
+    """A key is found by its id; another organisation's cannot be revoked here; the first answer stays."""
+    key = ApiKey(id="k1", org="acme", secret_hash="h", scopes=("read", "score"), label="me", created=1, expires=9)
+    with store.write() as unit:
+        unit.access.add(key)
+        assert unit.access.find("k1") == key
+        assert unit.access.find("k2") is None
+        assert unit.access.listed() == [key]
+    given = Answer(request_hash="r", status=200, body="{}", at=50)
+    with store.write() as unit:
+        unit.access.remember("k1", "once", given, 0)
+        unit.access.remember("k1", "once", replace(given, body="[]"), 0)
+        assert unit.access.answer("k1", "once") == given
+        assert unit.access.answer("k2", "once") is None
+        unit.access.remember("k1", "later", replace(given, at=90), 60)
+        assert unit.access.answer("k1", "once") is None
+    with store.write() as unit:
+        assert unit.access.revoke("k1", 7)
+        assert not unit.access.revoke("k1", 8)
+        assert unit.access.listed()[0].revoked == 7

@@ -26,7 +26,7 @@ from triage.sla.milestones import violated
 from triage.store.memory import MemoryStore
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-POLICIES = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
+POLICIES = sorted(folder.name for folder in CONFIGS.iterdir() if any(folder.rglob("*.yaml")))
 
 
 @cache

@@ -22,7 +22,7 @@ EVENT = "#event:"
 """How the mark of a firing names the event that brought it."""
 
 
-class Firing(Struct, frozen=True, kw_only=True):
+class Firing(Struct, frozen=True, kw_only=True, gc=False):
     """One rule let through: what to do, under which episode, and the override that suppresses it, if any."""
 
     found: Found
@@ -68,9 +68,12 @@ _TOLD = {"act": ("",), "notify": ("", "?notify"), "observe": ("", "?notify", "?o
 def admit(found: Found, view: View, ledger: Ledger) -> Firing | None:
     """Return what *found* fires now, None where it has fired, waits, or is not due to repeat; *ledger* remembers it."""
     rule = found.rule
-    mark, told = found.mark, _TOLD[view.policy.mode_of(rule.id).mode]
+    mark = found.mark
+    if rule.repeat is None and mark in ledger.fired:
+        return None
+    told = _TOLD[view.policy.mode_of(rule.id).mode]
     run = ledger.runs.get(_run_slot(found, view)) if rule.repeat is not None else None
-    if run is None and (mark in ledger.fired or any(mark + how in ledger.fired for how in told)):
+    if run is None and any(mark + how in ledger.fired for how in told):
         return None
     mark += told[-1]
     override = held_by(view, rule.id)

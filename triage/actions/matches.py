@@ -16,7 +16,7 @@ from triage.rules.language import ActionSpec, Rule, Step
 from triage.sla.clocks import NEVER, Ask
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class Found(Struct, frozen=True, kw_only=True, gc=False):
     """
     One rule that holds now, for one milestone or step of it.
 
@@ -59,9 +59,16 @@ def holding(view: View) -> Iterator[Found]:
     known = view.memory.true_since
     for compiled in rules_of(mask, book.rules):
         if compiled.constant:
-            yield _found(compiled, view, None, known.get(compiled.alone, view.lower))
+            yield _constant(compiled, view, known.get(compiled.alone, view.lower))
         else:
             yield from _holding(compiled, view)
+
+
+def _constant(compiled: CompiledRule, view: View, since: int) -> Found:
+    """What `_found` returns for a rule without any clock, of which there are many."""
+    rule = compiled.rule
+    episode = f"clock:created:{view.item.created_at}" if rule.once == "per_record" else f"state:{since}"
+    return Found(rule=rule, since=since, due=since, episode=episode, do=rule.do, compiled=compiled)
 
 
 def _holding(compiled: CompiledRule, view: View) -> Iterator[Found]:

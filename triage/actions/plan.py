@@ -16,7 +16,8 @@ from triage.domain.facts import OwnerChange
 from triage.domain.instant import DAY
 from triage.domain.work import Event
 from triage.observe import ORDERED
-from triage.routing.assign import Assignment, assign, had_it
+from triage.routing.assign import Assignment, assign
+from triage.routing.wanted import had_it
 from triage.rules.conditions import Witness, evidence
 from triage.rules.language import ActionSpec
 from triage.sla.milestones import due as milestone_due
@@ -72,7 +73,8 @@ def _action(
     rule = firing.found.rule
     action = Action(
         object=view.item.object, id=view.item.id, rule=rule.id, step=firing.step, position=position,
-        kind=cast(ActionKind, spec.kind), target=found.target, params=_params(spec, view), due=firing.due, at=view.at,
+        kind=cast(ActionKind, spec.kind), target=found.target, params=_weighed(_params(spec, view), found.weight),
+        due=firing.due, at=view.at,
         episode=firing.episode, key=key_of(view, rule.id, firing.step, position, firing.episode), reason=reason,
         priority=priority, mode=view.policy.mode_of(rule.id).mode,
     )  # fmt: skip
@@ -81,6 +83,11 @@ def _action(
         view.moves += action.kind in OWNERSHIP
         return action
     return replace(action, status=status, note=note)
+
+
+def _weighed(params: dict[str, Any], weight: int) -> dict[str, Any]:
+    """What is reserved of somebody's capacity stands with the action, so that as much is given back."""
+    return params if weight == 1 else params | {"weight": weight}
 
 
 def _params(spec: ActionSpec, view: View) -> dict[str, Any]:

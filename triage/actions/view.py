@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from triage.domain.facts import Facts, Memory
-from triage.observe import values_of
-from triage.policy import ObjectPolicy, Policy
+from triage.observe import owner_of, values_of
+from triage.policy import ObjectPolicy, Policy, work_changes
 from triage.rules.conditions import Moment
 from triage.sla.clocks import NEVER, Clocks
 
@@ -49,10 +49,10 @@ class View:
         self.closed = facts.item.fields.get("is_closed") is True or facts.item.deleted
         self.lower = facts.item.marks.get("event", facts.item.created_at)
         clocks = Clocks(facts.item.marks, memory.milestones, policy.calendars, self.hours)
-        self.moment = Moment(self._values(), clocks, now)
         self.moves = 0
         self.wake = NEVER
         self.why = ""
+        self.moment = Moment(self._values(), clocks, now)
 
     def wake_at(self, instant: int, why: str) -> None:
         """Look again at *instant* because of *why*, unless something earlier is known."""
@@ -63,4 +63,9 @@ class View:
     def _values(self) -> Mapping[str, Any]:
         if not self.part.uses_owner:
             return self.item.fields
-        return values_of(self.item, self.policy, self.facts.agents)
+        if self.part.uses_shift:
+            owner = owner_of(self.item, self.policy, self.facts.agents)
+            change = None if owner is None else work_changes(owner, self.policy.calendars, self.now)
+            if change is not None and not self.closed:
+                self.wake_at(change, "shift")
+        return values_of(self.item, self.policy, self.facts.agents, self.now)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, sinks, upkeep, work
+from triage.cli import history, importing, llm, offline, operate, route, score, serve, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -19,7 +19,7 @@ def cli() -> None:
     Escalation before the breach.
 
     Exit codes: 0 all well, 1 something was found, 2 the input was refused. Settings come from TRIAGE_DATABASE_URL,
-    TRIAGE_ORG, TRIAGE_POLICY and TRIAGE_SINK.
+    TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK and TRIAGE_MODELS.
     """
 
 
@@ -29,10 +29,12 @@ for command in (upkeep.db_restore, upkeep.db_prune):
     operate.db.add_command(command)
 for command in (
     *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
-    *(history.init_policy, history.replay),
+    *(history.init_policy, history.replay, importing.import_, importing.tryout),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
+    *(route.route, route.queue, route.next_record, route.redistribute, route.people),
+    *(operate.db, operate.doctor, sinks.sinks, llm.llm, upkeep.erase_words, upkeep.refused),
+    *(score.score_file, serve.serve, serve.keys),
 ):
     cli.add_command(command)
 

@@ -40,6 +40,13 @@ def as_json(command: F) -> F:
     return click.option("as_json", "--json", is_flag=True, help="Print JSON instead of text.")(command)
 
 
+def always_json(command: F) -> F:
+    """Add `--json` to *command*, which prints JSON whether it is asked or not."""
+    return click.option("--json", is_flag=True, expose_value=False, help="Print JSON; this command always does.")(
+        command
+    )
+
+
 def policy_option(command: F) -> F:
     """Add `--policy` to *command*: the folder of policy files, TRIAGE_POLICY where it is not given."""
     return click.option(
@@ -72,6 +79,14 @@ def print_json(value: object, out: TextIO | None = None) -> None:
     """Print *value* as one compact JSON line with sorted keys; the same value gives the same bytes."""
     stream = sys.stdout if out is None else out
     stream.write(msgspec.json.encode(value, order="sorted", enc_hook=str).decode() + "\n")
+
+
+def say(text: str, value: Mapping[str, object], as_json: bool) -> None:
+    """Print what a command did: the sentence *text*, or *value* as one JSON line."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:

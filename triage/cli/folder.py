@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triage.cli.common import opened_store
+from triage.cli.common import FINDINGS, counted, opened_store, say
 from triage.domain.instant import parse_duration
 from triage.intaking import Door
 from triage.ports import Journal
-from triage.watching import Watcher
+from triage.watching import FileTaken, Watcher
 from triage.wiring import open_journal, open_sink, open_worker, stop_on_signals
 from triage.worker import Worker
 
@@ -26,9 +26,20 @@ def folder_watcher(
 
 
 def ingest_folder(
-    folder: str, source: str | None, settle: str, keep: bool, once: bool, log_level: str, url: str | None
+    folder: str,
+    source: str | None,
+    settle: str,
+    keep: bool,
+    once: bool,
+    log_level: str,
+    url: str | None,
+    as_json: bool,
 ) -> None:
-    """Take in what comes into *folder* until Ctrl-C, or, with *once*, what is there."""
+    """
+    Take in what comes into *folder* until Ctrl-C, or, with *once*, what is there.
+
+    Then it says what it took in, and the exit code is 1 where lines were refused.
+    """
     journal = open_journal(log_level)
     with opened_store(url) as store:
         worker = open_worker(store, open_sink("store"), journal=journal)
@@ -37,8 +48,18 @@ def ingest_folder(
         with store.read() as unit:
             worker.policy(unit)
         with stop_on_signals(worker) as stop:
-            if once:
-                watcher.run_once(stop)
-            else:
+            taken = watcher.run_once(stop) if once else None
+            if not once:
                 watcher.run(stop)
         worker.close()
+    if taken is not None:
+        _tell(taken, as_json)
+
+
+def _tell(taken: list[FileTaken], as_json: bool) -> None:
+    read, accepted = sum(one.read for one in taken), sum(one.accepted for one in taken)
+    refused = sum(one.refused for one in taken)
+    text = f"{counted(len(taken), 'file')}, read {read}: {accepted} accepted, {refused} refused"
+    say(text, {"files": [one._asdict() for one in taken]}, as_json)
+    if refused:
+        raise SystemExit(FINDINGS)

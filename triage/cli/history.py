@@ -35,8 +35,9 @@ from triage.replay.engine import Replayed, Summary, run_replay
 from triage.replay.foresight import Foresight, foresight, foresight_table
 from triage.replay.lines import ActionLine, MilestoneLine
 from triage.replay.preview import preview, preview_table
+from triage.replay.scoring import score_history
 from triage.replay.source import Entry, History, open_history
-from triage.wiring import SystemClock
+from triage.wiring import SystemClock, open_scorer
 
 PREVIEW_DAYS = 30
 SHOWN_REASONS = 12
@@ -49,6 +50,7 @@ SHOWN_DOUBTS = 8
 @click.option("--until", default=None, help="Play up to this instant, itself included [default: the last event].")
 @click.option("--apply", is_flag=True, help="Feed what actions do back into the record; else history alone moves it.")
 @click.option("--milestones", is_flag=True, help="Print the runs of milestones instead of the actions.")
+@click.option("--score", is_flag=True, help="Let the models score what history tells, as a punctual worker would have.")
 @click.option(
     "--refused",
     "refused_file",
@@ -63,6 +65,7 @@ def replay(
     until: str | None,
     apply: bool,
     milestones: bool,
+    score: bool,
     refused_file: str | None,
     as_json: bool,
 ) -> None:
@@ -82,6 +85,8 @@ def replay(
     end = None if until is None else parse_instant(until)
     with progress("events", None, as_json) as advance:
         history = open_history(source, policy)
+        if score:
+            history = score_history(history, open_scorer(), policy)
         replayed = run_replay(history, policy, until=end, apply=apply, on_progress=_steps(advance))
         by_rule = _played(replayed, milestones, as_json)
         summary = replayed.summary()

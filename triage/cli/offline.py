@@ -16,6 +16,7 @@ from triage.calendars.describe import describe_openings
 from triage.cli.common import (
     BAD_INPUT,
     FINDINGS,
+    always_json,
     as_json,
     counted,
     policy_option,
@@ -55,6 +56,7 @@ def instant_option(text: str | None) -> int:
     required=True,
     help="Questions, one JSON object a line; - reads standard input.",
 )
+@always_json
 def deadline(file: Any) -> None:
     """
     Answer calendar questions: add, subtract, between, next_open, prev_open, is_open.
@@ -214,6 +216,7 @@ def rules_check(path: str | None, folder: str | None, as_json: bool) -> None:
 
 
 @rules.command("schema")
+@always_json
 def rules_schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
     click.echo(json.dumps(json_schema(), indent=2, sort_keys=True))
@@ -232,10 +235,12 @@ def rules_schema() -> None:
     show_default=True,
     help="Store file, written anew.",
 )
-def demo(seed: int, days: int, plain: bool, folder: str | None, path: Path) -> None:
+@as_json
+def demo(seed: int, days: int, plain: bool, folder: str | None, path: Path, as_json: bool) -> None:
     """
     Play a sample organisation through the real worker and store, in accelerated time. Nothing outside is touched.
 
     At the end: what was escalated and why, what would have breached without, and three commands to try next.
     """
-    raise SystemExit(play_demo(seed, days, plain, policy=Path(folder) if folder else None, database=path))
+    chosen = Path(folder) if folder else None
+    raise SystemExit(play_demo(seed, days, plain, policy=chosen, database=path, as_json=as_json))

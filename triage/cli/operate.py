@@ -20,12 +20,13 @@ from triage.cli.common import (
     print_table,
     progress,
     read_policy,
+    say,
     signed,
     sink_option,
     store_option,
 )
 from triage.config import Settings, read_file, read_folder, read_secret
-from triage.doctor import examine, examine_sinks
+from triage.doctor import examine, examine_llm, examine_sinks
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
@@ -54,7 +55,8 @@ def policy_publish(folder: str | None, url: str | None, actor: str, reason: str,
     """
     document = read_policy(folder)
     if dry_run:
-        click.echo(f"{len(document.texts)} files are valid; nothing was published")
+        valid = {"valid": sorted(document.texts), "published": False}
+        say(f"{len(document.texts)} files are valid; nothing was published", valid, as_json)
         return
     texts = read_folder(policy_folder(folder))
     now = SystemClock().now()
@@ -144,28 +146,30 @@ def rules_rollback(digest: str, url: str | None, actor: str, reason: str, as_jso
 @click.option("--rule", default="*", help="Only this rule [default: everything].")
 @store_option
 @signed
-def stop_effects(rule: str, url: str | None, actor: str, reason: str) -> None:
+@as_json
+def stop_effects(rule: str, url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Halt effects within a second: of one rule, or all. Clocks, decisions and the audit go on."""
     with opened_store(url) as store:
         if rule != "*":
             with store.read() as unit:
                 known_rule(unit, rule)
         stop(store, SystemClock().now(), rule=rule, actor=actor, reason=reason)
-    click.echo("all effects are halted" if rule == "*" else f"effects of {rule} are halted")
+    say("all effects are halted" if rule == "*" else f"effects of {rule} are halted", {"halted": rule}, as_json)
 
 
 @click.command("start")
 @click.option("--rule", default="*", help="Only this rule [default: what `stop` without a rule halted].")
 @store_option
 @signed
-def start_effects(rule: str, url: str | None, actor: str, reason: str) -> None:
+@as_json
+def start_effects(rule: str, url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Let effects go again after `triage stop`."""
     with opened_store(url) as store:
         started = start(store, SystemClock().now(), rule=rule, actor=actor, reason=reason)
         left = [one.rule for one in stops(store)]
-    click.echo("effects go again" if started else "nothing was halted under that name")
-    if left:
-        click.echo(f"still halted: {', '.join(left)}")
+    text = "effects go again" if started else "nothing was halted under that name"
+    still = f"\nstill halted: {', '.join(left)}" if left else ""
+    say(text + still, {"started": rule if started else None, "still_halted": left}, as_json)
     if not started:
         raise SystemExit(FINDINGS)
 
@@ -197,7 +201,8 @@ def backlog_list(state: Any, url: str | None, as_json: bool) -> None:
 @click.option("--state", type=click.Choice(["backlog", "held"]), default="backlog", show_default=True)
 @store_option
 @signed
-def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: str, reason: str) -> None:
+@as_json
+def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Let at most LIMIT waiting actions of RULE go; those whose condition no longer holds are cancelled."""
     with opened_store(url) as store:
         with store.read() as unit:
@@ -205,7 +210,8 @@ def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: s
         done = release(
             store, PureEngine(), SystemClock().now(), rule=rule, limit=limit, actor=actor, reason=reason, state=state
         )
-    click.echo(f"{len(done.released)} released, {len(done.cancelled)} cancelled because they no longer hold")
+    text = f"{len(done.released)} released, {len(done.cancelled)} cancelled because they no longer hold"
+    say(text, {"released": done.released, "cancelled": done.cancelled}, as_json)
 
 
 @click.command("undo")
@@ -248,11 +254,12 @@ def db() -> None:
 
 @db.command("upgrade")
 @store_option
-def db_upgrade(url: str | None) -> None:
+@as_json
+def db_upgrade(url: str | None, as_json: bool) -> None:
     """Bring the schema up to date: of a file after a copy of it, of PostgreSQL one at a time."""
     settings = Settings.from_environment()
     upgrade_store(url or settings.database_url, settings.org)
-    click.echo("the schema is up to date")
+    say("the schema is up to date", {"up_to_date": True}, as_json)
 
 
 @db.command("check")
@@ -278,14 +285,15 @@ def db_check(url: str | None, as_json: bool) -> None:
 @db.command("backup")
 @click.argument("path", type=click.Path())
 @store_option
-def db_backup(path: str, url: str | None) -> None:
+@as_json
+def db_backup(path: str, url: str | None, as_json: bool) -> None:
     """Write a complete copy of the store to the new file PATH, while workers go on."""
     with opened_store(url) as store:
         now = SystemClock().now()
         store.backup(Path(path))
         with store.write() as unit:
             unit.upkeep.mark("backup", now)
-    click.echo(f"copied to {path}")
+    say(f"copied to {path}", {"backup": path, "at": format_instant(now)}, as_json)
 
 
 @click.command()
@@ -295,7 +303,7 @@ def db_backup(path: str, url: str | None) -> None:
 @as_json
 def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool) -> None:
     """
-    Look for trouble: policy, timers, actions, stops, audit, workers, refusals, backup, growth, disk and sinks.
+    Look for trouble: policy, timers, actions, stops, audit, workers, refusals, backup, growth, disk, model and sinks.
 
     Exit code 1 if there is any.
     """
@@ -305,6 +313,7 @@ def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool)
         root = policy_folder(folder)
         named = folder is not None or root != Settings().policy
         checks = examine(store, root, clock.now(), named=named, file=database)
+        checks += examine_llm(store, root, read_secret, clock.now())
     file = sink or settings.sink
     if file.endswith(SINKS_FILE):
         found = read_sinks(file, read_file(file))

@@ -15,6 +15,7 @@ from triage.cli.common import (
     print_table,
     progress,
     record_named,
+    say,
     signed,
     store_option,
 )
@@ -33,7 +34,8 @@ from triage.wiring import SystemClock, restore_store
 @click.option("--halt", is_flag=True, help="Halt all effects until `triage start`, to look around first.")
 @store_option
 @signed
-def db_restore(file: Path, halt: bool, url: str | None, actor: str, reason: str) -> None:
+@as_json
+def db_restore(file: Path, halt: bool, url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """
     Put the backup FILE in the place of the store; refused while a worker or any other process has the store open.
 
@@ -49,10 +51,11 @@ def db_restore(file: Path, halt: bool, url: str | None, actor: str, reason: str)
             )
         if halt:
             stop(store, now, actor=actor, reason=reason or "restored from a backup")
-    click.echo(f"restored from {file}" + (f"; what stood there is kept as {kept}" if kept else ""))
-    click.echo(
-        "effects are halted: `triage start` lets them go" if halt else "hand in again what came since the backup"
+    text = f"restored from {file}" + (f"; what stood there is kept as {kept}" if kept else "")
+    text += (
+        "\neffects are halted: `triage start` lets them go" if halt else "\nhand in again what came since the backup"
     )
+    say(text, {"restored": str(file), "kept": kept and str(kept), "halted": halt}, as_json)
 
 
 @click.command("prune")

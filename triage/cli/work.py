@@ -23,6 +23,7 @@ from triage.cli.common import (
     progress,
     record_named,
     record_of_option,
+    say,
     signed,
     sink_option,
     store_option,
@@ -100,7 +101,7 @@ def ingest(
     if (file is None) == (watch is None):
         raise click.UsageError("name a FILE, - for standard input, or --watch DIR")
     if watch is not None:
-        ingest_folder(watch, source, settle, keep, once, log_level, url)
+        ingest_folder(watch, source, settle, keep, once, log_level, url, as_json)
         return
     clock = SystemClock()
     with opened_store(url) as store:
@@ -130,10 +131,14 @@ def ingest(
             click.echo(f"{refusal.source}:{refusal.line}: {refusal.reason}", err=True)
         click.echo(
             f"read {found.read}: {found.accepted} accepted, {found.repeated} repeated, {found.refused} refused; "
-            f"{counted(found.planned, 'action')} planned"
+            f"{counted(found.planned, 'action')} planned{_observed(found.observed)}"
         )
     if found.refused:
         raise SystemExit(FINDINGS)
+
+
+def _observed(count: int) -> str:
+    return f", {count:,} only observed (`triage actions list --state would_have`)" if count else ""
 
 
 @click.command()
@@ -169,7 +174,7 @@ def run(
     if (orgs or all_orgs) and (drain or watch or metrics):
         raise ConfigError("--drain, --watch and --metrics work for the one organisation of TRIAGE_ORG")
     if orgs or all_orgs:
-        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target)
+        run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target, as_json)
         return
     journal = None if drain else open_journal(log_level)
     with opened_store(url) as store:
@@ -193,13 +198,13 @@ def run(
         worker.close()
 
 
-def run_fleet(url: str, orgs: tuple[str, ...], sink: str) -> None:
+def run_fleet(url: str, orgs: tuple[str, ...], sink: str, as_json: bool) -> None:
     """Serve several organisations until Ctrl-C."""
     fleet = open_fleet(url, orgs, open_sink(sink))
     click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
     with stop_on_signals() as stop:
         fleet.run(stop)
-    click.echo("stopped")
+    say("stopped", {"stopped": True}, as_json)
 
 
 def _tell_troubles(store: Store) -> None:
@@ -340,36 +345,38 @@ def actions_list(states: tuple[State, ...], rule: str, record: str, limit: int, 
 @click.argument("keys", nargs=-1, required=True)
 @store_option
 @signed
-def actions_retry(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+@as_json
+def actions_retry(keys: tuple[str, ...], url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Send dead actions again, from their first attempt. KEYS may be the beginnings of keys."""
     with opened_store(url) as store:
-        click.echo(
-            f"{retry(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)} ready again"
-        )
+        count = retry(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
+    say(f"{count} ready again", {"ready": count}, as_json)
 
 
 @actions.command("cancel")
 @click.argument("keys", nargs=-1, required=True)
 @store_option
 @signed
-def actions_cancel(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+@as_json
+def actions_cancel(keys: tuple[str, ...], url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Cancel actions that are not done yet."""
     with opened_store(url) as store:
         count = cancel(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
-        click.echo(f"{count} cancelled")
+    say(f"{count} cancelled", {"cancelled": count}, as_json)
 
 
 @actions.command("release")
 @click.argument("keys", nargs=-1, required=True)
 @store_option
 @signed
-def actions_release(keys: tuple[str, ...], url: str | None, actor: str, reason: str) -> None:
+@as_json
+def actions_release(keys: tuple[str, ...], url: str | None, actor: str, reason: str, as_json: bool) -> None:
     """Let held or backlog actions go; one whose condition no longer holds is cancelled instead."""
     with opened_store(url) as store:
         done = release_keys(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
-    click.echo(f"{len(done.released)} released, {len(done.cancelled)} cancelled")
-    for key, why in done.cancelled.items():
-        click.echo(f"  {key[:12]}: {why}")
+    lines = [f"{len(done.released)} released, {len(done.cancelled)} cancelled"]
+    lines += [f"  {key[:12]}: {why}" for key, why in done.cancelled.items()]
+    say("\n".join(lines), {"released": done.released, "cancelled": done.cancelled}, as_json)
 
 
 @click.command()
@@ -389,11 +396,10 @@ def audit(
     with opened_store(url) as store, store.read() as unit:
         if verify:
             faults = unit.audit.verify()
-            for fault in faults:
-                click.echo(f"line {fault.seq} ({fault.record}): {fault.what}")
+            said = [f"line {fault.seq} ({fault.record}): {fault.what}" for fault in faults]
+            say("\n".join(said) or "every chain verifies", {"faults": faults}, as_json)
             if faults:
                 raise SystemExit(FINDINGS)
-            click.echo("every chain verifies")
             return
         key = record_of_option(unit, record)
         lines = unit.audit.lines(record=key, event=event_name, after=after or 0, limit=limit, last=after is None)
@@ -431,6 +437,7 @@ def _audit_row(line: AuditRow) -> tuple[object, ...]:
 @click.option("--by", "actor", required=True, help="Who.")
 @click.option("--reason", required=True, help="Why.")
 @store_option
+@as_json
 def override(
     record: str,
     action: Any,
@@ -441,6 +448,7 @@ def override(
     actor: str,
     reason: str,
     url: str | None,
+    as_json: bool,
 ) -> None:
     """
     Keep rules off RECORD (hold), take back what they did (pull_back), send it elsewhere (reroute), or let go (release).
@@ -467,4 +475,5 @@ def override(
         worker = open_worker(store, open_sink("store"))
         done = worker.ingest([event], now, source="cli", live_from=0)
         worker.close()
-    click.echo(f"{action} is on {found.key}; {counted(done.planned, 'action')} planned")
+    body = {"action": action, "record": found.key, "until": end and format_instant(end), "planned": done.planned}
+    say(f"{action} is on {found.key}; {counted(done.planned, 'action')} planned", body, as_json)

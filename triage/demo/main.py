@@ -14,7 +14,7 @@ from triage.config import load_policy, read_folder
 from triage.demo.board import LiveBoard, PlainBoard
 from triage.demo.breaches import stored_facts
 from triage.demo.play import ORG, Played, Player
-from triage.demo.summary import Files, summarise
+from triage.demo.summary import Files, figures, summarise
 from triage.domain.instant import format_instant
 from triage.domain.work import Event
 from triage.errors import ConfigError
@@ -37,6 +37,7 @@ def main(
     *,
     policy: Path | None = None,
     database: Path = DATABASE,
+    as_json: bool = False,
 ) -> int:
     """
     Return the exit code: 0 once all days are played, 130 where Ctrl-C stopped it (its half is summed up all the same).
@@ -47,6 +48,7 @@ def main(
         days: Business days to play, 1 to 6.
         plain: Lines instead of the live table; so it is anyway where *out* is no terminal that can show one.
         policy: The folder of the policy, by default the project's own configs/example.
+        as_json: One JSON object at the end, and the lines of the play on standard error.
 
     Raises:
         ConfigError: no policy, one with faults, or days out of range.
@@ -62,12 +64,13 @@ def main(
         store = _fresh_store(database)
         try:
             player = Player(document, invent(seed, days), store)
-            played = _shown(player, stream, plain)
+            played = _shown(player, sys.stderr if as_json else stream, plain or as_json)
             files = Files(str(database), str(_write_log(database, played.events)), str(folder))
             known = {record_key(facts.item.object, facts.item.id): facts for facts in stored_facts(store)}
         finally:
             store.close()
-    for line in summarise(played, known, files):
+    lines = [msgspec.json.encode(figures(played, files), order="sorted").decode()] if as_json else None
+    for line in lines or summarise(played, known, files):
         stream.write(line + "\n")
     stream.flush()
     return 0 if played.finished else INTERRUPTED

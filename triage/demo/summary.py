@@ -57,6 +57,26 @@ def summarise(played: Played, known: Mapping[str, Facts], files: Files) -> Itera
     yield from _next_steps(played, told, files)
 
 
+def figures(played: Played, files: Files) -> dict[str, object]:
+    """Return the summary as plain figures, for `triage demo --json`; promises missed are counted by milestone."""
+    return {
+        "finished": played.finished,
+        "seed": played.seed,
+        "began": format_instant(played.began),
+        "ended": format_instant(played.ended),
+        "events": {"given": played.given, "accepted": played.accepted, "repeated": played.repeated,
+                   "refused": played.refused, "reactions": played.reactions},
+        "records": played.records,
+        "timers_fired": played.fired,
+        "effects": played.states,
+        "carried_out": Counter(action.rule for action in played.actions),
+        "missed": Counter(breach.milestone for breach in played.missed),
+        "missed_without": Counter(breach.milestone for breach in played.missed_without),
+        "lateness_ms": played.lateness,
+        "files": {"database": files.database, "log": files.log, "policy": files.policy},
+    }  # fmt: skip
+
+
 def top_rescues(played: Played, most: int) -> tuple[Rescue, ...]:
     """Return the escalated records that it mattered most for: promises kept, then the urgency of the actions."""
     actions: dict[str, list[Action]] = {}
@@ -145,7 +165,7 @@ def _told(rescue: Rescue, facts: Facts | None) -> Iterator[str]:
     if len(rescue.actions) > ACTIONS_SHOWN:
         yield f"    and {len(rescue.actions) - ACTIONS_SHOWN} more"
     for name, count, late in _runs(rescue.kept):
-        yield f"    kept: {name}{count}, otherwise late by {late} of open time"
+        yield f"    not missed: {name}{count}, otherwise late by {late} of open time"
     for name, count, late in _runs(rescue.missed):
         yield f"    missed all the same: {name}{count}, by {late}"
 

@@ -18,7 +18,7 @@ suppressed: an override. held: a cap, or nobody eligible. cancelled, superseded:
 """
 
 
-class Evidence(Struct, frozen=True, omit_defaults=True):
+class Evidence(Struct, frozen=True, omit_defaults=True, gc=False):
     """
     One leaf of a rule that held: what it asks, and what it found (missing is None).
 
@@ -30,7 +30,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     instant: bool = False
 
 
-class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an action was chosen: the leaves that held, the clock that ran out, and who was passed over and why."""
 
     evidence: tuple[Evidence, ...] = ()
@@ -41,7 +41,7 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     passed_over: tuple[str, ...] = ()
 
 
-class Action(Struct, frozen=True, kw_only=True):
+class Action(Struct, frozen=True, kw_only=True, gc=False):
     """
     One effect on the world, planned.
 
@@ -69,7 +69,7 @@ class Action(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Match(Struct, frozen=True, kw_only=True):
+class Match(Struct, frozen=True, kw_only=True, gc=False):
     """One rule (and step, and milestone) that holds at the instant of a decision."""
 
     rule: str

@@ -42,7 +42,11 @@ class RelatedSpec(Struct, frozen=True, kw_only=True):
 
 
 class ObjectSpec(Struct, frozen=True, kw_only=True):
-    """All fields of one object by API name. `by_source` is derived: CRM name casefolded -> FieldSpec."""
+    """
+    All fields of one object by API name. `by_source` is derived: CRM name casefolded -> FieldSpec.
+
+    `labels`, derived too: sources such as RecordType.Name that stand beside a reference on the record.
+    """
 
     name: str
     fields: tuple[FieldSpec, ...] = ()
@@ -50,6 +54,7 @@ class ObjectSpec(Struct, frozen=True, kw_only=True):
     created_field: str = "CreatedDate"
     by_source: dict[str, FieldSpec] = field(default_factory=dict)
     by_name: dict[str, FieldSpec] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, fields: tuple[FieldSpec, ...], related: tuple[RelatedSpec, ...] = ()) -> ObjectSpec:
@@ -61,6 +66,7 @@ class ObjectSpec(Struct, frozen=True, kw_only=True):
             related=related,
             by_source={spec.source.casefold(): spec for spec in fields},
             by_name={spec.name: spec for spec in every},
+            labels=tuple(spec.source for spec in fields if "." in spec.source),
         )
 
 
@@ -78,7 +84,11 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="urgency.score", source="", type="percent"),
     FieldSpec(name="urgency.abstained", source="", type="boolean"),
     FieldSpec(name="lead.score", source="", type="percent"),
+    FieldSpec(name="lead.probability", source="", type="percent"),
     FieldSpec(name="lead.value", source="", type="money"),
+    FieldSpec(name="lead.value_low", source="", type="money"),
+    FieldSpec(name="lead.value_high", source="", type="money"),
+    FieldSpec(name="lead.signal", source="", type="boolean"),
     FieldSpec(name="lead.abstained", source="", type="boolean"),
     FieldSpec(
         name="sentiment.label", source="", type="picklist", values=("negative", "neutral", "positive"), ordered=True
@@ -87,15 +97,23 @@ BUILTIN_FIELDS: tuple[FieldSpec, ...] = (
     FieldSpec(name="sentiment.shift", source="", type="number"),
     FieldSpec(name="sentiment.abstained", source="", type="boolean"),
     FieldSpec(name="complexity.score", source="", type="percent"),
+    FieldSpec(name="complexity.abstained", source="", type="boolean"),
+    FieldSpec(name="intent.label", source="", type="text"),
+    FieldSpec(name="product_line.label", source="", type="text"),
     FieldSpec(name="language", source="", type="text"),
+    FieldSpec(name="language.code", source="", type="text"),
+    FieldSpec(name="language.confidence", source="", type="percent"),
     FieldSpec(name="owner.load", source="", type="percent"),
     FieldSpec(name="owner.tier", source="", type="integer"),
     FieldSpec(name="owner.presence", source="", type="picklist", values=("online", "break", "away", "offline")),
     FieldSpec(name="owner.overloaded", source="", type="boolean"),
     FieldSpec(name="owner.team", source="", type="multipicklist"),
+    FieldSpec(name="owner.on_shift", source="", type="boolean"),
+    FieldSpec(name="last_agent", source="", type="reference"),
 )
 """
 What every record has without any mapping: folded from its events, scored, or read from its owner.
 
+`owner.on_shift` is false out of office too; `last_agent` wrote to the customer last, kept where routing asks for it.
 `text` reads subject, description and the latest inbound message together.
 """

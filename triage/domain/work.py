@@ -72,8 +72,49 @@ class Scores(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class Track(Struct, frozen=True, omit_defaults=True):
+    """
+    What somebody's ended records of one kind came to: how many (`n`), how many of them won, and what that was worth.
+
+    `seconds` is the time that all of them together took from assignment to their end.
+    """
+
+    n: int = 0
+    won: int = 0
+    value: float = 0.0
+    seconds: int = 0
+
+
+class Standing(Struct, frozen=True, omit_defaults=True):
+    """
+    What moves from minute to minute about an agent besides the load; kept by us, only where a policy asks for it.
+
+    `urgent` and `missed` count the open records held that are urgent, and those with a promise missed; `overloaded`
+    says why nothing more is taken, until that clears. `given` holds the instants of the last hour at which work came,
+    `given_at` the last of all, `idle_since` the last at which anything came or ended, or the agent came back;
+    `seen_at` when presence was last told.
+    """
+
+    urgent: int = 0
+    missed: int = 0
+    overloaded: str = ""
+    given: tuple[int, ...] = ()
+    given_at: int = 0
+    idle_since: int = 0
+    seen_at: int = 0
+
+
+AT_REST = Standing()
+"""Nothing known: of an agent whose policy asks for none of it."""
+
+
 class Agent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody who can own work. `capacity` None is unlimited; `load` is the open work held now, in the same unit."""
+    """
+    Somebody who can own work. `capacity` None is unlimited; `load` is the open work held now, in the same unit.
+
+    `languages` are levels 1 to 6 (A1 to C2), `months` is experience, `away` spans out of office (ms UTC, None: no end
+    known). `track` is keyed by what it is about: `Case`, `Lead/product=Mobile`, `Lead/size=large`.
+    """
 
     id: str
     name: str = ""
@@ -87,3 +128,10 @@ class Agent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pools: tuple[str, ...] = ()
     tier: int = 1
     shift: str = ""
+    languages: dict[str, int] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
+    max_per_hour: int | None = None
+    months: int = 0
+    away: tuple[tuple[int, int | None], ...] = ()
+    track: dict[str, Track] = field(default_factory=dict)
+    standing: Standing = AT_REST

@@ -14,6 +14,7 @@ from triage.domain.schema import FieldSpec, ObjectSpec
 from triage.domain.work import Value
 from triage.errors import IntakeError
 from triage.intake.instants import read_date, read_instant, within_years
+from triage.intake.labels import with_labels
 from triage.intake.numbers import plain_number, read_money, read_number
 from triage.intake.text import clean_text, did_you_mean, show, was_cut
 
@@ -47,7 +48,7 @@ def coerce(changes: Mapping[str, Any], spec: ObjectSpec) -> Coerced:
     """
     fields: dict[str, Value | None] = {}
     warnings: list[str] = []
-    for source, raw in changes.items():
+    for source, raw in (with_labels(changes, spec) if spec.labels else changes).items():
         known = spec.by_source.get(source.casefold())
         if known is None:
             if source not in ("attributes", "Id"):

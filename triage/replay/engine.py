@@ -133,7 +133,7 @@ class Replayed:
         self._progress = on_progress
         self._world = World(policy, org)
         self._timers: list[tuple[int, int, Kept]] = []
-        self._effects: list[tuple[int, int, int, Event, str]] = []
+        self._effects: list[tuple[int, int, int, Event, tuple[str, int]]] = []
         self._keys: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
@@ -306,7 +306,7 @@ class Replayed:
             kept.acted.append(action.at)
             planned.append((action, depth))
             if self._apply:
-                self._world.agents.hold(_taker(action), 1)
+                self._world.agents.reserve(*_taker(action), action.at)
         return action_line(action)
 
     def _give_up(self, kept: Kept, now: int, entries: Sequence[Entry], reason: str) -> None:
@@ -327,7 +327,7 @@ class Replayed:
             event = effect_event(action, self.policy, at)
             overtaken = last[_lane(action)] != action.key
             if event is None or overtaken or depth >= LONGEST_CHAIN:
-                self._world.agents.hold(_taker(action), -1)
+                self._world.agents.free(*_taker(action))
                 self._counts["cut"] += event is not None and not overtaken
                 continue
             heapq.heappush(self._effects, (at, self._counts["queued"], depth + 1, event, _taker(action)))
@@ -338,7 +338,7 @@ class Replayed:
         depths: dict[int, int] = {}
         while self._effects and self._effects[0][0] <= now:
             _, _, depth, event, taker = heapq.heappop(self._effects)
-            self._world.agents.hold(taker, -1)
+            self._world.agents.free(*taker)
             records = self._world.fold(event)
             self._counts["effects"] += 1
             touched |= {kept.place: kept for kept in records}
@@ -356,6 +356,7 @@ def _lane(action: Action) -> tuple[str, str, str]:
     return action.object, action.id, LANES.get(action.kind, action.key)
 
 
-def _taker(action: Action) -> str:
-    """Return who will hold the record once *action* is done, an empty string for nobody new."""
-    return action.target.removeprefix("user:") if action.kind == "reassign" else ""
+def _taker(action: Action) -> tuple[str, int]:
+    """Return who will hold the record once *action* is done, "" for nobody new, and what it weighs."""
+    name = action.target.removeprefix("user:") if action.kind == "reassign" else ""
+    return name, int(action.params.get("weight", 1))

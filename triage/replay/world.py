@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from triage.domain.facts import Facts
 from triage.domain.work import Agent, Event
 from triage.errors import IntakeError
-from triage.observe import observe
+from triage.intake.agent import came_back, changed_agent
+from triage.observe import contact_of, observe
 from triage.policy import Policy
+from triage.routing.standing import changed, gained, lost, restated, tracked, ungiven
+from triage.routing.wanted import Burden, burden_of
+from triage.rules.document import Overload
 
 Target = tuple[str, str]
 """(object, id)."""
@@ -21,7 +24,7 @@ Target = tuple[str, str]
 class Kept:
     """One record: its facts, its place in the order of creation, and the instant at which it wants to be looked at."""
 
-    __slots__ = ("acted", "due", "facts", "owner", "place", "references", "settled")
+    __slots__ = ("acted", "burden", "due", "facts", "owner", "place", "references", "settled")
 
     def __init__(self, facts: Facts, place: int) -> None:
         self.facts = facts
@@ -30,14 +33,17 @@ class Kept:
         self.due: int | None = None
         self.acted: list[int] = []
         self.owner = ""
+        self.burden = Burden()
         self.references: tuple[Target, ...] = ()
 
 
 class Agents:
     """The agents and what each holds; starts with those the policy names."""
 
-    def __init__(self, known: tuple[Agent, ...]) -> None:
+    def __init__(self, known: tuple[Agent, ...], *, track: bool = False, limits: Overload | None = None) -> None:
         self._agents = {agent.id: agent for agent in known}
+        self._track = track
+        self._limits = limits
         self._snapshot: tuple[Agent, ...] | None = None
 
     def snapshot(self) -> tuple[Agent, ...]:
@@ -53,25 +59,43 @@ class Agents:
         Raises:
             IntakeError: a change of a wrong type or of an unknown name.
         """
-        held = self._agents.get(event.id)
-        known = {"id": event.id, "load": owned} if held is None else msgspec.to_builtins(held)
         unknown = [name for name in event.changes if name not in Agent.__struct_fields__]
         if unknown:
             raise IntakeError(f"agent: unknown name {unknown[0]!r}: {', '.join(Agent.__struct_fields__)}", event.id)
-        try:
-            self._agents[event.id] = msgspec.convert({**known, **event.changes, "id": event.id}, Agent)
-        except msgspec.ValidationError as cause:
-            raise IntakeError(f"agent: {cause}", event.id) from cause
-        self._snapshot = None
+        held = self._agents.get(event.id)
+        agent = changed_agent(held, event, load=owned)
+        self._put(came_back(held, agent, event.at, event.changes) if self._track else agent)
 
-    def hold(self, agent_id: str, amount: int) -> bool:
-        """Count *amount* more records as held by the agent; return whether rules could see it (there is a capacity)."""
+    def count(self, was: str, now: str, at: int, counted: Burden, counts: Burden) -> list[str]:
+        """Move a record from *was* to *now* (or let it count anew); return whose load rules could see change."""
+        before, after = self._agents.get(was), self._agents.get(now)
+        if was == now:
+            if before is not None:
+                self._put(changed(before, counted, counts))
+            return (
+                [was] if before is not None and before.capacity is not None and counted.weight != counts.weight else []
+            )
+        if before is not None:
+            self._put(lost(before, counted, at, track=self._track))
+        if after is not None:
+            self._put(gained(after, counts, at, track=self._track))
+        return [one.id for one in (before, after) if one is not None and one.capacity is not None]
+
+    def reserve(self, agent_id: str, weight: int, at: int) -> None:
+        """Count work that is on its way to the agent."""
         agent = self._agents.get(agent_id)
-        if agent is None:
-            return False
-        self._agents[agent_id] = replace(agent, load=max(0, agent.load + amount))
+        if agent is not None:
+            self._put(gained(agent, Burden(weight), at, track=self._track))
+
+    def free(self, agent_id: str, weight: int) -> None:
+        """Give back what was reserved: the work has come, or will not."""
+        agent = self._agents.get(agent_id)
+        if agent is not None:
+            self._put(ungiven(agent, weight))
+
+    def _put(self, agent: Agent) -> None:
+        self._agents[agent.id] = restated(agent, self._limits)
         self._snapshot = None
-        return agent.capacity is not None
 
 
 class World:
@@ -81,7 +105,7 @@ class World:
         self.policy = policy
         self.org = org
         self.records: dict[Target, Kept] = {}
-        self.agents = Agents(policy.directory.agents)
+        self.agents = Agents(policy.directory.agents, track=tracked(policy), limits=policy.routing.overloaded)
         self._related: dict[Target, dict[str, Any]] = {}
         self._readers: dict[Target, dict[int, Kept]] = {}
         self._owned: dict[str, dict[int, Kept]] = {}
@@ -109,7 +133,7 @@ class World:
             CalendarError: likewise, where its instant lies outside the years that calendars cover.
         """
         if event.type == "agent":
-            self.agents.change(event, len(self._owned.get(event.id, ())))
+            self.agents.change(event, sum(kept.burden.weight for kept in self._owned.get(event.id, {}).values()))
             return self._watching(event.id)
         if event.type == "related":
             return self._fold_related(event)
@@ -119,6 +143,9 @@ class World:
             kept = self.records[event.object, event.id] = Kept(facts, self._places)
             self._places += 1
         kept.facts = facts
+        told = contact_of(facts, event, self.policy)
+        if told is not None:
+            self._related[told[0]] = told[1]
         return [kept, *self._index(kept)]
 
     def take_back(self, kept: Kept) -> None:
@@ -153,13 +180,16 @@ class World:
             self._refer(kept, part.spec.related)
         is_open = item.fields.get("is_closed") is not True and not item.deleted
         owner = str(item.fields.get("owner", "")) if is_open else ""
-        if owner == kept.owner:
+        burden = burden_of(kept.facts, self.policy)
+        if owner == kept.owner and burden == kept.burden:
             return []
         before, kept.owner = kept.owner, owner
-        self._owned.get(before, {}).pop(kept.place, None)
-        if owner:
-            self._owned.setdefault(owner, {})[kept.place] = kept
-        moved = [name for name, amount in ((before, -1), (owner, 1)) if name and self.agents.hold(name, amount)]
+        counted, kept.burden = kept.burden, burden
+        if before != owner:
+            self._owned.get(before, {}).pop(kept.place, None)
+            if owner:
+                self._owned.setdefault(owner, {})[kept.place] = kept
+        moved = self.agents.count(before, owner, item.marks.get("event", item.created_at), counted, burden)
         return [other for name in moved for other in self._watching(name) if other is not kept]
 
     def _refer(self, kept: Kept, relations: tuple[Any, ...]) -> None:

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from triage.calendars.calendar import Calendar
 from triage.domain.facts import Facts
-from triage.domain.instant import DAY
 from triage.domain.work import Agent
 from triage.policy import Policy
+from triage.routing.choose import choose, shown
+from triage.routing.eligible import Desk, why_not
+from triage.routing.wanted import had_it, wanted_of, weight_of
 from triage.rules.language import ActionSpec, Target
 
 _SHOWN = 10
 _KINDS = ("user:", "queue:", "pool:", "team:")
 
 
-class Assignment(Struct, frozen=True, kw_only=True):
+class Assignment(Struct, frozen=True, kw_only=True, gc=False):
     """
     Who an action is for: `target` as `kind:name`, empty for nobody; `note` says why, `passed_over` who was not taken.
+
+    `weight` is what the record takes of that person's capacity.
     """
 
     target: str = ""
     note: str = ""
     passed_over: tuple[str, ...] = ()
+    weight: int = 1
 
 
-def assign(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
+def assign(
+    spec: ActionSpec, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
+) -> Assignment:
     """
     Return who the action *spec* is for at *now*.
 
-    A team or pool that no known agent belongs to is taken as a queue of that name. With known members the least loaded
-    eligible one is taken (ties by id); with none eligible the fall-backs are tried: the next tiers and pools in the
-    directory's order, then nobody, which leaves the record in the hold queue.
+    A team or pool that no known agent belongs to is taken as a queue of that name. With known members one of the
+    eligible is taken, by the policy that the rule or its group names (`choose.py`); with none eligible the fall-backs
+    are tried: the next tiers and pools in the directory's order, then nobody: the record waits in the hold queue.
+
+    Args:
+        among: Ids of those who are known to be free; nobody else of a group is asked.
     """
     target = spec.target
     if spec.kind == "reassign" and target.kind in ("team", "pool"):
-        return _from_group(spec, facts, policy, now)
+        return _from_group(spec, facts, policy, now, among)
     if target.kind == "user":
         return _one_user(spec, facts, policy, now)
     if target.kind == "field" and spec.kind not in ("set", "reprioritise"):
@@ -67,45 +77,17 @@ def known_agents(facts: Facts, policy: Policy) -> Sequence[Agent]:
 
 def ineligible(agent: Agent, spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> str:
     """Return why *agent* cannot take the record at *now*, or an empty string."""
-    if agent.id == facts.item.fields.get("owner"):
-        return "owns it"
-    if agent.id in had_it(facts, now):
-        return "had it within 24 h"
-    if any(_names(other, agent) for other in spec.exclude):
-        return "excluded by the rule"
-    if agent.presence != "online":
-        return agent.presence
-    if agent.capacity is not None and agent.load >= agent.capacity and spec.params.get("respect_capacity") is not False:
-        return f"at capacity ({agent.load} of {agent.capacity})"
-    shift = policy.calendars.get(agent.shift) if agent.shift else None
-    if isinstance(shift, Calendar) and not shift.is_open(now):
-        return "off shift"
-    lacking = [need.removeprefix("skill:") for need in spec.require if not _meets(agent, need, facts)]
-    return f"lacks {', '.join(lacking)}" if lacking else ""
+    return why_not(agent, wanted_of(spec, facts, policy, now), desk_of(policy, now))
 
 
-def _names(other: str, agent: Agent) -> bool:
-    kind, _, name = other.partition(":")
-    return (kind == "user" and name == agent.id) or (kind == "team" and name in agent.teams)
+def desk_of(policy: Policy, now: int) -> Desk:
+    """Return what is asked besides the agents at *now*."""
+    return Desk(policy.routing, policy.calendars, now)
 
 
-def _meets(agent: Agent, need: str, facts: Facts) -> bool:
-    """Return whether *agent* has what `require` names; presence, capacity and shift are asked of everybody anyway."""
-    kind, _, name = need.partition(":")
-    if kind == "skill":
-        skill, _, level = name.partition(":")
-        return agent.skills.get(skill, 0) >= int(level or 1)
-    if kind == "tier":
-        return agent.tier >= int(name)
-    if kind == "team":
-        return name in agent.teams
-    spoken = facts.item.fields.get("language") if kind == "language" else None
-    return spoken is None or agent.skills.get(str(spoken), 0) >= 1
-
-
-def had_it(facts: Facts, now: int) -> set[str]:
-    """Return those whom the record left in the last 24 h: it never goes back to one of them."""
-    return {change.before for change in facts.memory.owner_changes if change.at > now - DAY}
+def match_of(spec: ActionSpec, group: str, policy: Policy) -> str:
+    """Return how somebody of *group* is chosen: as the rule says, else the group, else the policy."""
+    return spec.match or policy.routing.groups.get(group) or policy.routing.match
 
 
 def _no_return(found: Assignment, facts: Facts, now: int) -> Assignment:
@@ -113,27 +95,45 @@ def _no_return(found: Assignment, facts: Facts, now: int) -> Assignment:
     return Assignment(note=f"{person}: had it within 24 h") if person in had_it(facts, now) else found
 
 
-def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
+def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int, among: Collection[str] | None) -> Assignment:
     passed: list[str] = []
-    groups = _groups(spec.target, policy)
-    for group in groups[:1] if spec.params.get("if_none") == "hold" else groups:
-        members = [agent for agent in known_agents(facts, policy) if group.name in _memberships(agent, group.kind)]
+    wanted, desk = wanted_of(spec, facts, policy, now), desk_of(policy, now)
+    for group in groups_of(spec, policy):
+        members = members_of(group, known_agents(facts, policy))
         if not members:
             if group == spec.target:
                 return Assignment(target=named(group), note="no members known: left to its queue")
             continue
         free = []
         for agent in members:
-            reason = ineligible(agent, spec, facts, policy, now)
+            if among is not None and agent.id not in among:
+                continue
+            reason = why_not(agent, wanted, desk)
             if reason:
-                passed.append(f"{agent.name or agent.id}: {reason}")
+                passed.append(f"{shown(agent)}: {reason}")
             else:
                 free.append(agent)
         if free:
-            chosen = min(free, key=lambda agent: (agent.load, agent.id))
-            note = f"least loaded of {len(free)} in {group.name} ({_load(chosen)})"
-            return Assignment(target=f"user:{chosen.id}", note=note, passed_over=tuple(passed[:_SHOWN]))
+            chosen = choose(match_of(spec, group.name, policy), free, wanted, group.name, members, desk)
+            return Assignment(
+                target=f"user:{chosen.agent.id}", note=chosen.note, passed_over=tuple(passed[:_SHOWN]),
+                weight=wanted.weight,
+            )  # fmt: skip
     return Assignment(note=f"nobody eligible in {spec.target.name}", passed_over=tuple(passed[:_SHOWN]))
+
+
+def groups_of(spec: ActionSpec, policy: Policy) -> list[Target]:
+    """Return where a record looks for somebody, in order: the group asked for, and what follows where it may go on."""
+    found = _groups(spec.target, policy)
+    return found[:1] if spec.params.get("if_none") == "hold" else found
+
+
+def members_of(group: Target, agents: Sequence[Agent]) -> list[Agent]:
+    """Return those of *agents* who belong to *group*, in their order."""
+    name = group.name
+    if group.kind == "team":
+        return [agent for agent in agents if name in agent.teams]
+    return [agent for agent in agents if name in agent.pools or name in agent.teams]
 
 
 def _groups(target: Target, policy: Policy) -> list[Target]:
@@ -142,14 +142,6 @@ def _groups(target: Target, policy: Policy) -> list[Target]:
     above = tiers[tiers.index(target.name) + 1 :] if target.name in tiers else ()
     others = (*above, *policy.directory.pools) if target.kind != "pool" else above
     return [target, *(Target(kind="pool", name=name) for name in dict.fromkeys(others))]
-
-
-def _memberships(agent: Agent, kind: str) -> tuple[str, ...]:
-    return agent.teams if kind == "team" else (*agent.pools, *agent.teams)
-
-
-def _load(agent: Agent) -> str:
-    return f"{agent.load} of {agent.capacity}" if agent.capacity is not None else f"{agent.load}, no limit"
 
 
 def _one_user(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assignment:
@@ -161,7 +153,8 @@ def _one_user(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assig
     if agent is None:
         return _no_return(named_one, facts, now)
     reason = ineligible(agent, spec, facts, policy, now)
-    return Assignment(note=f"{agent.name or agent.id}: {reason}") if reason else named_one
+    weight = weight_of(facts.item.object, facts.item.fields, policy.routing)
+    return Assignment(note=f"{shown(agent)}: {reason}") if reason else replace(named_one, weight=weight)
 
 
 def _customer(facts: Facts) -> Assignment:

@@ -93,7 +93,7 @@ def _ownership(
             kind=kind,
             target=target,
             params=params,
-            match=body.get("match", "least_loaded"),
+            match=body.get("match", ""),
             exclude=body.get("exclude", ()),
             require=body.get("require", ()),
             if_none=spare,

@@ -10,6 +10,7 @@ from triage.calendars.definition import CalendarDefinition
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Agent
 from triage.rules.language import At, Condition, RuleSet
+from triage.rules.llm_policy import LlmPolicy
 
 
 class ObjectConfig(Struct, frozen=True, kw_only=True):
@@ -93,6 +94,58 @@ class Safety(Struct, frozen=True, kw_only=True):
     late_after: int = 15 * 60 * 1000
 
 
+class ItemWeight(Struct, frozen=True, kw_only=True):
+    """How much of somebody's capacity one open record of an object takes: by its priority, else `default`."""
+
+    default: int = 1
+    by: dict[str, int] = field(default_factory=dict)
+
+
+class Overload(Struct, frozen=True, kw_only=True):
+    """
+    When somebody takes nothing more although there is room, and when again: any limit reached, then all cleared.
+
+    `load` and `clear_load` are percent of capacity; `urgent` and `missed` count open records held. 0 sets no limit.
+    """
+
+    load: int = 0
+    urgent: int = 0
+    missed: int = 0
+    clear_load: int = 0
+    clear_urgent: int = 0
+    clear_missed: int = 0
+
+
+class Routing(Struct, frozen=True, kw_only=True):
+    """
+    How somebody is chosen among those who may take a record, and how a queue is ranked.
+
+    `match` holds where neither the rule nor the group (`groups`) names a policy. `costs` are hundredths of a record's
+    worth: what a full load, and the most of the hot ones, count against somebody. `shrink`: this many cases of the
+    team's mean are added to everybody's own. `stale_after` ms without word of presence is no presence (0: never).
+    `sticky` fields name the person who is asked first. `worth` fields hold the money, of which `worth_half` makes a
+    record worth half of the most. `queue` are the powers, in hundredths, of what ranks a queue. `urgent` percent of
+    urgency, or priority `urgent_from`, makes a record urgent. `figures` about a person: only where true, and from
+    `least_cases` on.
+    """
+
+    match: str = "least_loaded"
+    groups: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, ItemWeight] = field(default_factory=dict)
+    costs: dict[str, int] = field(default_factory=dict)
+    shrink: int = 20
+    stale_after: int = 0
+    sticky: tuple[str, ...] = ("last_agent",)
+    worth: tuple[str, ...] = ("lead.value", "amount")
+    worth_half: int = 10_000
+    queue: dict[str, int] = field(default_factory=dict)
+    urgent: int = 80
+    urgent_from: str = ""
+    overloaded: Overload | None = None
+    figures: bool = False
+    least_cases: int = 20
+
+
 class Directory(Struct, frozen=True, kw_only=True):
     """Who there is: queues, pools, teams and webhooks by name, pools' fall-backs in order, agents known beforehand."""
 
@@ -115,4 +168,6 @@ class PolicyDocument(Struct, frozen=True, kw_only=True):
     templates: dict[str, Template] = field(default_factory=dict)
     directory: Directory = Directory()
     safety: Safety = Safety()
+    routing: Routing = Routing()
+    llm: LlmPolicy | None = None
     texts: dict[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from triage.calendars.definition import Instance, RecurrenceType
 from triage.domain.schema import FieldType
 from triage.domain.work import EventType
 from triage.rules.language import CLOCKS, Mode, Once
+from triage.rules.llm_policy import LLM
 from triage.rules.shapes import (
     ByKind,
     Choice,
@@ -26,7 +27,9 @@ from triage.rules.shapes import (
 
 ANY = Text()
 NAME = Text(r"[^\W_][\w .-]*", "a name of letters, digits, ' ', '_', '-' and '.'")
-RULE_ID = Text(r"[^\W_][\w ./-]{0,199}", "an id of letters, digits, '_', '-', '.' and '/'")
+LABEL = Text(r"[^\W_]([^\x00-\x1f\x7f]{0,120}[^\s\x00-\x1f\x7f])?", "a name that begins with a letter or digit")
+"""A name that is somebody else's label: Salesforce's business hours and queues may hold brackets, colons, accents."""
+RULE_ID = Text(r"[^\W_][^\x00-\x1f\x7f#]{0,199}", "an id that begins with a letter or digit and holds no '#'")
 STEP_ID = Text(r"[^\W_][\w .-]{0,99}", "an id of letters, digits, '_', '-' and '.'")
 FIELD = Text(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "a field name such as 'account.tier'")
 AMOUNT = Text(r"[\d.]+\s*(%|[a-z]+[\da-z. ]*)", "a duration such as 6h or a percentage such as 80%")
@@ -55,11 +58,14 @@ CONDITION_WORD = OneKey(
 )
 REASSIGN_TO = ("user", "queue", "pool", "team", "role")
 MOVE_TO = ("pool", "queue")
-MATCHES = ("least_loaded", "best", "optimal")
+MATCHES = ("first_available", "round_robin", "least_loaded", "longest_idle", "best", "sticky", "optimal")
+_LEVEL = "([ABC][12]|[1-6])"
 EXCLUDES = Text(r"owner|previous_owners|user:\S+|team:\S.*", "owner, previous_owners, user:ID or team:NAME")
 REQUIRES = Text(
-    r"present|free_capacity|on_shift|skill:[^\s:]+(:\d+)?|tier:\d+|team:\S.*|language",
-    "present, free_capacity, on_shift, language, skill:NAME, skill:NAME:LEVEL, tier:N or team:NAME",
+    rf"present|free_capacity|on_shift|skill:[^\s:]+(:\d+)?|tier:\d+|team:\S.*|language(:[^\s:]+)?(:{_LEVEL})?"
+    r"|region(:\S.*)?|experience:\d+",
+    "present, free_capacity, on_shift, language, language:NAME, language:NAME:C1, region, region:NAME, skill:NAME, "
+    "skill:NAME:LEVEL, tier:N, experience:MONTHS or team:NAME",
 )
 RECIPIENT = Text(
     r"owner|manager|customer|(role|address|user|queue|team|pool):\S.*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_]\w*",
@@ -199,12 +205,45 @@ AGENT = Record(
         "pools": ListOf(ANY),
         "tier": Whole(0, 100),
         "shift": ANY,
+        "languages": MapOf(Text(_LEVEL, "a level from A1 to C2")),
+        "regions": ListOf(ANY),
+        "max_per_hour": Whole(),
+        "months": Whole(0, 1200),
+        "away": ListOf(Record("a span out of office", {"from": ANY, "to": ANY}, ("from",))),
+        "track": MapOf(
+            Record("a track record", {"n": Whole(1), "won": Whole(), "value": Whole(), "seconds": Whole()}, ("n",)),
+            Text(r"\S.*", "what it is about, such as 'Lead' or 'Case/product=Mobile'"),
+        ),
+    },
+)
+_PERCENT = Whole(0, 10_000)
+OVERLOAD = Record("limits", {"load": _PERCENT, "urgent": Whole(), "missed": Whole()})
+ROUTING = Record(
+    "routing",
+    {
+        "match": Choice(MATCHES),
+        "groups": MapOf(Choice(MATCHES), NAME),
+        "weights": MapOf(
+            Record("a weight", {"default": Whole(1, 1000), "by": MapOf(Whole(1, 1000), Text(r"\S.*", "a priority"))})
+        ),
+        "costs": Record("costs", {"load": Whole(0, 1000), "fairness": Whole(0, 1000)}),
+        "shrink": Whole(0, 10_000),
+        "stale_after": Span(1),
+        "sticky": ListOf(FIELD, lone=True),
+        "worth": ListOf(FIELD, lone=True),
+        "worth_half": Whole(1),
+        "queue": Record("queue", dict.fromkeys(("urgency", "value", "sla", "sentiment"), Whole(0, 1000))),
+        "urgent": Whole(1, 100),
+        "urgent_from": ANY,
+        "overloaded": Record("overloaded", {"when": OVERLOAD, "clears": OVERLOAD}, ("when",)),
+        "figures": Flag(),
+        "least_cases": Whole(20),
     },
 )
 DIRECTORY = Record(
     "the directory",
     {
-        "queues": ListOf(NAME),
+        "queues": ListOf(LABEL),
         "pools": ListOf(NAME),
         "teams": ListOf(NAME),
         "tiers": ListOf(NAME),
@@ -265,19 +304,25 @@ CALENDAR = Record(
 )
 SECTIONS: dict[str, Shape] = {
     "objects": MapOf(OBJECT),
-    "calendars": MapOf(CALENDAR, NAME),
+    "calendars": MapOf(CALENDAR, LABEL),
     "milestones": MapOf(MILESTONE, Text(r"[A-Za-z_][\w-]*", "a name of letters, digits, '_' and '-'")),
     "words": MapOf(WORDS),
     "templates": MapOf(TEMPLATE),
     "directory": DIRECTORY,
     "safety": SAFETY,
+    "routing": ROUTING,
+    "llm": LLM,
 }
 RULE_FILE: dict[str, Shape] = {
     "object": ANY,
     "rule_set": RULE_ID,
     "match": Choice(("all_matches", "first_match")),
     "reevaluate_on": Choice(("related", "record")),
-    "rules": ListOf(RULE),
+    "rules": ByKind(
+        "a list of rules, or {source: salesforce}",
+        sequence=ListOf(RULE),
+        mapping=OneKey("where rules come from", {"source": Choice(("salesforce",))}),
+    ),
 }
 FILE = Record("a policy file", {**SECTIONS, **RULE_FILE})
 

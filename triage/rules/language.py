@@ -97,12 +97,16 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class ActionSpec(Struct, frozen=True, kw_only=True):
-    """One action as written: its kind, its target, its settings, and what to do where the target is nobody (`else`)."""
+    """
+    One action as written: its kind, its target, its settings, and what to do where the target is nobody (`else`).
+
+    `match` is how somebody of a group is chosen; empty where the rule leaves that to the policy's routing.
+    """
 
     kind: str
     target: Target
     params: dict[str, Any] = field(default_factory=dict)
-    match: str = "least_loaded"
+    match: str = ""
     exclude: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     if_none: tuple[ActionSpec, ...] = ()

@@ -62,7 +62,9 @@ def read_rule_set(entry: Entry, page: Page, document: PolicyDocument) -> RuleSet
         )
     match = entry.get("match", "all_matches")
     place = _Place(Known.of(document, name), page, match)
-    rules = (_rule(rule, place) for rule in entry.get("rules", ()) if not page.full)
+    written = entry.get("rules", ())
+    # Rules kept in Salesforce are put in place of `{source: salesforce}` before a policy is published.
+    rules = (_rule(rule, place) for rule in (written if isinstance(written, tuple) else ()) if not page.full)
     return RuleSet(
         id=entry.get("rule_set", PurePosixPath(page.file).stem),
         object=name,

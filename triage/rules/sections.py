@@ -9,11 +9,23 @@ from typing import Any
 from msgspec import structs
 
 from triage.calendars.zones import unknown_zone, zone_names
-from triage.domain.instant import UNITS
+from triage.domain.instant import UNITS, parse_instant
 from triage.domain.schema import BUILTIN_FIELDS, FieldSpec, ObjectSpec, RelatedSpec
-from triage.domain.work import Agent
+from triage.domain.work import Agent, Track
+from triage.errors import IntakeError
+from triage.intake.agent import language_level
 from triage.rules.check import WHOLE_TEXT, Known
-from triage.rules.document import Directory, MilestoneSpec, ObjectConfig, Safety, TargetTime, Template
+from triage.rules.document import (
+    Directory,
+    ItemWeight,
+    MilestoneSpec,
+    ObjectConfig,
+    Overload,
+    Routing,
+    Safety,
+    TargetTime,
+    Template,
+)
 from triage.rules.grammar import DEFINITIONS
 from triage.rules.language import CLOCK_LEAVES, AllOf, Condition
 from triage.rules.parse import Allowed, read_condition
@@ -96,7 +108,7 @@ def _field(name: str, entry: Entry, page: Page) -> FieldSpec:
 
 def _check_values(name: str, kind: str, values: tuple[str, ...], entry: Entry, page: Page) -> None:
     """Report a picklist without values, values of what is no picklist, and values that differ by case only."""
-    if kind in ("picklist", "multipicklist") and "values" not in entry.keys and not values:
+    if kind == "picklist" and "values" not in entry.keys and not values:
         page.fault(entry.nodes.get("type", entry.node), f"{name!r} is a {kind}: list its values, or use type text")
     if kind not in ("picklist", "multipicklist") and values:
         page.fault(
@@ -215,9 +227,62 @@ def read_agent(name: str, entry: Entry, directory: Directory, known: Known, page
     shift = entry.get("shift")
     if shift and shift not in known.calendars:
         page.fault(entry.nodes["shift"], unknown("calendar", shift, known.calendars), len(shift))
-    skills: Entry | None = entry.get("skills")
-    values = {**entry.values, "skills": skills.values if skills else {}}
+    values = dict(entry.values)
+    for key in ("skills", "languages", "track"):
+        if key in values:
+            values[key] = values[key].values
+    if "languages" in values:
+        values["languages"] = {one: language_level(level) for one, level in values["languages"].items()}
+    if "track" in values:
+        values["track"] = {about: Track(**part.values) for about, part in values["track"].items()}
+    if "away" in values:
+        values["away"] = tuple(span for part in values["away"] if (span := _span(part, page)) is not None)
     return Agent(id=name, **values)
+
+
+def _span(part: Entry, page: Page) -> tuple[int, int | None] | None:
+    """Return when somebody is out of office, ms UTC; None after the fault of a text that is no instant."""
+    instants: list[int | None] = []
+    for key in ("from", "to"):
+        try:
+            instants.append(parse_instant(part.get(key)) if part.get(key) else None)
+        except IntakeError as cause:
+            page.fault(part.nodes[key], cause.reason, len(part.get(key)))
+            return None
+    start = instants[0]
+    return None if start is None else (start, instants[1])
+
+
+def read_routing(entry: Entry, directory: Directory, page: Page) -> Routing:
+    """Return how people are chosen, what is not written at its default; groups must be declared."""
+    values = dict(entry.values)
+    known = (*directory.teams, *directory.pools, *directory.queues)
+    for key in ("groups", "costs", "queue", "weights"):
+        if key in values:
+            values[key] = values[key].values
+    for name in values.get("groups", ()):
+        if name not in known:
+            page.fault(entry.nodes["groups"], unknown("team or pool", name, known), len("groups"))
+    if "weights" in values:
+        values["weights"] = {name: _weight(part) for name, part in values["weights"].items()}
+    if "overloaded" in values:
+        values["overloaded"] = _overload(values["overloaded"])
+    return Routing(**values)
+
+
+def _weight(part: Entry) -> ItemWeight:
+    by: Entry | None = part.get("by")
+    return ItemWeight(default=part.get("default", 1), by=by.values if by else {})
+
+
+def _overload(part: Entry) -> Overload:
+    """Return the limits; what no word is written about clears just below its limit."""
+    when = part.get("when")
+    limits: dict[str, int] = dict(when.values) if when else {}
+    clears: Entry | None = part.get("clears")
+    written: dict[str, int] = dict(clears.values) if clears else {}
+    cleared = {f"clear_{name}": min(written.get(name, most), most - 1) for name, most in limits.items() if most}
+    return Overload(**limits, **cleared)
 
 
 def read_safety(entry: Entry, directory: Directory, page: Page) -> Safety:

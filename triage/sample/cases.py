@@ -76,6 +76,7 @@ def _opened(tale: Tale, rng: random.Random, plot: Plot, cast: Cast) -> bool:
         "Priority": rng.choices(PRIORITIES, weights=weights)[0], "Origin": origin, "Product__c": product,
         "Type": "Incident" if plot.product else rng.choice(("Question", "Problem")),
         "OwnerId": INBOX if queued else cast.agent, "ContactId": f"003{plot.account.id[3:]}",
+        "ContactEmail": cast.sender,
         "AccountId": plot.account.id, "Support_Hours__c": plot.account.region,
     }  # fmt: skip
     tale.add("created", plot.at, changes=changes, actor="005WEB", origin="system")

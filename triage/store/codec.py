@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
-from triage.domain.work import Agent, Event
+from triage.domain.work import Agent, Event, Standing
 from triage.policy import RuleMode
 from triage.ports import Outline
 
@@ -27,7 +27,7 @@ decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 decode_modes = msgspec.json.Decoder(dict[str, RuleMode]).decode
 decode_outlines = msgspec.json.Decoder(dict[str, Outline]).decode
-decode_loads = msgspec.json.Decoder(dict[str, int]).decode
+decode_loads = msgspec.json.Decoder(dict[str, int | tuple[int, Standing]]).decode
 decode_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 

@@ -15,16 +15,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
-from triage.ports import Audit, Control, Intake, Outbox, Policies, Records, Related, Upkeep
+from triage.ports import Access, Audit, Control, Intake, LlmLedger, Outbox, Policies, Records, Related, Rescores, Upkeep
+from triage.store.access import SqlAccess
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
 from triage.store.intake import SqlIntake
+from triage.store.llm_ledger import SqlLlmLedger
 from triage.store.lock import file_lock
 from triage.store.migrate import upgrade
 from triage.store.outbox import SqlOutbox
 from triage.store.policies import SqlPolicies
 from triage.store.records import SqlRecords
 from triage.store.related import SqlRelated
+from triage.store.rescores import SqlRescores
 from triage.store.upkeep import SqlUpkeep
 
 # The pool logs what interrupts the closing of a connection, and raises it again: once is enough.
@@ -56,6 +59,9 @@ class SqlUnit:
         self.policies: Policies = SqlPolicies(connection, org)
         self.control: Control = SqlControl(connection, org)
         self.upkeep: Upkeep = SqlUpkeep(connection, org)
+        self.rescores: Rescores = SqlRescores(connection, org)
+        self.access: Access = SqlAccess(connection, org)
+        self.llm: LlmLedger = SqlLlmLedger(connection, org)
 
 
 class SqlStore:

@@ -18,17 +18,20 @@ from triage.domain.decision import AuditEntry
 from triage.domain.work import Agent, Event
 from triage.errors import StaleRecord, StoreBusy, StoreError
 from triage.ports import (
+    Access,
     Audit,
     AuditFault,
     AuditRow,
     Control,
     Intake,
+    LlmLedger,
     Outbox,
     Policies,
     Record,
     Records,
     Refusal,
     Related,
+    Rescores,
     SourceState,
     Stop,
     StoredDecision,
@@ -37,7 +40,10 @@ from triage.ports import (
     record_key,
 )  # fmt: skip
 from triage.store.audit import GENESIS, chained, check_line
+from triage.store.memory_access import MemoryAccess
+from triage.store.memory_llm import MemoryLlmLedger
 from triage.store.memory_outbox import MemoryOutbox
+from triage.store.memory_rescores import MemoryRescores
 from triage.store.memory_tables import Tables
 from triage.store.memory_upkeep import MemoryUpkeep
 
@@ -55,6 +61,9 @@ class MemoryUnit:
         self.policies: Policies = MemoryPolicies(tables)
         self.control: Control = MemoryControl(tables)
         self.upkeep: Upkeep = MemoryUpkeep(tables)
+        self.rescores: Rescores = MemoryRescores(tables)
+        self.access: Access = MemoryAccess(tables, org)
+        self.llm: LlmLedger = MemoryLlmLedger(tables)
 
 
 class MemoryStore:

@@ -6,7 +6,20 @@ import copy
 from typing import Any
 
 from triage.domain.work import Agent, Event
-from triage.ports import AuditRow, Effect, Record, Refusal, SourceState, Stop, StoredDecision, StoredPolicy
+from triage.ports import (
+    Answer,
+    ApiKey,
+    AuditRow,
+    Effect,
+    Limit,
+    LlmCall,
+    Record,
+    Refusal,
+    SourceState,
+    Stop,
+    StoredDecision,
+    StoredPolicy,
+)
 from triage.safety import Bucket
 
 
@@ -30,6 +43,12 @@ class Tables:
         self.paused = 0
         self.waking: tuple[int, str] | None = None
         self.marks: dict[str, int] = {}
+        self.rescores: dict[str, int] = {}
+        self.keys: dict[str, ApiKey] = {}
+        self.answers: dict[tuple[str, str], Answer] = {}
+        self.llm_calls: dict[str, tuple[LlmCall, tuple[Limit, ...]]] = {}
+        self.llm_spent: dict[tuple[str, str, int], int] = {}
+        self.llm_answers: dict[str, tuple[str, str]] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from triage.errors import SchemaTooNew, StoreError
 from triage.store.dialect import is_postgres
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema this package knows, oldest first. The files are in `migrations/versions/`."""
 
 UPGRADING = 0x7472_6961_6765

@@ -68,6 +68,39 @@ timer = _table(
     indexes=(Index("timer_due", "org_id", "due_ms", sqlite_where=TIMER_SET, postgresql_where=TIMER_SET),),
 )
 
+rescore = _table(
+    "rescore",
+    _key("org_id"),
+    _key("record_id"),
+    Column("due_ms", BigInteger, nullable=False),
+    indexes=(Index("rescore_due", "org_id", "due_ms"),),
+)
+
+api_key = _table(
+    "api_key",
+    _key("org_id"),
+    _key("key_id"),
+    Column("secret_hash", STRING, nullable=False),
+    Column("scopes", STRING, nullable=False),
+    _text("label"),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    _int("revoked_ms", None),
+    indexes=(Index("api_key_id", "key_id", unique=True),),
+)
+
+answer = _table(
+    "answer",
+    _key("org_id"),
+    _key("key_id"),
+    _key("idem_key"),
+    Column("request_hash", STRING, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    indexes=(Index("answer_at", "org_id", "at_ms"),),
+)
+
 reference = _table(
     "reference",
     _key("org_id"),
@@ -229,4 +262,42 @@ control = _table(
     _int("at_ms"),
     _text("actor"),
     _text("reason"),
+)
+
+llm_call = _table(
+    "llm_call",
+    _key("org_id"),
+    _key("id"),
+    _int("at_ms"),
+    _text("record_id"),
+    _text("provider"),
+    _text("model"),
+    _text("prompt"),
+    _text("purpose"),
+    _int("reserved"),
+    _int("cost", None),
+    _int("input"),
+    _int("cached"),
+    _int("output"),
+    _text("outcome"),
+    _text("request"),
+    _int("millis"),
+    Column("compared", Text, nullable=False, server_default="{}"),
+    Column("limits", Text, nullable=False, server_default="[]"),
+    indexes=(Index("llm_call_at", "org_id", "at_ms"),),
+    wide=True,
+)
+
+# The organisation `*` holds what all of them draw on together.
+llm_budget = _table("llm_budget", _key("org_id"), _key("scope"), _key("name"), _key("day", BigInteger), _int("used"))
+
+llm_answer = _table(
+    "llm_answer",
+    _key("org_id"),
+    _key("content"),
+    _text("record_id"),
+    _int("at_ms"),
+    Column("answer", Text, nullable=False),
+    indexes=(Index("llm_answer_record", "org_id", "record_id"),),
+    wide=True,
 )

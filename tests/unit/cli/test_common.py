@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 
+from triage.cli.commands import cli
 from triage.cli.common import counted, known_owner, known_rule, print_table, time_to_come
 from triage.errors import IntakeError
 from triage.testing import START, Sandbox
@@ -85,3 +88,16 @@ def test_an_end_that_has_passed_is_refused() -> None:
     assert time_to_come("2026-03-02T09:00:01Z", START) == START + 1000
     with pytest.raises(IntakeError, match="has passed"):
         time_to_come("2026-03-02T09:00:00Z", START)
+
+
+def test_every_command_prints_json_on_demand() -> None:
+    """Programs read what people read: no command is left without the switch."""
+
+    def without(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
+        if isinstance(command, click.Group):
+            for name, part in command.commands.items():
+                yield from without(part, (*path, name))
+        elif not any("--json" in parameter.opts for parameter in command.params):
+            yield " ".join(path)
+
+    assert list(without(cli, ())) == []

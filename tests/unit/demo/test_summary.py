@@ -24,7 +24,7 @@ def text(found=None, facts=None) -> str:
         "Effects planned: 3 (1 done, 2 held)",
         "at most 1m of virtual time",
         "because account.tier == Gold (is Gold)",
-        "kept: first_response, otherwise late by 1h",
+        "not missed: first_response, otherwise late by 1h",
     ],
 )
 def test_the_summary_says(part):
@@ -72,7 +72,7 @@ def test_what_people_ordered_is_no_escalation():
 def test_runs_of_one_milestone_are_told_once():
     """Three replies kept are one line, with the latest of them."""
     found = played(missed_without=tuple(breach(milestone="reply", late=n * HOUR, due=n) for n in (1, 3, 2)))
-    assert "kept: reply (3 times), otherwise late by up to 3h of open time" in text(found)
+    assert "not missed: reply (3 times), otherwise late by up to 3h of open time" in text(found)
 
 
 def test_a_reason_is_not_said_twice_in_a_row():

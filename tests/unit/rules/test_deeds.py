@@ -75,7 +75,7 @@ def test_recipients_must_be_declared(who: str, base: str) -> None:
 def test_reassign_goes_to_people_and_places(kind: str, known: Known) -> None:
     (action,) = actions(f"- reassign: {{to: {{{kind}}}}}", known)
     assert f"{action.target.kind}: {action.target.name}" == kind
-    assert (action.match, action.exclude, action.require, action.params) == ("least_loaded", (), (), {})
+    assert (action.match, action.exclude, action.require, action.params) == ("", (), (), {})
 
 
 def test_a_priority_without_ranks_cannot_be_raised() -> None:

@@ -46,6 +46,7 @@ def test_a_case_belongs_to_its_account_and_its_hours():
     assert created.changes["AccountId"] == EMEA.id
     assert created.changes["Support_Hours__c"] == "emea"
     assert created.changes["ContactId"] == "00300001"
+    assert created.changes["ContactEmail"].endswith(f"@{EMEA.slug}.example")
 
 
 def test_some_lie_in_the_queue_and_are_picked_up_by_their_desk():

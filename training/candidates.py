@@ -1,0 +1,218 @@
+"""The candidates that compete: a linear model, boosted trees, and their blend. Fitted here, exported elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sparse
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, linear_shape
+from triage.features import FeatureTable
+from triage.scoring.linear import LinearShape
+from triage.scoring.tabular import class_margins, log_softmax
+
+
+@dataclass
+class Rows:
+    """
+    All that candidates are fitted on, for every row of the table at once.
+
+    Attributes:
+        features: The feature table.
+        grams: TF-IDF of its texts.
+        y: int64 array of shape (n_rows,), the class.
+        n_classes: How many there are.
+        ordinal: Whether the classes are steps of one scale.
+    """
+
+    features: FeatureTable
+    grams: GramMatrix
+    y: np.ndarray
+    n_classes: int
+    ordinal: bool
+
+    @property
+    def outcomes(self) -> np.ndarray:
+        """What target codes tell of: the second of two classes, or each step up, or each class. Shape (n_rows, k)."""
+        if self.n_classes == 2:
+            return (self.y == 1)[:, None].astype(float)
+        if self.ordinal:
+            return np.stack([self.y > step for step in range(self.n_classes - 1)], axis=1).astype(float)
+        return np.eye(self.n_classes)[self.y]
+
+    @property
+    def form(self) -> str:
+        """How several linear outputs become classes."""
+        return "cumulative" if self.ordinal and self.n_classes > 2 else "plain"
+
+
+@dataclass
+class LinearFit:
+    """A fitted linear model: its encoders, weights of shape (n_outputs, n_places), intercept of shape (n_outputs,)."""
+
+    shape: LinearShape
+    levels: LevelEncoder
+    numbers: NumberEncoder
+    weights: np.ndarray
+    intercept: np.ndarray
+    estimators: list[LogisticRegression] = field(default_factory=list)
+
+    def matrix(self, rows: Rows, at: np.ndarray) -> sparse.csr_matrix:
+        """Return the design matrix of the rows at positions *at*."""
+        return _design(rows, at, self.levels, self.numbers)
+
+    def outputs(self, rows: Rows, at: np.ndarray) -> np.ndarray:
+        """Return the estimators' own margins, of shape (len(at), n_outputs)."""
+        design = self.matrix(rows, at)
+        return np.stack([estimator.decision_function(design) for estimator in self.estimators], axis=1)
+
+    def margins(self, rows: Rows, at: np.ndarray) -> np.ndarray:
+        """Return margins as the blend takes them: shape (len(at), 1) for two classes, else log probabilities."""
+        found = self.outputs(rows, at)
+        if rows.n_classes == 2:
+            return found
+        return np.stack([class_margins(row, self.shape.form) for row in found])
+
+
+@dataclass
+class TextFit:
+    """A linear model on the text alone, whose margins the trees see."""
+
+    weights: np.ndarray
+    intercept: np.ndarray
+
+
+@dataclass
+class TreesFit:
+    """Fitted trees with what they see."""
+
+    codes: TargetEncoder
+    text: TextFit | None
+    bins: Bins
+    trees: HistGradientBoostingClassifier
+    iterations: int
+
+    def seen(self, rows: Rows, at: np.ndarray) -> np.ndarray:
+        """Return the trees' feature matrix of the rows at *at*, binned."""
+        features = rows.features.take(at)
+        blocks = [self.codes.transform(features.categories), features.numbers]
+        if self.text is not None:
+            blocks.append(rows.grams.matrix[at] @ self.text.weights.T + self.text.intercept)
+        return self.bins.transform(np.hstack(blocks))
+
+    def margins(self, rows: Rows, at: np.ndarray) -> np.ndarray:
+        """Return margins as the blend takes them."""
+        return tree_margins(self.trees.decision_function(self.seen(rows, at)))
+
+
+def tree_margins(raw: np.ndarray) -> np.ndarray:
+    """Return scikit-learn's margins as the blend takes them: one column for two classes, else log probabilities."""
+    return raw[:, None] if raw.ndim == 1 else log_softmax(raw)
+
+
+def fit_linear(rows: Rows, at: np.ndarray, weights: np.ndarray, strength: float) -> LinearFit:
+    """Return the linear model fitted on the rows at *at*; *weights* of shape (len(at),), *strength* is C."""
+    features = rows.features.take(at)
+    names = len(features.categories[0]) if len(features) else 0
+    levels = LevelEncoder(4 if len(at) < 5000 else 6).fit(features.categories, names)
+    numbers = NumberEncoder().fit(features.numbers)
+    design = _design(rows, at, levels, numbers)
+    outcomes = rows.outcomes[at]
+    fitted = [_logistic(design, outcomes[:, output], weights, strength) for output in range(outcomes.shape[1])]
+    return LinearFit(
+        linear_shape(rows.grams, levels, numbers, rows.form),
+        levels,
+        numbers,
+        np.vstack([estimator.coef_ for estimator in fitted]),
+        np.concatenate([estimator.intercept_ for estimator in fitted]),
+        fitted,
+    )
+
+
+def fit_trees(
+    rows: Rows,
+    at: np.ndarray,
+    weights: np.ndarray,
+    *,
+    seed: int,
+    iterations: int,
+    leaves: int = 15,
+    strength: float = 1.0,
+) -> TreesFit:
+    """Return boosted trees fitted on the rows at *at*: target codes and text margins are those of other folds."""
+    features = rows.features.take(at)
+    outcomes = rows.outcomes[at]
+    codes = TargetEncoder(seed)
+    blocks = [codes.fit_transform(features.categories, outcomes, weights), features.numbers]
+    text = None
+    if sum(rows.grams.widths):
+        margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, seed, strength)
+        blocks.append(margins)
+    trees = HistGradientBoostingClassifier(
+        learning_rate=0.04, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False, random_state=seed,
+        min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0, max_features=0.4,
+    )  # fmt: skip
+    matrix = np.hstack(blocks)
+    bins = Bins(matrix)
+    trees.fit(bins.transform(matrix), rows.y[at], sample_weight=weights)
+    return TreesFit(codes, text, bins, trees, iterations)
+
+
+def fit_amounts(
+    features: FeatureTable, amounts: np.ndarray, *, seed: int, iterations: int
+) -> tuple[TargetEncoder, Bins, HistGradientBoostingRegressor]:
+    """Return trees for positive *amounts* with a log link, their bins, and codes of categories (rates of log amount)."""
+    codes = TargetEncoder(seed, smooth=10.0)
+    logs = np.log(amounts)[:, None]
+    seen = np.hstack([codes.fit_transform(features.categories, logs, np.ones(len(amounts))), features.numbers])
+    trees = HistGradientBoostingRegressor(
+        loss="gamma", learning_rate=0.05, max_iter=iterations, max_leaf_nodes=7, early_stopping=False,
+        random_state=seed, min_samples_leaf=20, l2_regularization=5.0, max_features=0.5,
+    )  # fmt: skip
+    bins = Bins(seen)
+    trees.fit(bins.transform(seen), amounts)
+    return codes, bins, trees
+
+
+def _text_margins(
+    matrix: sparse.csr_matrix, outcomes: np.ndarray, weights: np.ndarray, seed: int, strength: float
+) -> tuple[np.ndarray, TextFit]:
+    """Return each row's text margins, learnt without its own fold, and the model of all rows for later ones."""
+    fold = np.random.RandomState(seed + 1).randint(0, 4, len(outcomes))
+    margins = np.zeros(outcomes.shape)
+    for output in range(outcomes.shape[1]):
+        for part in range(4):
+            here = fold == part
+            model = _logistic(matrix[~here], outcomes[~here, output], weights[~here], strength)
+            margins[here, output] = model.decision_function(matrix[here])
+    whole = [_logistic(matrix, outcomes[:, output], weights, strength) for output in range(outcomes.shape[1])]
+    return margins, TextFit(np.vstack([one.coef_ for one in whole]), np.concatenate([one.intercept_ for one in whole]))
+
+
+def _logistic(
+    design: sparse.csr_matrix, outcome: np.ndarray, weights: np.ndarray, strength: float
+) -> LogisticRegression:
+    # liblinear's coordinate descent is several times quicker on wide sparse text than lbfgs, and has one seed and thread.
+    wide = design.shape[1] > 6000
+    model = LogisticRegression(
+        C=strength,
+        solver="liblinear" if wide else "lbfgs",
+        max_iter=60 if wide else 300,
+        random_state=0,
+        tol=1e-3 if wide else 1e-4,
+    )
+    with warnings.catch_warnings():
+        # A fit cut short is a slightly stronger penalty, and validation judges it like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(design, outcome.astype(int), sample_weight=weights)
+
+
+def _design(rows: Rows, at: np.ndarray, levels: LevelEncoder, numbers: NumberEncoder) -> sparse.csr_matrix:
+    features = rows.features.take(at)
+    blocks = [rows.grams.matrix[at], levels.transform(features.categories), numbers.transform(features.numbers)]
+    return sparse.hstack(blocks).tocsr()

@@ -1,0 +1,171 @@
+"""How far live rows have moved from those a model was calibrated on, and whether that is a reason to fit it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from triage.errors import ModelRefused
+
+REFERENCE = "reference.json"
+"""The file of a model folder that holds what scores and segments looked like when it was calibrated."""
+MOVED, SHIFTED = 0.1, 0.25
+"""Population stability index from which a distribution has moved, and from which the model is to be fitted again."""
+_BINS = 10
+_FEWEST = 100
+_LEAST = 1e-4
+_GAP = 0.05
+_SURE = 3.0
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Scores and segments of the calibration slice.
+
+    `edges` are the nine inner edges of ten bins of equal counts, `shares` the bins' shares of rows, `rates` the share
+    of ones in each; `segments` maps column -> value -> share of rows.
+    """
+
+    rows: int
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+    rates: tuple[float, ...]
+    segments: dict[str, dict[str, float]] = {}
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What was found on live rows.
+
+    Attributes:
+        psi: Of the score; 0 is no change.
+        segments: column -> psi.
+        said, came_true: Mean score, and share of ones among the rows whose outcome is known (None: none is).
+        gap: Mean absolute difference of the two over ten bins of score, by rows; None without outcomes.
+        retrain: Whether to fit again.
+        because: Why, as sentences; what moved without being a reason stands there too.
+    """
+
+    rows: int
+    psi: float
+    segments: dict[str, float]
+    said: float
+    came_true: float | None
+    gap: float | None
+    retrain: bool
+    because: tuple[str, ...]
+
+
+def reference_of(positive: np.ndarray, chance: np.ndarray, segments: Mapping[str, np.ndarray]) -> bytes:
+    """Return the JSON text that `read_reference` reads, of the rows a model was calibrated on."""
+    edges = np.unique(np.quantile(chance, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    places = np.searchsorted(edges, chance, side="right")
+    counts = np.bincount(places, minlength=len(edges) + 1)
+    rates = np.bincount(places, weights=positive, minlength=len(edges) + 1) / np.maximum(counts, 1)
+    found = Reference(
+        rows=len(chance),
+        edges=tuple(edges.tolist()),
+        shares=tuple((counts / max(1, len(chance))).tolist()),
+        rates=tuple(rates.tolist()),
+        segments={column: _shares(values) for column, values in segments.items()},
+    )
+    return msgspec.json.encode(found, order="deterministic")
+
+
+def read_reference(folder: Path) -> Reference:
+    """Return the reference in the model *folder*; raise ModelRefused where there is none."""
+    try:
+        return msgspec.json.decode((folder / REFERENCE).read_bytes(), type=Reference)
+    except (OSError, msgspec.MsgspecError) as cause:
+        raise ModelRefused(f"{folder}: holds no {REFERENCE} to compare with: fit the model again") from cause
+
+
+def measure(
+    reference: Reference,
+    chance: np.ndarray,
+    y: np.ndarray | None = None,
+    segments: Mapping[str, np.ndarray] | None = None,
+) -> Drift:
+    """
+    Return how far live scores have drifted from *reference*.
+
+    Population: a stability index from 0.25 on is a reason to fit again, from 0.1 on a remark. Calibration: mean score
+    against what came true, a reason where they differ by more than 0.05 and by more than three standard errors.
+    Fewer than 100 rows are no reason for anything.
+
+    Args:
+        chance: array of shape (n_rows,), live scores.
+        y: array of shape (n_rows,), 0, 1, or NaN where the outcome is not known yet; None: none is.
+    """
+    places = np.searchsorted(np.asarray(reference.edges), chance, side="right")
+    shares = np.bincount(places, minlength=len(reference.shares)) / max(1, len(chance))
+    score = psi(np.asarray(reference.shares), shares)
+    moved = {column: _segment_psi(reference.segments[column], values) for column, values in (segments or {}).items()
+             if column in reference.segments}  # fmt: skip
+    because, reasons = [], 0
+    for what, value in (("the scores", score), *moved.items()):
+        if value >= MOVED:
+            strong = value >= SHIFTED and len(chance) >= _FEWEST
+            reasons += strong
+            told = f"from {SHIFTED:g} on the model is to be fitted again" if strong else "worth a look"
+            because.append(f"{what}: population stability index {value:.2f} ({told})")
+    said, came_true, gap = float(np.mean(chance)) if len(chance) else 0.0, None, None
+    known = np.zeros(len(chance), dtype=bool) if y is None else np.isfinite(y)
+    if y is not None and known.any():
+        came_true = float(y[known].mean())
+        gap = _gap(chance[known], y[known])
+        off = float(chance[known].mean()) - came_true
+        error = float(np.sqrt(max(came_true * (1 - came_true), 1e-4) / known.sum()))
+        if known.sum() >= _FEWEST and abs(off) > max(_GAP, _SURE * error):
+            reasons += 1
+            because.append(f"calibration: it said {chance[known].mean():.0%} on average, {came_true:.0%} came true")
+    if len(chance) < _FEWEST:
+        because.append(f"{len(chance)} rows are too few to judge by: {_FEWEST} are the least")
+    return Drift(
+        rows=len(chance),
+        psi=round(score, 4),
+        segments={column: round(value, 4) for column, value in moved.items()},
+        said=round(said, 4),
+        came_true=None if came_true is None else round(came_true, 4),
+        gap=None if gap is None else round(gap, 4),
+        retrain=reasons > 0,
+        because=tuple(because),
+    )
+
+
+def psi(before: np.ndarray, after: np.ndarray) -> float:
+    """Return the population stability index of two lists of shares; an empty bin counts as one row in 10,000."""
+    one, other = np.maximum(before, _LEAST), np.maximum(after, _LEAST)
+    return float(np.sum((other - one) * np.log(other / one)))
+
+
+def sentences(drift: Drift) -> list[str]:
+    """Return *drift* for a person: the verdict first."""
+    head = "fit this model again" if drift.retrain else "no reason to fit this model again"
+    return [f"{head} ({drift.rows:,} live rows, stability index of the score {drift.psi:.2f})", *drift.because]
+
+
+def as_json(drift: Drift) -> dict[str, Any]:
+    """Return *drift* as plain values."""
+    found: dict[str, Any] = msgspec.to_builtins(drift)
+    return found
+
+
+def _shares(values: np.ndarray) -> dict[str, float]:
+    names, counts = np.unique(np.array([str(value) for value in values]), return_counts=True)
+    return {str(name): float(count) / len(values) for name, count in zip(names, counts, strict=True)}
+
+
+def _segment_psi(before: Mapping[str, float], values: Sequence[Any] | np.ndarray) -> float:
+    after = _shares(np.asarray(values))
+    names = sorted({*before, *after})
+    return psi(np.array([before.get(name, 0.0) for name in names]), np.array([after.get(name, 0.0) for name in names]))
+
+
+def _gap(chance: np.ndarray, y: np.ndarray) -> float:
+    bins = [part for part in np.array_split(np.argsort(chance, kind="stable"), _BINS) if len(part)]
+    return float(sum(abs(chance[part].mean() - y[part].mean()) * len(part) for part in bins) / len(chance))

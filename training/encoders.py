@@ -1,0 +1,231 @@
+"""Features into the matrices that models are fitted on. Each encoder knows its layout, so that it can be exported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from triage.features.text import character_grams, word_grams
+from triage.scoring.linear import RARE, LinearShape, NumberScale
+
+MOST_WORDS, MOST_CHARACTERS = 40_000, 80_000
+_MOST_TEXT = 4_000_000
+"""Characters of all rows beyond which only words are read."""
+_BINS = 8
+_MOST_BINS = 200
+_FEWEST = 3
+"""Levels of fewer rows are told apart from no unseen one."""
+
+
+@dataclass
+class GramMatrix:
+    """TF-IDF of all rows' texts: word grams, then character grams; the vectorizers, None where there is no text."""
+
+    words: TfidfVectorizer | None
+    characters: TfidfVectorizer | None
+    matrix: sparse.csr_matrix
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """How many word grams and character grams there are."""
+        if self.words is None:
+            return 0, 0
+        return len(self.words.vocabulary_), 0 if self.characters is None else len(self.characters.vocabulary_)
+
+
+def fit_grams(texts: Sequence[str]) -> GramMatrix:
+    """
+    Return the grams of *texts*. Which grams there are and how rare they are is learnt from all rows, never from a target.
+
+    Beyond 4 million characters only words are read; beyond 25 million nothing would end in time: shorten the texts.
+    """
+    n = len(texts)
+    length = sum(len(text) for text in texts)
+    if not length:
+        return GramMatrix(None, None, sparse.csr_matrix((n, 0)))
+    shared = {"sublinear_tf": True, "min_df": 2 if n < 20_000 else 3, "lowercase": False}
+    words = TfidfVectorizer(analyzer=word_grams, max_features=MOST_WORDS, **shared)
+    characters = TfidfVectorizer(analyzer=character_grams, max_features=MOST_CHARACTERS, **shared)
+    try:
+        blocks = [words.fit_transform(texts)]
+    except ValueError:
+        # No gram stands in enough rows.
+        return GramMatrix(None, None, sparse.csr_matrix((n, 0)))
+    if length > _MOST_TEXT:
+        return GramMatrix(words, None, blocks[0].tocsr())
+    blocks.append(characters.fit_transform(texts))
+    return GramMatrix(words, characters, sparse.hstack(blocks).tocsr())
+
+
+class LevelEncoder:
+    """Categories as one-hot places; levels seen fewer than *least* times share one place with unseen ones."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+        self.levels: list[tuple[str, ...]] = []
+
+    def fit(self, categories: Sequence[Sequence[str]], names: int) -> LevelEncoder:
+        """Learn the levels of *categories*, rows of *names* cells each."""
+        for place in range(names):
+            counts = Counter(row[place] for row in categories)
+            kept = sorted(level for level, count in counts.items() if count >= self.least)
+            self.levels.append((*kept, RARE))
+        return self
+
+    def transform(self, categories: Sequence[Sequence[str]]) -> sparse.csr_matrix:
+        """Return the one-hot matrix of shape (n_rows, n_places)."""
+        starts = np.cumsum([0, *(len(levels) for levels in self.levels)])
+        tables = [{level: at for at, level in enumerate(levels)} for levels in self.levels]
+        rare = [len(levels) - 1 for levels in self.levels]
+        places = np.empty((len(categories), len(self.levels)), dtype=np.int64)
+        for at, (start, table, other) in enumerate(zip(starts, tables, rare, strict=False)):
+            places[:, at] = [start + table.get(row[at], other) for row in categories]
+        flat = places.ravel()
+        ends = np.arange(0, len(flat) + 1, max(1, len(self.levels)))
+        if not self.levels:
+            return sparse.csr_matrix((len(categories), 0))
+        return sparse.csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(categories), int(starts[-1])))
+
+
+class NumberEncoder:
+    """Numbers as signed logs, centred and scaled, with a place for missing and one for each of up to 8 bins."""
+
+    def __init__(self) -> None:
+        self.scales: list[NumberScale] = []
+
+    def fit(self, numbers: np.ndarray) -> NumberEncoder:
+        """Learn centre, scale, fill and bins of *numbers*, of shape (n_rows, n_numbers)."""
+        for column in numbers.T:
+            known = column[~np.isnan(column)]
+            if not len(known):
+                self.scales.append(NumberScale(0.0, 0.0, 1.0))
+                continue
+            logs = _signed_log(known)
+            edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
+            edges = tuple(float(edge) for edge in edges) if len(np.unique(known)) > 4 else ()
+            self.scales.append(
+                NumberScale(float(np.median(known)), float(logs.mean()), float(logs.std()) or 1.0, edges)
+            )
+        return self
+
+    def transform(self, numbers: np.ndarray) -> sparse.csr_matrix:
+        """Return value, missing flag and bins of each number, side by side."""
+        blocks: list[np.ndarray] = []
+        for column, scale in zip(numbers.T, self.scales, strict=True):
+            missing = np.isnan(column)
+            real = np.where(missing, scale.fill, column)
+            blocks += [((_signed_log(real) - scale.center) / scale.scale)[:, None], missing[:, None].astype(float)]
+            if scale.edges:
+                bins = np.searchsorted(scale.edges, real, side="right")
+                hot = np.eye(len(scale.edges) + 1)[bins]
+                hot[missing] = 0.0
+                blocks.append(hot)
+        return sparse.csr_matrix(np.hstack(blocks)) if blocks else sparse.csr_matrix((len(numbers), 0))
+
+
+def linear_shape(grams: GramMatrix, levels: LevelEncoder, numbers: NumberEncoder, form: str) -> LinearShape:
+    """Return the layout of the matrix that the three make side by side."""
+    words, characters = grams.widths
+    return LinearShape(
+        words=words, characters=characters, levels=tuple(levels.levels), numbers=tuple(numbers.scales), form=form
+    )
+
+
+class TargetEncoder:
+    """
+    Levels as smoothed, weighted rates of each outcome, and the log of how many rows they had.
+
+    Fitted rows get rates from the other folds, so that no row sees its own outcome; later rows get those of all.
+    """
+
+    def __init__(self, seed: int, *, smooth: float = 20.0, folds: int = 5) -> None:
+        self.seed, self.smooth, self.folds = seed, smooth, folds
+        self.known: list[dict[str, list[float]]] = []
+        self.unseen: list[list[float]] = []
+
+    def fit_transform(
+        self, categories: Sequence[Sequence[str]], outcomes: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """Return codes of shape (n_rows, n_categories x (n_outcomes + 1)), each row's without its own fold."""
+        fold = np.random.RandomState(self.seed).randint(0, self.folds, len(outcomes))
+        names = len(categories[0]) if len(categories) else 0
+        parts = [self._fit_one([row[at] for row in categories], outcomes, weights, fold) for at in range(names)]
+        return np.hstack(parts) if parts else np.zeros((len(outcomes), 0))
+
+    def transform(self, categories: Sequence[Sequence[str]]) -> np.ndarray:
+        """Return the codes of later rows."""
+        rows = [
+            [
+                code
+                for known, unseen, level in zip(self.known, self.unseen, row, strict=True)
+                for code in known.get(level, unseen)
+            ]
+            for row in categories
+        ]
+        return np.array(rows).reshape(len(categories), sum(len(unseen) for unseen in self.unseen))
+
+    def _fit_one(self, cells: list[str], outcomes: np.ndarray, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        seen = Counter(cells)
+        levels = {level: at for at, level in enumerate(sorted(name for name in seen if seen[name] >= _FEWEST))}
+        rare = len(levels)
+        codes = np.array([levels.get(cell, rare) for cell in cells])
+        size, width = rare + 1, outcomes.shape[1]
+        sums = np.zeros((self.folds, size, width))
+        masses, rows = np.zeros((self.folds, size)), np.zeros((self.folds, size))
+        for part in range(self.folds):
+            here = fold == part
+            rows[part] = np.bincount(codes[here], minlength=size)
+            masses[part] = np.bincount(codes[here], weights[here], size)
+            for output in range(width):
+                sums[part, :, output] = np.bincount(codes[here], weights[here] * outcomes[here, output], size)
+        total, mass = sums.sum(axis=0), masses.sum(axis=0)
+        # What other folds hold is scaled up, so that a count means the same for a fitted row as for a later one.
+        scale = self.folds / (self.folds - 1)
+        counts = np.log1p(np.vstack([rows.sum(axis=0), (rows.sum(axis=0) - rows) * scale]))
+        counts[:, rare] = 0.0
+        rates = self._rates(total, mass)
+        others = np.stack([self._rates(total - sums[part], mass - masses[part]) for part in range(self.folds)])
+        self.known.append({level: [*rates[at].tolist(), float(counts[0, at])] for level, at in levels.items()})
+        self.unseen.append([*rates[rare].tolist(), 0.0])
+        return np.hstack([others[fold, codes], counts[1 + fold, codes][:, None]])
+
+    def _rates(self, total: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        prior = total.sum(axis=0) / max(mass.sum(), 1e-12)
+        return (total + self.smooth * prior) / (mass[:, None] + self.smooth)
+
+
+class Bins:
+    """
+    Numbers as codes of at most 200 bins, which trees split at. `x <= edges[k]` is the same as `code <= k`.
+
+    scikit-learn bins weighted rows by weighted quantiles, one column at a time, for longer than all its trees take.
+    """
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.edges = [_edges(column) for column in matrix.T]
+
+    def transform(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the code of each cell, NaN where it is missing; of the shape of *matrix*."""
+        codes = np.empty(matrix.shape)
+        for at, edges in enumerate(self.edges):
+            codes[:, at] = np.searchsorted(edges, matrix[:, at], side="left")
+        codes[np.isnan(matrix)] = np.nan
+        return codes
+
+
+def _edges(column: np.ndarray) -> np.ndarray:
+    distinct = np.unique(column[~np.isnan(column)])
+    if len(distinct) < 2:
+        return np.zeros(0)
+    if len(distinct) <= _MOST_BINS:
+        return np.asarray((distinct[:-1] + distinct[1:]) / 2)
+    return np.unique(np.quantile(column[~np.isnan(column)], np.linspace(0, 1, _MOST_BINS + 1)[1:-1]))
+
+
+def _signed_log(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.log1p(np.abs(values))

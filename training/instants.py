@@ -1,0 +1,151 @@
+"""Columns of instants as text, numbers or datetimes in any mix of formats, in milliseconds UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from triage.errors import IntakeError
+from triage.intake.instants import load_zone
+from triage.intake.text import show
+
+NO_TIME = int(np.iinfo(np.int64).min)
+"""What stands for a missing instant in an int64 array: before every other one."""
+
+_DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(.*)$", re.DOTALL)
+_ISO = re.compile(
+    r"^\s*(?:(?:19|20|21)\d{2}-\d{2}-\d{2}|(?:19|20|21)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
+    r"(?:[T ]\d{1,2}:?\d{2}.*)?$"
+)
+_NAMED = re.compile(
+    r"^\s*(?:[A-Za-z]{3,9},?\s+)?(?:\d{1,2}[ -])?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[ .,-]",
+    re.IGNORECASE,
+)
+_SLASHED = re.compile(r"^\s*\d{4}[/.]\d{1,2}[/.]\d{1,2}")
+_ZONED = re.compile(r"(?:[Zz]|[+-]\d{2}:?\d{2}|\b(?:UTC|GMT))\s*$")
+_SECONDS, _MILLIS = (3e8, 5e9), (3e11, 5e12)
+
+
+def looks_like_instants(sample: pd.Series) -> bool:
+    """Return whether all of *sample* (text) is written like a date or an instant."""
+    return len(sample) > 0 and all(_is_written(text) for text in sample)
+
+
+def read_times(
+    column: pd.Series, tz: str = "UTC", *, where: Callable[[int], str] = lambda row: f"row {row + 1}"
+) -> tuple[np.ndarray, list[str]]:
+    """
+    Return *column* as int64 ms UTC (`NO_TIME` where missing) and what was assumed, as sentences.
+
+    Instants without a zone are local time of *tz*; of a time that the clocks jump over, the next one is taken.
+    `3/4/2025` goes by the order that the column's other dates prove, else month first with slashes and day first with
+    dots; both said. Plain numbers are epoch seconds or milliseconds where all lie between 1979 and 2128, else taken as
+    an order without a unit.
+
+    Raises:
+        IntakeError: a value is no instant (*where* names its place), or dates prove both orders.
+    """
+    load_zone(tz)
+    name = str(column.name)
+    if column.dtype.kind == "M":
+        naive = column.dt.tz is None
+        return _as_ms(_localised(column, tz) if naive else column), _naive_note(name, tz, len(column) if naive else 0)
+    if column.dtype.kind in "if":
+        return _numbers(column, name)
+    notes: list[str] = []
+    found = np.full(len(column), NO_TIME, dtype=np.int64)
+    text = column.astype("str").str.strip()
+    known = np.asarray(column.notna(), dtype=bool) & np.asarray((text != "").fillna(False), dtype=bool)
+    codes, distinct = pd.factorize(text[known])
+    values, zoneless = _read_distinct([str(value) for value in distinct], tz, name, notes)
+    bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else np.zeros(0, dtype=np.int64)
+    if len(bad):
+        row = int(np.flatnonzero(known)[bad[0]])
+        raise IntakeError(
+            f"{where(row)}: {name} {show(str(text.iloc[row]))} is not an instant ({len(bad):,} such rows)"
+        )
+    found[known] = values[codes]
+    return found, notes + _naive_note(name, tz, int(zoneless[codes].sum()) if len(codes) else 0)
+
+
+def _is_written(text: str) -> bool:
+    return bool(_ISO.match(text) or _DAY_FIRST.match(text) or _SLASHED.match(text) or _NAMED.match(text))
+
+
+def _read_distinct(distinct: list[str], tz: str, name: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each distinct text's instant and whether it had no zone of its own."""
+    series = pd.Series(distinct, dtype="object")
+    zoned = np.array([bool(_ZONED.search(text)) and ":" in text for text in distinct], dtype=bool)
+    parts = [_DAY_FIRST.match(text) for text in distinct]
+    ordered = np.array([part is not None for part in parts], dtype=bool)
+    values = np.full(len(distinct), NO_TIME, dtype=np.int64)
+    if ordered.any():
+        turned = [f"{y}-{m:02d}-{d:02d}{rest}" for y, m, d, rest in _in_order([p for p in parts if p], name, notes)]
+        series[ordered] = turned
+    for local in (False, True):
+        chosen = zoned != local
+        if not chosen.any():
+            continue
+        moments = _parse(series[chosen], utc=not local)
+        values[chosen] = _as_ms(_localised(moments, tz) if local else moments)
+    return values, ~zoned
+
+
+def _parse(text: pd.Series, *, utc: bool) -> pd.Series:
+    found = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=utc)
+    open_ = found.isna()
+    if bool(open_.any()):
+        found[open_] = pd.to_datetime(text[open_], format="mixed", errors="coerce", utc=utc)
+    return found.where(found.dt.year.between(1900, 2199))
+
+
+def _in_order(parts: list[re.Match[str]], name: str, notes: list[str]) -> list[tuple[int, int, int, str]]:
+    """Return year, month, day and the rest of dates that do not begin with the year, by the order the column proves."""
+    found: dict[str, str] = {}
+    for mark in sorted({part.group(2) for part in parts}):
+        own = [(int(part.group(1)), int(part.group(3))) for part in parts if part.group(2) == mark]
+        day_first, month_first = any(a > 12 for a, _ in own), any(b > 12 for _, b in own)
+        if day_first and month_first:
+            raise IntakeError(f"{name}: dates such as 31{mark}12{mark}2025 and 12{mark}31{mark}2025 stand side by side")
+        found[mark] = "DMY" if day_first or (mark != "/" and not month_first) else "MDY"
+        if not (day_first or month_first):
+            notes.append(f"{name}: nothing shows the order of its dates with {mark}: read as {found[mark]}")
+    return [
+        (int(part.group(4)), *((b, a) if found[part.group(2)] == "DMY" else (a, b)), part.group(5))
+        for part in parts
+        for a, b in [(int(part.group(1)), int(part.group(3)))]
+    ]
+
+
+def _numbers(column: pd.Series, name: str) -> tuple[np.ndarray, list[str]]:
+    values = column.to_numpy(dtype="float64")
+    known = np.isfinite(values)
+    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
+    found = np.full(len(values), NO_TIME, dtype=np.int64)
+    unit, scale = "an order without a unit", 1
+    if _SECONDS[0] <= low and high <= _SECONDS[1]:
+        unit, scale = "seconds since 1970", 1000
+    elif _MILLIS[0] <= low and high <= _MILLIS[1]:
+        unit, scale = "milliseconds since 1970", 1
+    found[known] = np.round(values[known] * scale).astype(np.int64)
+    return found, [f"{name} holds plain numbers: taken as {unit}"]
+
+
+def _localised(naive: pd.Series, tz: str) -> pd.Series:
+    zone = load_zone(tz)
+    early = np.ones(len(naive), dtype=bool)
+    return naive.dt.tz_localize(zone, ambiguous=early, nonexistent="shift_forward")
+
+
+def _as_ms(aware: pd.Series) -> np.ndarray:
+    values = aware.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ms]").to_numpy()
+    found: np.ndarray = values.astype("int64")
+    found[np.isnat(values)] = NO_TIME
+    return found
+
+
+def _naive_note(name: str, tz: str, count: int) -> list[str]:
+    return [f"{name}: {count:,} instants without a zone were read as local time of {tz}"] if count else []

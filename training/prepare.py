@@ -1,0 +1,313 @@
+"""Files and options into rows ready to fit: targets read, leaks and exclusions out, features made, slices cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+
+from training.candidates import Rows
+from training.columns import Columns, features_of, sort_columns, top_crosses
+from training.encoders import fit_grams
+from training.guards import Finding, find_leaks
+from training.labels import labelled
+from training.maturity import open_rows
+from training.pasts import Pasts, aged, read_pasts
+from training.splits import Split, split
+from training.tables import Table, read_table
+from training.target import Classes, read_classes
+from triage.domain.instant import DAY
+from triage.errors import IntakeError
+from triage.features import FeatureSpec
+from triage.features.spec import LATEST
+from triage.intake.text import did_you_mean, show
+
+MOST_ROWS = 40_000
+"""Rows that are fitted on; of a larger table the latest (or, without a time, every k-th by hash) are taken."""
+RESERVED = ("y_*", "leak_*")
+"""Columns called like targets and leaks of a benchmark are never features; the guard names them first."""
+POSITIVES = 100
+"""Rows of the rarest class below which no model may be promoted."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What `fit` was asked for, as on the command line; see `triage-train fit --help`."""
+
+    task: str
+    data: tuple[str, ...]
+    id: str
+    out: str
+    target: str = ""
+    label: str = ""
+    time: str | None = None
+    tz: str = "UTC"
+    text: tuple[str, ...] = ()
+    amount: str = ""
+    history: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    because: str = ""
+    as_of: tuple[str, ...] = ()
+    seed: int = 0
+    coverage: float = 0.9
+    segment: str = ""
+    high_first: bool = False
+    name: str = ""
+    note: str = ""
+
+
+@dataclass
+class Prepared:
+    """Rows ready to fit, and all that a card has to tell about how they came to be."""
+
+    request: Request
+    table: Table
+    classes: Classes
+    spec: FeatureSpec
+    rows: Rows
+    split: Split
+    weights: np.ndarray
+    at: np.ndarray | None
+    amounts: np.ndarray | None
+    columns: Columns
+    findings: list[Finding]
+    excluded: list[str]
+    target: str
+    pasts: Pasts | None = None
+    dated: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Loaded:
+    """Rows as they came, with what is known of each: the target, its weight, its past, its record."""
+
+    table: Table
+    target: str
+    weights: np.ndarray
+    notes: list[str]
+    pasts: Pasts | None = None
+    groups: np.ndarray | None = None
+    amounts: np.ndarray | None = None
+    duplicates: bool = True
+    """Whether rows that say the same stay on one side of a split."""
+    in_time: bool = True
+    """Whether slices follow the table's time."""
+
+    def take(self, at: np.ndarray) -> None:
+        """Keep the rows *at* only."""
+        self.table, self.weights = self.table.take(at), self.weights[at]
+        self.groups = None if self.groups is None else self.groups[at]
+        self.amounts = None if self.amounts is None else self.amounts[at]
+        if self.pasts is not None and self.pasts.nows is not None:
+            self.pasts = self.pasts.looking(self.pasts.nows[at])
+
+
+def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
+    """Return the rows of *request*, or of *loaded* ones; raise IntakeError where there is nothing sound to fit."""
+    if loaded is None:
+        loaded = _labels(request) if request.label else _load(request)
+    _need_columns(loaded.table, request)
+    classes = _known_rows(loaded, request)
+    findings = find_leaks(
+        loaded.table, classes.codes.astype(float), "classes" if len(classes.names) > 2 else "binary",
+        target=loaded.target, protect=request.keep,
+    )  # fmt: skip
+    excluded = _excluded(loaded, request, findings)
+    columns = sort_columns(loaded.table, [name for name in loaded.table.columns if name not in excluded])
+    if loaded.pasts is not None and request.as_of and not request.label:
+        classes = _age(loaded, classes, request)
+    ordered = _order(loaded, columns, classes)
+    spec = _spec(request, loaded, columns, classes)
+    if not spec.category_names and not spec.number_names and not spec.texts:
+        raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
+    features = features_of(loaded.table, spec, loaded.pasts)
+    in_order = loaded.table if ordered is None else replace(loaded.table, at=ordered, time=loaded.table.id)
+    if not loaded.in_time:
+        in_order = replace(in_order, at=None)
+    cut = split(in_order, classes.codes, request.seed, loaded.groups, duplicates=loaded.duplicates)
+    _need_slices(classes, cut)
+    rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
+    return Prepared(
+        *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
+        at=in_order.at if cut.by_time else None,
+        amounts=loaded.amounts, columns=columns, findings=findings, excluded=excluded, pasts=loaded.pasts,
+        notes=[*loaded.notes, *loaded.table.warnings, *cut.notes], dated=ordered is None and cut.by_time,
+        target=loaded.target,
+    )  # fmt: skip
+
+
+def _load(request: Request) -> Loaded:
+    table = read_table(
+        request.data, id=request.id, time=request.time, tz=request.tz, text=request.text, also=request.also
+    )
+    pasts = read_pasts(request.history, table) if request.history else None
+    return Loaded(table, request.target, np.ones(len(table)), [], pasts)
+
+
+def _labels(request: Request) -> Loaded:
+    """Return the rows that `--label` makes of an export's folder (or files of one folder, or an event log)."""
+    source = Path(request.data[0])
+    if len(request.data) > 1 and not source.is_dir():
+        source = source.parent
+    found = labelled(source, request.label, request.as_of or ("0h",), tz=request.tz)
+    table = replace(found.table, text=request.text)
+    notes = [*found.notes, *(f"{count:,} left out: {why}" for why, count in found.excluded.items())]
+    pasts = Pasts(dict(found.events), found.fields, found.nows)
+    return Loaded(table, found.target, found.weights, notes, pasts, found.groups)
+
+
+def _known_rows(loaded: Loaded, request: Request) -> Classes:
+    """Keep the rows whose target (and amount) is known, at most `MOST_ROWS`; return their classes."""
+    table, target = loaded.table, loaded.target
+    classes = read_classes(table.frame[target], target)
+    kept = np.flatnonzero((classes.codes >= 0) & (loaded.weights > 0))
+    if len(kept) < len(table):
+        loaded.notes.append(f"{len(table) - len(kept):,} rows without a known {target} were dropped")
+    unfinished, sentence = open_rows(table, np.where(classes.codes >= 0, classes.codes, np.nan).astype(float))
+    if sentence:
+        loaded.notes.append(sentence)
+        kept = kept[~unfinished[kept]]
+    if request.amount:
+        loaded.amounts, known = _amounts(table.frame[request.amount], classes, request.amount, loaded.notes)
+        kept = np.intersect1d(kept, known)
+    kept = _sampled(table, kept, loaded.notes)
+    loaded.take(kept)
+    classes = Classes(classes.codes[kept], classes.names, classes.ordinal)
+    if len(np.unique(classes.codes)) < 2:
+        raise IntakeError(f"{target}: only one class is left among {len(kept):,} rows: there is nothing to tell apart")
+    return classes
+
+
+def _age(loaded: Loaded, classes: Classes, request: Request) -> Classes:
+    """Put in place of each row one for each age at which it was still open; return their classes."""
+    assert loaded.pasts is not None
+    loaded.table, places, nows = aged(loaded.table, loaded.pasts, request.as_of, loaded.notes)
+    if not len(places):
+        raise IntakeError("no record was still open at any of these ages")
+    loaded.weights = loaded.weights[places]
+    loaded.amounts = None if loaded.amounts is None else loaded.amounts[places]
+    loaded.pasts, loaded.groups = loaded.pasts.looking(nows), places
+    return Classes(classes.codes[places], classes.names, classes.ordinal)
+
+
+def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | None:
+    """
+    Return the rows' order as instants a day apart, where no time is given but a running number is.
+
+    A whole number of its own in each row, along which the file is sorted, was given as rows came in. It is believed
+    only where the target does not follow it: a file sorted by outcome is no order of time.
+    """
+    if loaded.table.at is not None or len(loaded.table) < 500:
+        return None
+    for name, why in columns.left_out.items():
+        column = loaded.table.frame[name]
+        if column.dtype.kind not in "iuf" or "names the row" not in why:
+            continue
+        values = column.to_numpy(dtype=float)
+        steps = np.diff(values[~np.isnan(values)])
+        if np.isnan(values).any() or not (np.all(steps > 0) or np.all(steps < 0)):
+            continue
+        if abs(np.corrcoef(values, classes.codes)[0, 1]) > 0.3:
+            continue
+        loaded.notes.append(f"no time given: {name} runs through the file, so its order stands for time")
+        return np.asarray((np.argsort(np.argsort(values)) + 1) * DAY, dtype=np.int64)
+    return None
+
+
+def _need_slices(classes: Classes, cut: Split) -> None:
+    """Raise IntakeError where a slice has one class only: nothing could be chosen or calibrated on it."""
+    for name, rows in (("earliest", cut.fit), ("middle", cut.choose), ("latest", cut.calibrate)):
+        if len(np.unique(classes.codes[rows])) < 2:
+            raise IntakeError(
+                f"the {name} slice ({len(rows):,} rows) holds one class only: too few of the rarer class"
+                + (", or the rows are sorted by outcome in time" if cut.by_time else "")
+                + "; add rows"
+            )
+
+
+def _need_columns(table: Table, request: Request) -> None:
+    names = [str(name) for name in table.frame.columns]
+    wanted = [("--target", request.target), ("--amount", request.amount), *(("--keep", name) for name in request.keep)]
+    for option, name in wanted:
+        if name and name not in names:
+            near = did_you_mean(name, names)
+            raise IntakeError(f"{option} {show(name)}: no such column{near or ': there are ' + ', '.join(names[:30])}")
+    if request.keep and not request.because:
+        raise IntakeError("--keep needs --because: say why the column is known before the outcome")
+
+
+def _amounts(
+    column: pd.Series, classes: Classes, name: str, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's amount (0 where lost), and the positions of rows whose amount can be told."""
+    amounts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    if np.isnan(amounts).all():
+        raise IntakeError(f"--amount {name}: holds no number")
+    if len(classes.names) != 2:
+        raise IntakeError("--amount needs a target of two classes: won or not")
+    lost = classes.codes == 0
+    told = ~np.isnan(amounts)
+    # Where lost rows carry an amount of 0, a lost row without one has not ended yet; where none do, it is simply empty.
+    zero = bool((told & lost).any())
+    known = told | (lost & ~zero)
+    if zero and (lost & ~told).any():
+        notes.append(f"{int((lost & ~told).sum()):,} rows are neither won nor carry {name}: still open, dropped")
+    return np.where(lost, 0.0, np.nan_to_num(amounts)), np.flatnonzero(known)
+
+
+def _sampled(table: Table, kept: np.ndarray, notes: list[str]) -> np.ndarray:
+    if len(kept) <= MOST_ROWS:
+        return kept
+    notes.append(f"{len(kept):,} rows: the {'latest' if table.at is not None else 'evenly drawn'} {MOST_ROWS:,} are fitted on")
+    if table.at is not None:
+        return np.sort(kept[np.argsort(table.at[kept], kind="stable")[-MOST_ROWS:]])
+    return np.sort(np.random.RandomState(0).permutation(kept)[:MOST_ROWS])
+
+
+def _excluded(loaded: Loaded, request: Request, findings: list[Finding]) -> list[str]:
+    """Return the columns that are no features, `--keep` winning over what was found."""
+    table = loaded.table
+    out = {loaded.target, request.amount} | {found.column for found in findings if found.drop}
+    out |= {name for name in table.columns for pattern in (*RESERVED, *request.exclude) if fnmatchcase(name, pattern)}
+    return sorted(name for name in out if name and name not in request.keep)
+
+
+def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) -> FeatureSpec:
+    table, pasts = loaded.table, loaded.pasts
+    texts = sorted(columns.texts, key=list(table.frame.columns).index)
+    crosses = top_crosses(table, columns.categories, classes.codes.astype(float), most=15)
+    aging = pasts is not None and pasts.nows is not None and table.at is not None and bool((pasts.nows > table.at).any())
+    contacts = aging and pasts is not None and any(e.type == "message" for past in pasts.events.values() for e in past)
+    texts += [LATEST] if contacts else []
+    timed = table.at is not None and not any("an order without" in note for note in table.warnings)
+    return FeatureSpec(
+        texts=tuple(texts),
+        categories=tuple(columns.categories),
+        numbers=tuple(columns.numbers),
+        instants=tuple(columns.instants) if timed else (),
+        crosses=crosses,
+        clock=timed and _has_hours(table),
+        age=aging,
+        past=pasts.fields if aging and pasts is not None else (),
+        contacts=contacts,
+        zone=request.tz if timed else "UTC",
+    )
+
+
+def _has_hours(table: Table) -> bool:
+    """Return whether the rows' instants hold more than one hour of the day: dates alone tell no hour."""
+    assert table.at is not None
+    return len(np.unique((table.at // 3_600_000) % 24)) > 1
+
+
+def _reasons(columns: Columns, findings: Sequence[Finding]) -> str:
+    told = [f"{name}: {why}" for name, why in columns.left_out.items()]
+    told += [f"{found.column}: known only after the outcome" for found in findings if found.drop]
+    return "; ".join(told) or "the table has only the id and the target"

@@ -1,0 +1,266 @@
+"""The application: each request is named, bounded, let in by its key, carried out off the event loop, and answered."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from triage.api.desk import Call, Desk
+from triage.api.limits import Buckets
+from triage.api.openapi import document, document_30
+from triage.api.problems import MEDIA, Problem, Refused, problem_of, refusal_of
+from triage.api.routes import ROUTES, Route
+from triage.api.shapes import AuditPage
+from triage.domain.instant import DAY
+from triage.errors import TriageError
+from triage.keys import opened_by
+from triage.ports import Answer, ApiKey, Journal
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of one request."""
+
+RATE, BURST = 500.0, 1000.0
+"""Requests a second that one key may send, and at once."""
+
+NOBODY = ApiKey(id="", org="", secret_hash="", scopes=(), created=0, expires=0)
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_IDEMPOTENCY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one key, and one request, may take."""
+
+    rate: float = RATE
+    burst: float = BURST
+    body_limit: int = BODY_LIMIT
+
+
+def create_app(
+    desk: Desk,
+    version: str,
+    new_id: Callable[[], str],
+    *,
+    settings: Settings | None = None,
+    journal: Journal | None = None,
+) -> FastAPI:
+    """Return the application over *desk*; *new_id* names a request that bears no name of its own."""
+    chosen = settings or Settings()
+    app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None)
+    server = _Server(desk, Buckets(chosen.rate, chosen.burst, desk.ticks), new_id, chosen.body_limit, journal)
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        here = {str(route.method): server.endpoint(route) for route in ROUTES if route.path == path}
+        app.router.add_route(path, _chosen(here), methods=list(here))
+    whole, older = _encode(document(version)), _encode(document_30(version))
+
+    async def openapi(_request: Request) -> Response:
+        return Response(whole, media_type="application/json")
+
+    async def openapi_30(_request: Request) -> Response:
+        return Response(older, media_type="application/json")
+
+    async def metrics(_request: Request) -> Response:
+        text = b"" if desk.figures is None else await anyio.to_thread.run_sync(desk.figures)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+    app.router.add_route("/openapi.json", openapi, methods=["GET"])
+    app.router.add_route("/openapi-3.0.json", openapi_30, methods=["GET"])
+    app.router.add_route("/metrics", metrics, methods=["GET"])
+    app.add_exception_handler(HTTPException, server.unrouted)
+    return app
+
+
+def _chosen(endpoints: dict[str, Callable[[Request], Any]]) -> Callable[[Request], Any]:
+    """Return the one function of an address, which answers each method by its own."""
+
+    async def endpoint(request: Request) -> Response:
+        found: Response = await endpoints.get(request.method, endpoints.get("GET", _nothing))(request)
+        return found
+
+    return endpoint
+
+
+async def _nothing(_request: Request) -> Response:
+    return Response(status_code=405)
+
+
+class _Server:
+    """What is done with every request alike."""
+
+    def __init__(
+        self, desk: Desk, buckets: Buckets, new_id: Callable[[], str], body_limit: int, journal: Journal | None
+    ) -> None:
+        self._desk = desk
+        self._buckets = buckets
+        self._new_id = new_id
+        self._body_limit = body_limit
+        self._journal = journal
+
+    def endpoint(self, route: Route) -> Callable[[Request], Any]:
+        """Return the function that answers *route*."""
+        decoder: Any = None if route.body is None else msgspec.json.Decoder(route.body)
+
+        async def answer(request: Request) -> Response:
+            identity = self._identity(request)
+            try:
+                body = await self._body(request) if route.body is not None else b""
+                return await anyio.to_thread.run_sync(self._answered, route, request, decoder, body, identity)
+            except TriageError as cause:
+                return self._refused(refusal_of(cause), identity)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except Exception as cause:
+                # Whatever was not foreseen is told by its class, in the journal and in a problem without its words.
+                self._tell("request_failed", "error", request=identity, route=route.name, fault=type(cause).__name__)
+                return self._refused(Refused(500, "it was noted under the request's id"), identity)
+
+        return answer
+
+    async def unrouted(self, request: Request, cause: Exception) -> Response:
+        """Answer what no route is for, and a method that an address does not have."""
+        status = cause.status_code if isinstance(cause, HTTPException) else 500
+        headers = dict(cause.headers or {}) if isinstance(cause, HTTPException) else {}
+        detail = f"{request.method} {request.url.path}"[:200]
+        return self._refused(Refused(status, detail, headers=headers), self._identity(request))
+
+    def _answered(self, route: Route, request: Request, decoder: Any, body: bytes, identity: str) -> Response:
+        now = self._desk.now()
+        key = self._let_in(route, request, now)
+        call = Call(desk=self._desk, key=key, now=now, path=dict(request.path_params), query=_query(route, request))
+        given = None if decoder is None else _decoded(decoder, body)
+        idem_key = request.headers.get("idempotency-key") if route.method != "GET" else None
+        if idem_key is not None:
+            return self._once(route, call, given, body, idem_key, request, identity)
+        return self._shown(route, route.handler(call, given), request, identity)
+
+    def _let_in(self, route: Route, request: Request, now: int) -> ApiKey:
+        client = request.client.host if request.client is not None else ""
+        if not route.scope:
+            self._spend(f"open {client}")
+            return NOBODY
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.casefold() != "bearer" or not text:
+            self._spend(f"open {client}")
+            why = "send `Authorization: Bearer triage_..`; `triage keys create` makes a key"
+            raise Refused(401, why, headers={"WWW-Authenticate": "Bearer"})
+        key = opened_by(self._desk.keys, text.strip(), now)
+        self._spend(key.id)
+        if route.scope not in key.scopes:
+            raise Refused(403, f"this needs scope {route.scope}; the key has {', '.join(key.scopes)}")
+        return key
+
+    def _spend(self, name: str) -> None:
+        wait = self._buckets.take(name)
+        if wait:
+            raise Refused(429, f"ask again in {wait} s", headers={"Retry-After": str(wait)})
+
+    def _once(
+        self, route: Route, call: Call, given: Any, body: bytes, idem_key: str, request: Request, identity: str
+    ) -> Response:
+        """Carry the request out, or tell again what it was answered before."""
+        if not _IDEMPOTENCY.fullmatch(idem_key):
+            raise Refused(422, "Idempotency-Key must be 1 to 100 letters, digits and . _ : -")
+        name = f"{route.method} {request.url.path}?{request.url.query}\n".encode()
+        seen = hashlib.sha256(name + body).hexdigest()
+        with call.store.read() as unit:
+            before = unit.access.answer(call.key.id, idem_key)
+        if before is not None:
+            if before.request_hash != seen:
+                raise Refused(422, "this Idempotency-Key was used for another request")
+            return Response(before.body, before.status, {"Idempotent-Replayed": "true", "X-Request-Id": identity},
+                            "application/json")  # fmt: skip
+        answer = self._shown(route, route.handler(call, given), request, identity)
+        kept = Answer(request_hash=seen, status=200, body=bytes(answer.body).decode(), at=call.now)
+        with call.store.write() as unit:
+            unit.access.remember(call.key.id, idem_key, kept, call.now - DAY)
+        return answer
+
+    def _shown(self, route: Route, value: Any, request: Request, identity: str) -> Response:
+        headers = {"X-Request-Id": identity, "Cache-Control": "no-store"}
+        if isinstance(value, AuditPage) and (other := _other_form(value, request.headers.get("accept", ""))):
+            text, media = other
+            return Response(text, 200, headers, media)
+        body = _encode(value)
+        if route.method == "GET" and route.scope:
+            tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            headers["ETag"] = tag
+            if request.headers.get("if-none-match") == tag:
+                return Response(None, 304, headers)
+        return Response(body, 200, headers, "application/json")
+
+    def _refused(self, refused: Refused, identity: str) -> Response:
+        body: Problem = problem_of(refused, identity)
+        return Response(_encode(body), refused.status, refused.headers | {"X-Request-Id": identity}, MEDIA)
+
+    async def _body(self, request: Request) -> bytes:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+        if kind != "application/json":
+            raise Refused(415, "send Content-Type: application/json")
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > self._body_limit:
+                raise Refused(413, f"at most {self._body_limit // 1024 // 1024} MiB", headers={"Connection": "close"})
+            parts.append(part)
+        return b"".join(parts)
+
+    def _identity(self, request: Request) -> str:
+        named = request.headers.get("x-request-id", "")
+        return named if _ID.fullmatch(named) else self._new_id()
+
+    def _tell(self, what: str, level: str, **said: str) -> None:
+        if self._journal is not None:
+            self._journal.tell(what, level, **said)
+
+
+def _query(route: Route, request: Request) -> dict[str, Any]:
+    known = {param.name: param for param in route.params}
+    found = {param.name: param.default for param in route.params}
+    for name, raw in request.query_params.multi_items():
+        if name not in known:
+            raise Refused(422, f"unknown parameter {name[:40]!r}: {', '.join(known) or 'there are none here'}")
+        found[name] = known[name].read(raw)
+    return found
+
+
+def _decoded(decoder: Any, body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as cause:
+        raise Refused(422, str(cause)) from cause
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise Refused(400, f"the body is not JSON: {cause}") from cause
+
+
+def _other_form(page: AuditPage, accept: str) -> tuple[str, str] | None:
+    """Return the page as CSV or as JSON lines where *accept* asks for it; a cell that Excel would run is quoted."""
+    if "text/csv" in accept:
+        out = io.StringIO()
+        writer = csv.writer(out)
+        names = ("seq", "at", "record", "event", "rule", "actor", "key", "body", "hash", "prev")
+        writer.writerow(names)
+        for line in page.lines:
+            cells = [getattr(line, name) for name in names]
+            writer.writerow(
+                [_cell(msgspec.json.encode(one).decode() if isinstance(one, dict) else one) for one in cells]
+            )
+        return out.getvalue(), "text/csv"
+    if "application/jsonl" in accept:
+        return "".join(_encode(line).decode() + "\n" for line in page.lines), "application/jsonl"
+    return None
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value

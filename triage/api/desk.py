@@ -1,0 +1,143 @@
+"""What the handlers work with: stores by organisation, the engine, the clock, and whoever gives scores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from triage.api.problems import Refused
+from triage.domain.instant import parse_instant
+from triage.errors import StoreError
+from triage.intaking import Door
+from triage.policy import Policy
+from triage.ports import ApiKey, Engine, Scorer, Store
+from triage.worker import Worker, compiled_policy
+
+
+class Models(Protocol):
+    """The models on this machine, as `triage models` shows and promotes them."""
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return each model: name, champion, versions, card."""
+
+    def promote(self, name: str, version: str, *, actor: str, reason: str, acknowledge_volume: bool) -> dict[str, Any]:
+        """Let *version* give scores; raise ConfigError where the promotion gate says no."""
+
+    def fields(self, family: str) -> frozenset[str]:
+        """Return the CRM fields that the champion of *family* reads; none where there is no such model."""
+
+
+class Desk:
+    """Everything behind the API. Stores and doors are opened once for each organisation."""
+
+    def __init__(
+        self,
+        stores: Callable[[str], Store],
+        engine: Engine,
+        now: Callable[[], int],
+        worker: Callable[[Store], Worker],
+        *,
+        keys: Store,
+        ticks: Callable[[], float],
+        scorer: Scorer | None = None,
+        models: Models | None = None,
+        usage: Callable[[Store], dict[str, Any]] | None = None,
+        figures: Callable[[], bytes] | None = None,
+        concerns: Callable[[], list[str]] | None = None,
+    ) -> None:
+        """
+        Take everything from outside.
+
+        Args:
+            keys: The store in which keys of every organisation are looked up.
+            ticks: Milliseconds that only ever grow: how long something took.
+            usage: What language models have cost, for one organisation's store.
+            figures: The Prometheus text.
+            concerns: What else stands in the way of being ready, such as a language model's key that is refused.
+        """
+        self.engine = engine
+        self.now = now
+        self.keys = keys
+        self.ticks = ticks
+        self.scorer = scorer
+        self.models = models
+        self.usage = usage
+        self.figures = figures
+        self.concerns = concerns
+        self._stores = stores
+        self._worker = worker
+        self._doors: dict[str, Door] = {}
+        self._opened: dict[str, Store] = {}
+        self._compiled: dict[str, Policy] = {}
+        self._lock = threading.Lock()
+
+    def store(self, org: str) -> Store:
+        """Return the store of *org*."""
+        with self._lock:
+            if org not in self._opened:
+                self._opened[org] = self._stores(org)
+            return self._opened[org]
+
+    def door(self, org: str) -> Door:
+        """Return where the events of *org* are taken in."""
+        store = self.store(org)
+        with self._lock:
+            if org not in self._doors:
+                self._doors[org] = Door(self._worker(store))
+            return self._doors[org]
+
+    def policy(self, org: str) -> Policy:
+        """Return the policy in force, compiled once; raise StoreError where none is."""
+        with self.store(org).read() as unit:
+            digest = unit.policies.live_digest()
+            if not digest:
+                raise StoreError("no policy is in force: publish one with `triage policy publish`")
+            held = self._compiled.get(digest)
+            if held is None:
+                held = self._compiled[digest] = compiled_policy(unit, self.engine, digest)
+        return held
+
+    def virtual(self, org: str) -> Policy:
+        """Return the policy in force as a dry run has it: every rule acts."""
+        live = self.policy(org)
+        name = f"virtual {live.digest}"
+        if name not in self._compiled:
+            self._compiled[name] = self.engine.compile(live.document.texts, {}, virtual=True)
+        return self._compiled[name]
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One request that may be carried out: who asks, of which organisation, when, with which parameters."""
+
+    desk: Desk
+    key: ApiKey
+    now: int
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+
+    @property
+    def org(self) -> str:
+        """The organisation of the key: no request reaches another one's."""
+        return self.key.org
+
+    @property
+    def store(self) -> Store:
+        """The organisation's store."""
+        return self.desk.store(self.key.org)
+
+    @property
+    def actor(self) -> str:
+        """Who it is, for the audit."""
+        return f"key:{self.key.label or self.key.id}"
+
+    def instant(self, text: str | None) -> int:
+        """Return the instant asked for, or now."""
+        return self.now if text is None else parse_instant(text)
+
+
+def not_found(what: str) -> Refused:
+    """Return the refusal of something that is not there, or not this organisation's."""
+    return Refused(404, what)

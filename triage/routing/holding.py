@@ -1,0 +1,87 @@
+"""The hold queue: what nobody could take, given to whoever can now, the highest in rank first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
+
+from triage.domain.decision import Action
+from triage.domain.facts import Facts
+from triage.domain.work import Agent
+from triage.policy import Policy
+from triage.routing.assign import desk_of, groups_of, match_of, members_of
+from triage.routing.eligible import absent, busy
+from triage.routing.rank import rank
+from triage.routing.standing import gained, tracked
+from triage.routing.wanted import Burden, Wanted, wanted_of
+from triage.rules.language import ActionSpec, Target
+
+Place = Callable[[Action, Facts, Policy, int, Collection[str] | None], Action | None]
+"""How one action is placed with the agents of its facts, those among some ids; None for still nobody."""
+
+
+def drain(
+    waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int, place: Place,
+    spec_of: Callable[[Action, Policy], ActionSpec | None],
+) -> list[Action]:  # fmt: skip
+    """
+    Return those of *waiting* that somebody of *agents* can take at *now*, each with whom it goes to.
+
+    The highest rank goes first; records whose group is matched `optimal` are solved together, and what one record takes
+    of somebody is not there for the next.
+    """
+    free = {agent.id: agent for agent in agents if _has_room(agent) and not absent(agent, desk_of(policy, now))}
+    free = {name: agent for name, agent in free.items() if not busy(agent, desk_of(policy, now))}
+    if agents and not free:
+        return []
+    people = {agent.id: agent for agent in agents}
+    track = tracked(policy)
+    placed: list[Action] = []
+    queue = sorted(waiting, key=lambda one: (-rank(one[1], policy, now).score, one[0].due, one[0].key))
+    chosen = _together(queue, agents, policy, now, spec_of)
+    for action, facts in queue:
+        if agents and not any(_has_room(people[name]) for name in free):
+            break
+        known = chosen.get(action.key)
+        seen = replace(facts, agents=tuple(people.values()))
+        # Solved together: the one that was chosen is asked first.
+        found = None if known is None else place(action, seen, policy, now, (known,))
+        found = found or place(action, seen, policy, now, free if agents else None)
+        if found is None:
+            continue
+        placed.append(found)
+        taker = found.target.removeprefix("user:")
+        if found.kind == "reassign" and taker in people:
+            burden = Burden(int(found.params.get("weight", 1)))
+            people[taker] = gained(people[taker], burden, now, track=track)
+    return placed
+
+
+def _has_room(agent: Agent) -> bool:
+    return agent.capacity is None or agent.load < agent.capacity
+
+
+def _together(
+    queue: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int,
+    spec_of: Callable[[Action, Policy], ActionSpec | None],
+) -> dict[str, str]:  # fmt: skip
+    """Return who takes each record of groups that are matched `optimal`, by the action's key."""
+    groups: dict[tuple[str, str], list[Wanted]] = {}
+    for action, facts in queue:
+        spec = spec_of(action, policy)
+        if spec is None or spec.kind != "reassign" or spec.target.kind not in ("team", "pool"):
+            continue
+        group = groups_of(spec, policy)[0]
+        if match_of(spec, group.name, policy) == "optimal":
+            wanted = replace(wanted_of(spec, facts, policy, now), key=action.key)
+            groups.setdefault((group.kind, group.name), []).append(wanted)
+    if not groups:
+        return {}
+    from triage.routing.batch import assign_batch
+
+    chosen: dict[str, str] = {}
+    for (kind, name), items in groups.items():
+        plan = assign_batch(items, members_of(Target(kind=kind, name=name), agents), desk_of(policy, now), "optimal")
+        chosen |= {one.key: one.agent for one in plan.placed}
+    return chosen

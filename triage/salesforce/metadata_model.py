@@ -1,0 +1,243 @@
+"""What metadata says, typed: rules, hours, entitlement processes, queues. Nothing is interpreted here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from triage.intake.text import show
+from triage.salesforce.metadata_xml import Tag
+
+
+class Spot(Struct, frozen=True):
+    """Where something stands."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+Level = Literal["refused", "untranslated", "check", "info"]
+
+
+class Note(Struct, frozen=True):
+    """
+    One thing that people should know: a file or part refused, a part left untranslated, one to check, or a remark.
+
+    `fix` says what to do about it.
+    """
+
+    level: Level
+    spot: Spot
+    text: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.spot}: {self.level}: {self.text}" + (f" — {self.fix}" if self.fix else "")
+
+
+class Criterion(Struct, frozen=True):
+    """One line of criteria; `value` is as written, commas, quotes and all."""
+
+    field: str
+    operation: str
+    value: str
+    spot: Spot
+
+
+class Criteria(Struct, frozen=True, kw_only=True):
+    """What selects records: lines joined by a filter (else by AND), or a formula; neither selects every record."""
+
+    spot: Spot
+    items: tuple[Criterion, ...] = ()
+    filter: str = ""
+    filter_spot: Spot | None = None
+    formula: str | None = None
+    formula_spot: Spot | None = None
+
+
+class EscalationAction(Struct, frozen=True, kw_only=True):
+    """One tier of an escalation entry."""
+
+    minutes: int
+    assigned_to: str = ""
+    assigned_type: str = ""
+    assigned_template: str = ""
+    notify_owner: bool = False
+    notify_to: str = ""
+    notify_template: str = ""
+    notify_emails: tuple[str, ...] = ()
+    spot: Spot
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One entry of a rule: its criteria and what it does. Escalation: clock, hours, actions; else assignment, reply."""
+
+    criteria: Criteria
+    spot: Spot
+    hours_source: str = "None"
+    hours: str = ""
+    start: str = "CaseCreation"
+    until_modified: bool = False
+    actions: tuple[EscalationAction, ...] = ()
+    assigned_to: str = ""
+    assigned_type: str = ""
+    template: str = ""
+    team: tuple[str, ...] = ()
+    sender: str = ""
+
+
+class NativeRule(Struct, frozen=True, kw_only=True):
+    """One escalation, assignment or auto-response rule: its entries in order."""
+
+    kind: Literal["escalation", "assignment", "auto-response"]
+    name: str
+    active: bool
+    object: str
+    entries: tuple[Entry, ...]
+    spot: Spot
+
+
+class NativeHours(Struct, frozen=True, kw_only=True):
+    """One set of business hours: opening and closing by day (mon..sun) as `HH:MM:SS`, local whatever their Z says."""
+
+    name: str
+    zone: str
+    active: bool
+    default: bool
+    days: dict[str, tuple[str, str]]
+    spot: Spot
+
+
+class NativeHoliday(Struct, frozen=True, kw_only=True):
+    """One holiday: the hours it closes by name, a date or a recurrence, for the whole day or part of it."""
+
+    name: str
+    hours: tuple[str, ...]
+    raw: dict[str, str | list[str]]
+    spot: Spot
+
+
+class TimeTrigger(Struct, frozen=True, kw_only=True):
+    """Minutes from a milestone's target (negative: before it), and the names of the actions run then."""
+
+    minutes: int
+    actions: tuple[tuple[str, str], ...]
+    spot: Spot
+
+
+class NativeMilestone(Struct, frozen=True, kw_only=True):
+    """One milestone of an entitlement process. `minutes` None: an Apex class works it out."""
+
+    name: str
+    criteria: Criteria
+    minutes: int | None
+    apex: str = ""
+    hours: str = ""
+    criteria_start: bool = False
+    triggers: tuple[TimeTrigger, ...] = ()
+    success: tuple[tuple[str, str], ...] = ()
+    spot: Spot
+
+
+class NativeProcess(Struct, frozen=True, kw_only=True):
+    """One entitlement process, or one version of it."""
+
+    name: str
+    object: str
+    active: bool
+    version: int
+    default_version: bool
+    master: str
+    entry_start: str
+    hours: str
+    exit: Criteria | None
+    milestones: tuple[NativeMilestone, ...]
+    spot: Spot
+
+
+class Read(Struct, frozen=True):
+    """Everything that was read, in the order of files and lines."""
+
+    rules: list[NativeRule]
+    hours: list[NativeHours]
+    holidays: list[NativeHoliday]
+    processes: list[NativeProcess]
+    recurrences: dict[str, str]
+    queues: dict[str, str]
+    fields: dict[tuple[str, str], tuple[str, str]]
+    settings: list[tuple[Spot, Tag]]
+    notes: list[Note]
+
+    @classmethod
+    def empty(cls) -> Read:
+        """Return what nothing has been read into yet."""
+        return cls([], [], [], [], {}, {}, {}, [], [])
+
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Reader:
+    """Reads the tags of one file; whatever cannot be read is noted with its line, and the rest goes on."""
+
+    def __init__(self, file: str, into: Read) -> None:
+        self.file = file
+        self.into = into
+
+    def spot(self, tag: Tag, name: str = "") -> Spot:
+        """Return where *tag*, or its child *name*, begins."""
+        return Spot(self.file, tag.line_of(name) if name else tag.line)
+
+    def note(self, level: Level, tag: Tag, text: str, fix: str = "") -> None:
+        """Keep a note about *tag*."""
+        self.into.notes.append(Note(level, Spot(self.file, tag.line), text, fix))
+
+    def number(self, tag: Tag, name: str) -> int | None:
+        """Return the whole number under *name*; None after a note where there is none."""
+        text = tag.value(name)
+        if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 10:
+            return int(text)
+        child = tag.one(name) or tag
+        self.note("untranslated", child, f"{name} {show(text)} is not a whole number", "write minutes in digits")
+        return None
+
+    def unread(self, tag: Tag, known: tuple[str, ...]) -> None:
+        """Note each child that nothing here knows, so that no part is passed over in silence."""
+        for name in dict.fromkeys(child.name for child in tag.children if child.name not in known):
+            place = tag.one(name) or tag
+            self.note("check", place, f"<{name}> of <{tag.name}> is not read", "see whether it matters to you")
+
+    def criteria(self, tag: Tag, items: str, filter_name: str, formula: str) -> Criteria:
+        """Return the criteria below *tag*, whose parts have names of their own in each kind of file."""
+        found = tag.one(formula)
+        return Criteria(
+            spot=self.spot(tag),
+            items=tuple(self._criterion(one) for one in tag.all(items)),
+            filter=tag.value(filter_name),
+            filter_spot=self.spot(tag, filter_name),
+            formula=None if found is None else found.text,
+            formula_spot=self.spot(tag, formula),
+        )
+
+    def _criterion(self, tag: Tag) -> Criterion:
+        self.unread(tag, ("field", "operation", "value", "valueField"))
+        value = tag.one("value")
+        # Blanks around a whole value are the writer's indentation; those within it are kept.
+        text = "" if value is None else value.text.strip()
+        operation = tag.value("operation")
+        if tag.one("valueField") is not None:
+            operation = f"{operation} another field"
+        return Criterion(tag.value("field"), operation, text, self.spot(tag))
+
+
+Reading = Callable[[Reader, Tag, str], None]
+
+
+def children_named(tag: Tag, *names: str) -> Iterator[Tag]:
+    """Yield the children of *tag* called one of *names*."""
+    return (child for child in tag.children if child.name in names)

@@ -1,0 +1,97 @@
+"""The scorer of the model folders at hand: urgency of cases, value of leads and deals. Offline, in this process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from triage.domain.work import Event, Scores, Value, WorkItem
+from triage.errors import ModelRefused
+from triage.scoring.folder import open_model, read_manifest
+from triage.scoring.registry import champions
+from triage.scoring.tabular import Answer, TabularModel
+
+FAMILIES = {"urgency": "urgency", "lead-value": "lead"}
+"""What a model was fitted for -> the family of scores that it gives."""
+_SALES = ("Lead", "Opportunity")
+
+
+class LocalScorer:
+    """
+    Scores records with tabular models, one for each family. It is a `ports.Scorer`.
+
+    Without *wanted*, leads and opportunities get `lead`, every other object `urgency`. A deleted record gets nothing.
+    """
+
+    def __init__(self, models: Mapping[str, TabularModel]) -> None:
+        """Take *models* by family (`urgency`, `lead`)."""
+        self._models = dict(models)
+
+    @classmethod
+    def open(cls, root: Path) -> LocalScorer:
+        """
+        Return the scorer of the models in charge below *root*: the registry's champions, else each model's newest.
+
+        Raises:
+            ModelRefused: there is none, or one of them is changed, of another format, or says other than it said.
+        """
+        found = {family: open_model(folder) for family, folder in find_folders(root).items()}
+        if not found:
+            raise ModelRefused(f"{root}: no model of {' or '.join(FAMILIES)} in it: fit one, or set TRIAGE_MODELS")
+        return cls(found)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of the model of each family."""
+        return {family: model.version for family, model in self._models.items()}
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """Return one Scores per item, in order, as of *now* (ms UTC); events after it never count."""
+        return [self._one(item, past, now, wanted) for item, past in items]
+
+    def _one(self, item: WorkItem, past: Sequence[Event], now: int, wanted: Collection[str]) -> Scores:
+        values: dict[str, Value] = {}
+        versions: dict[str, str] = {}
+        reasons: dict[str, tuple[str, ...]] = {}
+        for family in () if item.deleted else wanted or ("lead" if item.object in _SALES else "urgency",):
+            model = self._models.get(family)
+            if model is None:
+                continue
+            answer = model.answer(model.extractor.row(item, past, now))
+            values |= score_values(family, answer, signal=model.spec.signal)
+            versions[family] = model.version
+            reasons[family] = answer.reasons
+        return Scores(values=values, model_versions=versions, reasons=reasons)
+
+
+def score_values(family: str, answer: Answer, *, signal: bool) -> dict[str, Value]:
+    """Return *answer* under the field names that rules read, numbers rounded to 6 decimals."""
+    if family != "lead":
+        return {f"{family}.score": round(answer.score, 6), f"{family}.abstained": answer.abstained}
+    values: dict[str, Value] = {
+        "lead.probability": round(answer.score, 6), "lead.abstained": answer.abstained, "lead.signal": signal,
+    }  # fmt: skip
+    money = {"lead.value": answer.value, "lead.value_low": answer.low, "lead.value_high": answer.high}
+    return values | {name: round(amount, 6) for name, amount in money.items() if not math.isnan(amount)}
+
+
+def find_folders(root: Path) -> dict[str, Path]:
+    """Return the folder of the model in charge of each family below *root*; a family without a model is left out."""
+    chosen = champions(root)
+    found: dict[str, Path] = {}
+    for task, family in FAMILIES.items():
+        folder = chosen.get(task) or newest(root / task)
+        if folder is not None:
+            found[family] = folder
+    return found
+
+
+def newest(parent: Path) -> Path | None:
+    """Return the folder below *parent* whose model has seen the latest rows, the last by name of equals; or None."""
+    folders = sorted(manifest.parent for manifest in parent.glob("*/manifest.json"))
+    if not folders:
+        return None
+    return max(folders, key=lambda folder: (str(read_manifest(folder).get("window", ["", ""])[-1]), folder.name))

@@ -1,0 +1,57 @@
+"""Several scorers as one, each for the families that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from triage.domain.work import Event, Scores, Value, WorkItem
+from triage.ports import Scorer
+
+FAMILIES = ("urgency", "lead", "sentiment", "language", "complexity")
+SALES = ("Lead", "Opportunity")
+
+
+class Scorers:
+    """One `ports.Scorer` of several, asked only for what is wanted of them."""
+
+    def __init__(self, scorers: Mapping[Scorer, tuple[str, ...]]) -> None:
+        """Take each scorer with the families that it gives."""
+        self._scorers = dict(scorers)
+
+    def score(
+        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+    ) -> list[Scores]:
+        """Return one Scores per item, in order; without *wanted*, all that fit the object of each."""
+        given = [Scores() for _ in items]
+        for scorer, families in self._scorers.items():
+            for places, asked in _asked(items, families, wanted):
+                found = scorer.score([items[place] for place in places], now, asked)
+                for place, scores in zip(places, found, strict=True):
+                    given[place] = _joined(given[place], scores)
+        return given
+
+
+def _asked(
+    items: Sequence[tuple[WorkItem, Any]], families: tuple[str, ...], wanted: Collection[str]
+) -> list[tuple[list[int], tuple[str, ...]]]:
+    """Return which items one scorer is asked about, and for which of its *families*."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, (item, _) in enumerate(items):
+        fit = tuple(name for name in families if (name in wanted if wanted else _fits(name, item.object)))
+        if fit:
+            groups.setdefault(fit, []).append(place)
+    return [(places, fit) for fit, places in groups.items()]
+
+
+def _fits(family: str, object_name: str) -> bool:
+    return family not in ("urgency", "lead") or (family == "lead") == (object_name in SALES)
+
+
+def _joined(one: Scores, other: Scores) -> Scores:
+    values: dict[str, Value] = {**one.values, **other.values}
+    return Scores(
+        values=values,
+        model_versions={**one.model_versions, **other.model_versions},
+        reasons={**one.reasons, **other.reasons},
+    )

@@ -1,0 +1,160 @@
+"""Budgets, calls and answers of language models. A budget moves by one conditional UPDATE: it is never passed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, distinct, func, select, text
+
+from triage.domain.instant import DAY
+from triage.ports import Limit, LlmCall, LlmTally
+from triage.store.tables import llm_answer, llm_budget, llm_call
+from triage.store.upsert import parts
+
+ALL = "*"
+"""The organisation under which a budget stands that all of them draw on."""
+
+_SHARED = ("day",)
+_encode = msgspec.json.Encoder(order="sorted").encode
+_OWN = ("provider", "model", "prompt", "purpose", "reserved", "cost", "input", "cached", "output", "outcome",
+        "request", "millis")  # fmt: skip
+
+
+_SETTLED = tuple(name for name in _OWN if name not in ("reserved", "cost"))
+
+# As text: a call passes through some ten statements, and building each anew would cost more than running it.
+_DRAW = text(
+    "INSERT INTO llm_budget (org_id, scope, name, day, used) VALUES (:org_id, :scope, :name, :day, :amount) "
+    "ON CONFLICT (org_id, scope, name, day) DO UPDATE SET used = llm_budget.used + excluded.used "
+    "WHERE llm_budget.used + excluded.used <= :most"
+)
+_GIVE_BACK = text(
+    "UPDATE llm_budget SET used = used - :amount "
+    "WHERE org_id = :org_id AND scope = :scope AND name = :name AND day = :day"
+)
+_COLUMNS = tuple(column.name for column in llm_call.columns)
+_NEW_CALL = text(
+    f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)}) "  # noqa: S608
+    "ON CONFLICT (org_id, id) DO NOTHING"
+)
+_OPEN_CALL = text("SELECT reserved, limits FROM llm_call WHERE org_id = :org_id AND id = :id AND cost IS NULL")
+_SETTLE = text(
+    f"UPDATE llm_call SET {', '.join(f'{name} = :{name}' for name in (*_SETTLED, 'cost', 'compared'))} "  # noqa: S608
+    "WHERE org_id = :org_id AND id = :id AND cost IS NULL"
+)
+_NEW_ANSWER = text(
+    "INSERT INTO llm_answer (org_id, content, record_id, at_ms, answer) "
+    "VALUES (:org_id, :content, :record_id, :at_ms, :answer) ON CONFLICT (org_id, content) DO NOTHING"
+)
+
+
+class SqlLlmLedger:
+    """See `triage.ports.LlmLedger`."""
+
+    def __init__(self, connection: Connection, org: str) -> None:
+        self._connection = connection
+        self._org = org
+
+    def reserve(self, call: LlmCall, limits: Sequence[Limit]) -> str:
+        """Keep *call* and draw on every budget, or keep nothing and return the scope that does not allow it."""
+        # Always in one order, so that two processes cannot wait for each other.
+        wanted = sorted(limits, key=lambda limit: (limit.scope, limit.name, limit.day))
+        for at, limit in enumerate(wanted):
+            if not self._draw(limit, call.reserved):
+                self._give_back(wanted[:at], call.reserved)
+                return limit.scope
+        row = {name: getattr(call, name) for name in _OWN} | {
+            "org_id": self._org, "id": call.id, "at_ms": call.at, "record_id": call.record,
+            "compared": _encode(call.compared).decode(), "limits": _encode(wanted).decode(),
+        }  # fmt: skip
+        if not self._connection.execute(_NEW_CALL, row).rowcount:
+            self._give_back(wanted, call.reserved)
+        return ""
+
+    def settle(self, calls: Sequence[LlmCall]) -> None:
+        """Store how reserved calls ended, and give back what they did not cost."""
+        for call in calls:
+            row = self._connection.execute(_OPEN_CALL, {"org_id": self._org, "id": call.id}).one_or_none()
+            if row is None:
+                continue
+            cost = row.reserved if call.cost is None else min(call.cost, row.reserved)
+            values = {name: getattr(call, name) for name in _SETTLED} | {"org_id": self._org, "id": call.id}
+            values |= {"cost": cost, "compared": _encode(call.compared).decode()}
+            if self._connection.execute(_SETTLE, values).rowcount:
+                self._give_back(msgspec.json.decode(row.limits, type=list[Limit]), row.reserved - cost)
+
+    def spent(self, limit: Limit) -> int:
+        """Return what is drawn on the budget of *limit*."""
+        return self._connection.execute(select(llm_budget.c.used).where(self._where(limit))).scalar() or 0
+
+    def answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the kept answers among *keys*."""
+        found: dict[str, str] = {}
+        for some in parts(keys):
+            mine = (llm_answer.c.org_id == self._org) & llm_answer.c.content.in_(some)
+            rows = self._connection.execute(select(llm_answer.c.content, llm_answer.c.answer).where(mine))
+            found.update((row.content, row.answer) for row in rows)
+        return found
+
+    def keep(self, key: str, record: str, at: int, answer: str) -> None:
+        """Keep a validated answer under *key*; the first one stays."""
+        row = {"org_id": self._org, "content": key, "record_id": record, "at_ms": at, "answer": answer}
+        self._connection.execute(_NEW_ANSWER, row)
+
+    def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
+        """Return at most *limit* calls at or after *since*, the latest first."""
+        query = select(llm_call).where(llm_call.c.org_id == self._org, llm_call.c.at_ms >= since)
+        rows = self._connection.execute(query.order_by(llm_call.c.at_ms.desc(), llm_call.c.id.desc()).limit(limit))
+        return [_call(row) for row in rows]
+
+    def tally(self, since: int) -> list[LlmTally]:
+        """Return the calls at or after *since*, added up by day, model, purpose and outcome."""
+        day = (llm_call.c.at_ms // DAY).label("day")
+        by = (day, llm_call.c.model, llm_call.c.purpose, llm_call.c.outcome)
+        cost = func.coalesce(llm_call.c.cost, llm_call.c.reserved)
+        query = select(
+            *by, func.count().label("calls"), func.sum(cost).label("spent"), func.sum(llm_call.c.input).label("read"),
+            func.sum(llm_call.c.cached).label("known"), func.sum(llm_call.c.output).label("written"),
+            func.count(distinct(llm_call.c.record_id)).label("records"),
+        ).where(llm_call.c.org_id == self._org, llm_call.c.at_ms >= since)  # fmt: skip
+        return [
+            LlmTally(
+                day=int(row.day), model=row.model, purpose=row.purpose, outcome=row.outcome, calls=row.calls,
+                cost=int(row.spent), input=int(row.read), cached=int(row.known), output=int(row.written),
+                records=row.records,
+            )
+            for row in self._connection.execute(query.group_by(*by).order_by(*by))
+        ]  # fmt: skip
+
+    def forget(self, record: str) -> int:
+        """Forget the answers kept for *record*; return how many."""
+        gone = delete(llm_answer).where(llm_answer.c.org_id == self._org, llm_answer.c.record_id == record)
+        return self._connection.execute(gone).rowcount
+
+    def _draw(self, limit: Limit, amount: int) -> bool:
+        """Add *amount* to what is used unless that passes the limit; tell whether it was added."""
+        if amount > limit.most:
+            return False
+        return self._connection.execute(_DRAW, self._row(limit) | {"amount": amount, "most": limit.most}).rowcount == 1
+
+    def _give_back(self, limits: Sequence[Limit], amount: int) -> None:
+        if amount and limits:
+            self._connection.execute(_GIVE_BACK, [self._row(limit) | {"amount": amount} for limit in limits])
+
+    def _row(self, limit: Limit) -> dict[str, Any]:
+        return {"org_id": self._of(limit), "scope": limit.scope, "name": limit.name, "day": limit.day}
+
+    def _where(self, limit: Limit) -> Any:
+        mine = (llm_budget.c.org_id == self._of(limit)) & (llm_budget.c.scope == limit.scope)
+        return mine & (llm_budget.c.name == limit.name) & (llm_budget.c.day == limit.day)
+
+    def _of(self, limit: Limit) -> str:
+        return ALL if limit.scope in _SHARED else self._org
+
+
+def _call(row: Any) -> LlmCall:
+    compared = msgspec.json.decode(row.compared, type=dict[str, tuple[Any, Any]])
+    own = {name: getattr(row, name) for name in _OWN}
+    return LlmCall(id=row.id, at=row.at_ms, record=row.record_id, compared=compared, **own)
