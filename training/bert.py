@@ -69,9 +69,7 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape, dropout: float) -> None:
         super().__init__()
-        self.attention = nn.ModuleDict(
-            {"self": Attention(shape), "output": Joined(shape.hidden_size, shape, dropout)}
-        )
+        self.attention = nn.ModuleDict({"self": Attention(shape), "output": Joined(shape.hidden_size, shape, dropout)})
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(shape.hidden_size, shape.intermediate_size)})
         self.output = Joined(shape.intermediate_size, shape, dropout)
 
@@ -142,7 +140,7 @@ class Tuned(nn.Module):
 
 
 def fill(model: Tuned, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put *weights*, named as in a BERT checkpoint, into the encoder of *model*; poolers and position lists are left."""
+    """Put *weights*, named as in a BERT checkpoint, into the encoder of *model*; poolers are left out."""
     wanted = model.bert.state_dict()
     found = {name.removeprefix("bert.").removeprefix("m."): weight for name, weight in weights.items()}
     missing = sorted(set(wanted) - set(found))

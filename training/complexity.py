@@ -1,7 +1,7 @@
 """
 Fits the complexity score: ridge regression on the rank of the work that records took, told by touches or by hours.
 
-`python -m training.complexity OUT` makes the default model on the invented sample organisation, and says so in its card.
+`python -m training.complexity OUT` makes the default model on the invented organisation, and its card says so.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def fit_complexity(rows: np.ndarray, effort: np.ndarray, *, seed: int = 7) -> tu
     said = np.clip(near[held] @ weights + middle, 0, 1)
     off = np.abs(said - wanted[held])
     thirds = np.minimum(2, (said * 3).astype(int))
-    widths = [float(np.quantile(off[thirds == third], 0.8)) if (thirds == third).sum() >= 20 else 1.0 for third in range(3)]
+    widths = [
+        float(np.quantile(off[thirds == third], 0.8)) if (thirds == third).sum() >= 20 else 1.0 for third in range(3)
+    ]
     spread = float(((wanted[held] - wanted[held].mean()) ** 2).sum())
     found = {
         "r2": round(1 - float((off**2).sum()) / max(1e-9, spread), 4),
@@ -104,11 +106,12 @@ def _item(past: Sequence[Event]) -> WorkItem:
 def _card(found: dict[str, float], count: int) -> str:
     return f"""# complexity: how much work a case will take, as a rank among invented cases
 
-A default to start with, and no more: it was fitted on {count:,} moments of cases of the **invented** sample organisation,
-where work follows a script. On your own history fit your own (`training.complexity.fit_complexity`).
+A default to start with, and no more: it was fitted on {count:,} moments of cases of the **invented** sample
+organisation, where work follows a script. On your own history fit your own (`training.complexity.fit_complexity`).
 
 * What it learns: the number of touches (answers, comments, changes) still to come, as a rank from 0 to 1.
-* From: {", ".join(FEATURES)}.
+* From: {", ".join(FEATURES[:5])},
+  {", ".join(FEATURES[5:])}.
 * On a fifth held out: r2 {found["r2"]}, correlation {found["rank_correlation"]}.
 * It abstains where its 80 % interval is wider than 0.35 either way, and where the customer wrote nothing.
 * Made by `python -m training.complexity models/complexity`; no text of anybody's is in it.

@@ -1,5 +1,5 @@
 """
-Makes `models/language`: cuts the language model of py3langid (BSD-3-Clause) down to 25 languages and the grams that count.
+Makes `models/language`: cuts the model of py3langid (BSD-3-Clause) down to 25 languages and the grams that count.
 
 `python -m training.language OUT` needs py3langid 0.4.0 beside the training extra. The same input gives the same bytes.
 """
@@ -18,7 +18,33 @@ import numpy.typing as npt
 
 from triage.scoring.sealed import write_sealed
 
-LANGUAGES = tuple("en de fr es it pt nl pl sv da no fi cs ro hu tr ru uk el ar he hi ja zh ko".split())
+LANGUAGES = (
+    "en",
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "sv",
+    "da",
+    "no",
+    "fi",
+    "cs",
+    "ro",
+    "hu",
+    "tr",
+    "ru",
+    "uk",
+    "el",
+    "ar",
+    "he",
+    "hi",
+    "ja",
+    "zh",
+    "ko",
+)
 KEPT = 30_000
 
 
@@ -43,10 +69,13 @@ def cut(packed: bytes) -> bytes:
     step = float((weights[kept] - low).max() / 255)
     held = io.BytesIO()
     np.savez_compressed(
-        held, grams=np.frombuffer(b"".join(names[at] for at in kept), np.uint8),
-        ends=np.cumsum([len(names[at]) for at in kept]).astype(np.int32), step=np.float32(step),
-        weights=np.rint((weights[kept] - low) / step).astype(np.uint8), codes=np.array(LANGUAGES),
-    )  # fmt: skip
+        held,
+        grams=np.frombuffer(b"".join(names[at] for at in kept), np.uint8),
+        ends=np.cumsum([len(names[at]) for at in kept]).astype(np.int32),
+        step=np.float32(step),
+        weights=np.rint((weights[kept] - low) / step).astype(np.uint8),
+        codes=np.array(LANGUAGES),
+    )
     return held.getvalue()
 
 
@@ -69,13 +98,15 @@ def _names(
 
 def _notice() -> str:
     found = metadata.distribution("py3langid").read_text("licenses/LICENSE") or ""
-    return "The weights in this folder are cut from the model shipped in py3langid 0.4.0, under this license:\n\n" + found
+    return (
+        "The weights in this folder are cut from the model shipped in py3langid 0.4.0, under this license:\n\n" + found
+    )
 
 
 _CARD = f"""# Language identification
 
-Tells {len(LANGUAGES)} languages apart: {", ".join(LANGUAGES)}. Anything else comes out as the nearest of them, mostly with low
-confidence; below 0.5 the code is `und`.
+Tells {len(LANGUAGES)} languages apart: {", ".join(LANGUAGES)}.
+Anything else comes out as the nearest of them, mostly with low confidence; below 0.5 the code is `und`.
 
 * What it is: counts of byte sequences of 2 to 5, weighed per language (naive Bayes), {KEPT:,} of them.
 * Where it comes from: cut from the model shipped in py3langid 0.4.0 (BSD-3-Clause, see NOTICE). No text of anybody's

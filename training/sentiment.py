@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1
 from training.sentiment_judge import judge
@@ -29,8 +28,8 @@ from triage.scoring.sentiment import CLASSES, SentimentModel, Settings, softmax
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 FEW = 400
 """Rows below which the encoder is not fine-tuned; below ten times as many the frozen one is tried too."""
-_GATE_TEXTS = 800
 _LANGUAGE_ROWS = 200
+_JUDGED, _SERVED_F1 = 30, 0.6
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -60,6 +59,9 @@ class Wish(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+USUAL = Wish()
+
+
 class Candidate(Struct, frozen=True):
     """An encoder with a head over it, and the vectors it gives to the rows held out."""
 
@@ -80,7 +82,7 @@ def fit_sentiment(
     *,
     own: np.ndarray | None = None,
     at: np.ndarray | None = None,
-    wish: Wish = Wish(),
+    wish: Wish = USUAL,
     elapsed: Callable[[], float] = lambda: 0.0,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -118,7 +120,9 @@ def evaluate_sentiment(
 
     Rows without a target are dropped; rows without text count as what the model says about nothing.
     """
-    model = SentimentModel.load(folder, language=None if languages is None else LanguageModel.load(languages), threads=2)
+    model = SentimentModel.load(
+        folder, language=None if languages is None else LanguageModel.load(languages), threads=2
+    )
     numbers, _ = label_numbers(labels)
     kept = np.flatnonzero(numbers >= 0)
     readings = [model.read(texts[row] if isinstance(texts[row], str) else "") for row in kept]
@@ -139,7 +143,7 @@ def _words(rows: Rows, cut: Cut, wish: Wish) -> WordsFit:
     if len(chosen) > 80_000:
         chosen = np.sort(np.random.default_rng(wish.seed).permutation(chosen)[:80_000])
     _need_classes(rows.labels[chosen])
-    return fit_words([rows.said[row] for row in chosen], _dense(rows.labels[chosen]), len(CLASSES))
+    return fit_words([rows.said[row] for row in chosen], rows.labels[chosen], len(CLASSES))
 
 
 def _need_classes(labels: np.ndarray) -> None:
@@ -147,10 +151,6 @@ def _need_classes(labels: np.ndarray) -> None:
     for name, count in zip(CLASSES, counts, strict=True):
         if 0 < count < 8:
             raise IntakeError(f"only {count} rows to learn from are {name}: at least 8 of a class are needed")
-
-
-def _dense(labels: np.ndarray) -> np.ndarray:
-    return labels
 
 
 def _candidates(
@@ -197,7 +197,9 @@ def _frozen(rows: Rows, cut: Cut, held: np.ndarray, wish: Wish, tell: Callable[[
     weights, intercept = fit_linear(vectors, rows.labels[chosen], len(CLASSES), 1.0)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
     facts = {"kind": "frozen encoder, linear head", "rows": len(chosen)}
-    return Candidate("frozen encoder", graph, tokenizer, int(sealed.manifest["heads"]), weights, intercept, outside, facts)
+    return Candidate(
+        "frozen encoder", graph, tokenizer, int(sealed.manifest["heads"]), weights, intercept, outside, facts
+    )
 
 
 class Choice(Struct, frozen=True):
@@ -210,7 +212,12 @@ class Choice(Struct, frozen=True):
 
 
 def _choose(
-    rows: Rows, cut: Cut, held: np.ndarray, words: WordsFit, candidates: Sequence[Candidate], tell: Callable[[str], None]
+    rows: Rows,
+    cut: Cut,
+    held: np.ndarray,
+    words: WordsFit,
+    candidates: Sequence[Candidate],
+    tell: Callable[[str], None],
 ) -> Choice:
     """Return the candidate and share of words with the least log loss on the choosing slice, after scaling on it."""
     part = words.words()
@@ -277,13 +284,10 @@ def _languages(rows: Rows, cut: Cut, held: np.ndarray, said: np.ndarray, wish: W
     need = max(20, min(_LANGUAGE_ROWS, math.ceil(0.02 * len(some))))
     found = {code for code in set(codes.tolist()) - {"und"} if (codes == code).sum() >= need}
     outside = np.array([model.identify(rows.said[row]).code for row in held])
-    for code in sorted(found):
-        mine = outside == code
-        if mine.sum() >= 60 and macro_f1(rows.labels[held][mine], said[mine]) < 0.55:
-            found.discard(code)
-    return tuple(sorted(found))
+    main = max(sorted(found), key=lambda code: (codes == code).sum(), default="")
+    return tuple(sorted(code for code in found if code == main or _holds(rows.labels[held], said, outside == code)))
 
 
-def with_languages(settings: Settings, codes: Sequence[str]) -> Settings:
-    """Return *settings* for the languages *codes*."""
-    return replace(settings, languages=tuple(codes))
+def _holds(labels: np.ndarray, said: np.ndarray, mine: np.ndarray) -> bool:
+    """Return whether the rows of one language are enough to judge by, and come out well enough to be served."""
+    return int(mine.sum()) >= _JUDGED and macro_f1(labels[mine], said[mine]) >= _SERVED_F1

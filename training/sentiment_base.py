@@ -70,7 +70,9 @@ def _served(folder: Path) -> Base:
     import torch
 
     sealed = read_sealed(folder, "sentiment")
-    weights = {name: torch.from_numpy(array.copy()) for name, array in served_weights(sealed.data("encoder.onnx")).items()}
+    weights = {
+        name: torch.from_numpy(array.copy()) for name, array in served_weights(sealed.data("encoder.onnx")).items()
+    }
     shape = _shape(weights, int(sealed.manifest["heads"]))
     return Base(sealed.data("tokenizer.json"), shape, weights, f"sentiment {sealed.manifest.get('version', '')}")
 
@@ -95,7 +97,9 @@ def served_weights(graph: bytes) -> dict[str, np.ndarray]:
 
     nodes = onnx.load_from_string(graph).graph
     held = {item.name: numpy_helper.to_array(item) for item in nodes.initializer}
-    found = {name.split("bert.", 1)[1]: held[name] for name in held if "bert." in name and "_" != name[0] and _plain(name)}
+    found = {
+        name.split("bert.", 1)[1]: held[name] for name in held if "bert." in name and name[0] != "_" and _plain(name)
+    }
     for name in ("embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"):
         whole = next(item for item in held if item.endswith(name + "_quantized")).removesuffix("_quantized")
         found[name] = _real(held, whole)

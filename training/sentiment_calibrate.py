@@ -22,7 +22,9 @@ def fit_scaling(logits: np.ndarray, labels: np.ndarray) -> tuple[float, tuple[fl
         kept = shares[np.arange(len(labels)), labels]
         return float(-np.log(np.maximum(kept, 1e-12)).mean() + _PULL * (numbers**2).sum())
 
-    best = minimize(loss, np.zeros(count), method="Nelder-Mead", options={"maxiter": 2000, "xatol": 1e-5, "fatol": 1e-8}).x
+    best = minimize(
+        loss, np.zeros(count), method="Nelder-Mead", options={"maxiter": 2000, "xatol": 1e-5, "fatol": 1e-8}
+    ).x
     shift = np.append(best[1:], 0.0)
     return float(math.exp(best[0])), tuple((shift - shift.mean()).tolist())
 

@@ -25,7 +25,8 @@ def card(name: str, settings: Settings, judged: Mapping[str, Mapping[str, float]
     ]
     for metric, numbers in judged.items():
         lines.append(
-            f"| {metric} | {numbers['value']:.3f} | {numbers['low']:.3f} to {numbers['high']:.3f} | {numbers['floor']:.3f} |"
+            f"| {metric} | {numbers['value']:.3f} | {numbers['low']:.3f} to {numbers['high']:.3f} "
+            f"| {numbers['floor']:.3f} |"
         )
     lines += ["", *_rows(facts), "", *_recipe(facts, settings), "", *_limits(settings), ""]
     if facts["notes"]:
@@ -64,9 +65,9 @@ def _limits(settings: Settings) -> list[str]:
     return [
         "## Limits",
         "",
-        f"* It abstains where more than one class stays possible at {settings.coverage:.0%} coverage per class; the label "
-        "is then its best guess. Coverage holds for texts like those it was set on.",
-        "* The label leans towards rarer classes, so that complaints and thanks are not missed; probabilities do not.",
+        f"* It abstains where more than one class stays possible at {settings.coverage:.0%} coverage per class; the "
+        "label is then its best guess. Coverage holds for texts like those it was set on.",
+        "* The label leans towards rarer classes, so that few complaints and thanks are missed; probabilities do not.",
         "* Irony, sarcasm, and texts whose mood lies in facts it cannot know are often missed.",
     ]
 

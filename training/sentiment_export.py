@@ -67,7 +67,9 @@ def export(model: Tuned, heads: int) -> tuple[bytes, bytes]:
                 opset_version=17, dynamo=False,
             )  # fmt: skip
             width = model.head.in_features
-            optimizer.optimize_model(real, model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(fused)
+            optimizer.optimize_model(real, model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(
+                fused
+            )
             quantize_dynamic(
                 fused, small, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
                 extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},

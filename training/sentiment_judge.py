@@ -36,9 +36,7 @@ def judge(labels: np.ndarray, probabilities: np.ndarray, said: np.ndarray, *, se
     return {name: _metric(measure, floor, whole, draws) for name, (measure, floor) in measures.items()}
 
 
-def _metric(
-    measure: Callable[[np.ndarray], float], floor: float, whole: np.ndarray, draws: list[np.ndarray]
-) -> Metric:
+def _metric(measure: Callable[[np.ndarray], float], floor: float, whole: np.ndarray, draws: list[np.ndarray]) -> Metric:
     low, high = np.percentile([measure(rows) for rows in draws], [2.5, 97.5])
     numbers = {"value": measure(whole), "low": low, "high": high, "floor": floor}
     return {name: round(float(number), 6) for name, number in numbers.items()}

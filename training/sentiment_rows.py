@@ -1,4 +1,4 @@
-"""Labelled texts ready to learn from: labels named, empty ones dropped and counted, repeats on one side of the split."""
+"""Labelled texts ready to learn from: labels read, empty texts dropped and counted, repeats on one side of a split."""
 
 from __future__ import annotations
 
@@ -60,20 +60,24 @@ def label_numbers(values: Sequence[Any]) -> tuple[np.ndarray, str]:
     """
     words = [_word(value) for value in values]
     seen = sorted({word for word in words if word})
-    for known, told in ((_NAMES, ""), (_SIGNED, "-1, 0, 1"), (_BINARY, "0 negative, 1 positive"), (_STARS, "stars")):
-        usual = known is not _NAMES or not set(seen) <= {"0", "1"}
-        if seen and usual and all(word in known for word in seen):
-            break
-    else:
-        odd = next((word for word in seen if word not in _NAMES), "nothing")
-        raise IntakeError(
-            f"the target holds {odd[:40]!r}: sentiment needs negative, neutral, positive, or 0, 1, 2, or -1, 0, 1, or stars"
-        )
+    known, way = _read_as(seen)
     numbers = np.array([known[word] if word else -1 for word in words], dtype=np.int64)
     classes = np.unique(numbers[numbers >= 0])
     if len(classes) < 2:
         raise IntakeError(f"the target has one class only ({CLASSES[int(classes[0])]}): nothing can be learnt from it")
-    return numbers, told
+    return numbers, way
+
+
+def _read_as(seen: Sequence[str]) -> tuple[Mapping[str, int], str]:
+    """Return what the labels *seen* mean, and how to call that; raise IntakeError where they mean no mood."""
+    ways = ((_BINARY, "0 negative, 1 positive"), (_NAMES, ""), (_SIGNED, "-1, 0, 1"), (_STARS, "stars"))
+    for known, way in ways:
+        if seen and all(word in known for word in seen):
+            return known, way
+    odd = next((word for word in seen if word not in _NAMES), "nothing")
+    raise IntakeError(
+        f"the target holds {odd[:40]!r}: sentiment needs negative, neutral, positive; 0, 1, 2; -1, 0, 1; or stars"
+    )
 
 
 def _word(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""`python -m training.sentiment_run fit|evaluate ..`: sentiment fits by themselves, as `training fit sentiment` runs them."""
+"""`python -m training.sentiment_run fit|evaluate ..`: sentiment fits by themselves."""
 
 from __future__ import annotations
 
@@ -53,7 +53,14 @@ def _fit(asked: argparse.Namespace) -> dict[str, Any]:
         languages=MODELS / "language", threads=asked.threads, epochs=asked.epochs, rate=asked.rate,
     )  # fmt: skip
     return fit_sentiment(
-        texts, labels, asked.out, own=own, at=at, wish=wish, elapsed=_elapsed, tell=lambda line: print(line, file=sys.stderr)
+        texts,
+        labels,
+        asked.out,
+        own=own,
+        at=at,
+        wish=wish,
+        elapsed=_elapsed,
+        tell=lambda line: print(line, file=sys.stderr),
     )
 
 

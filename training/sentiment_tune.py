@@ -68,7 +68,9 @@ def tuned(
     tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
     graphs = export(model, base.shape.num_attention_heads)
     parity = gate(model, graphs, base.tokenizer, *_gate_rows(rows, held, fitted), macro_f1)
-    tell(f"parity: float32 off by {parity.exact_gap:.1e}, int8 macro-F1 {parity.f1_before:.4f} to {parity.f1_after:.4f}")
+    tell(
+        f"parity: float32 off by {parity.exact_gap:.1e}, int8 macro-F1 {parity.f1_before:.4f} to {parity.f1_after:.4f}"
+    )
     encoder = Encoder(graphs[1], base.tokenizer, threads=wish.threads)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
     facts: dict[str, Any] = {
@@ -77,7 +79,14 @@ def tuned(
     }  # fmt: skip
     weights, intercept = (part.detach().numpy().astype(np.float64) for part in (model.head.weight, model.head.bias))
     return Candidate(
-        "fine-tuned encoder", graphs[1], base.tokenizer, base.shape.num_attention_heads, weights, intercept, outside, facts
+        "fine-tuned encoder",
+        graphs[1],
+        base.tokenizer,
+        base.shape.num_attention_heads,
+        weights,
+        intercept,
+        outside,
+        facts,
     )
 
 
@@ -92,11 +101,11 @@ def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:
 def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
     count = len(fitted)
     epochs = 6.0 if count < 2_000 else 4.0 if count < 20_000 else 3.0 if count < 40_000 else 2.0
-    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 6e-5, seed=wish.seed, threads=wish.threads)
+    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, seed=wish.seed, threads=wish.threads)
 
 
 def _pace(model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe, wish: Wish) -> Pace:
-    """Return the pace by trial; with one thread or a fixed form there is no trial, so that the weights can be had again."""
+    """Return the pace, the best of a trial; with one thread there is no choice, so that weights can be had again."""
     forms = [wish.bf16] if wish.bf16 is not None else [True, False] if _quick_at_bf16() else [False]
     if wish.threads == 1:
         torch.set_num_threads(1)

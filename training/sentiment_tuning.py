@@ -61,7 +61,7 @@ def batches(lengths: np.ndarray, size: int, random: np.random.Generator | None) 
 
 
 def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (input_ids, attention_mask) of one batch, padded with 0 to its longest row, in eights: few shapes are quick."""
+    """Return (tokens, mask) of one batch, padded with 0 to its longest row, in eights: few shapes are quick."""
     width = -(-max(map(len, ids)) // 8) * 8
     tokens = torch.zeros((len(ids), width), dtype=torch.long)
     mask = torch.zeros((len(ids), width), dtype=torch.long)
@@ -72,7 +72,7 @@ def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rates(model: Tuned, recipe: Recipe) -> list[dict[str, Any]]:
-    """Return optimiser groups: the head at its own rate, each layer below the last at `layer_decay` of the one above."""
+    """Return optimiser groups: the head at its own rate, each layer at `layer_decay` of the one above it."""
     layers = list(model.bert.encoder["layer"].children())
     depth = len(layers)
     groups: list[dict[str, Any]] = [{"params": list(model.head.parameters()), "lr": recipe.head_rate}]
@@ -120,7 +120,9 @@ def tune(
             break
         for group, rate in zip(optimiser.param_groups, top, strict=True):
             group["lr"] = rate * _share(done, step / planned, recipe.warm_up)
-        loss = _loss(model, [ids[at] for at in chosen], labels[chosen], recipe, None if weights is None else weights[chosen])
+        loss = _loss(
+            model, [ids[at] for at in chosen], labels[chosen], recipe, None if weights is None else weights[chosen]
+        )
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -130,7 +132,13 @@ def tune(
         if report is not None:
             report(step, planned, mean)
     model.eval()
-    return {"steps": step, "planned": planned, "epochs": step * recipe.batch / len(ids), "loss": mean, "seconds": elapsed() - started}
+    return {
+        "steps": step,
+        "planned": planned,
+        "epochs": step * recipe.batch / len(ids),
+        "loss": mean,
+        "seconds": elapsed() - started,
+    }
 
 
 def _endless(lengths: np.ndarray, recipe: Recipe, random: np.random.Generator) -> Iterator[np.ndarray]:

@@ -36,7 +36,9 @@ class WordsFit(Struct, frozen=True):
 
 def fit_words(said: Sequence[str], labels: np.ndarray, classes: int, *, strength: float = 4.0) -> WordsFit:
     """Return the word part fitted on texts that `plain` has been over; every class must occur."""
-    terms = TfidfVectorizer(analyzer=grams, sublinear_tf=True, min_df=2 if len(said) > 500 else 1, max_features=MOST_TERMS)
+    terms = TfidfVectorizer(
+        analyzer=grams, sublinear_tf=True, min_df=2 if len(said) > 500 else 1, max_features=MOST_TERMS
+    )
     matrix = terms.fit_transform(said)
     weights, intercept = fit_linear(matrix, labels, classes, strength)
     names = tuple(str(name) for name in terms.get_feature_names_out())
@@ -44,7 +46,7 @@ def fit_words(said: Sequence[str], labels: np.ndarray, classes: int, *, strength
 
 
 def fit_linear(matrix: object, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred over classes."""
+    """Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred."""
     model = LogisticRegression(C=strength, max_iter=300).fit(matrix, labels)
     weights, intercept = model.coef_, model.intercept_
     if classes == 2:

@@ -26,9 +26,17 @@ _LIBRARIES = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch")
 
 
 def write(
-    out: Path, rows: Rows, cut: Cut, held: np.ndarray, words: WordsFit, choice: Choice, settings: Settings,
-    judged: dict[str, Any], wish: Wish, tell: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
+    out: Path,
+    rows: Rows,
+    cut: Cut,
+    held: np.ndarray,
+    words: WordsFit,
+    choice: Choice,
+    settings: Settings,
+    judged: dict[str, Any],
+    wish: Wish,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
     """Write the folder and return {"folder", "version", "metrics", "languages", ..}."""
     found = choice.candidate
     parts = {"weights": found.weights.astype(np.float32), "intercept": found.intercept.astype(np.float32)}
@@ -36,25 +44,45 @@ def write(
         parts |= words.arrays()
     counts = {name: int((rows.labels[cut.fit] == at).sum()) for at, name in enumerate(CLASSES)}
     facts = {
-        "recipe": found.facts, "tried": choice.tried, "rows": {"fit": len(cut.fit), "held_out": len(held), **counts},
-        "notes": [*rows.notes, *wish.notes], "seed": wish.seed,
-    }  # fmt: skip
+        "recipe": found.facts,
+        "tried": choice.tried,
+        "rows": {"fit": len(cut.fit), "held_out": len(held), **counts},
+        "notes": [*rows.notes, *wish.notes],
+        "seed": wish.seed,
+    }
     shares = softmax(choice.logits / settings.temperature + np.array(settings.shift))
     files = {
-        "encoder.onnx": found.graph, "tokenizer.json": found.tokenizer, "head.npz": _npz(parts),
+        "encoder.onnx": found.graph,
+        "tokenizer.json": found.tokenizer,
+        "head.npz": _npz(parts),
         "golden.jsonl": _golden(found.graph, found.tokenizer, parts, settings, words if choice.share > 0 else None),
-        "metrics.json": _json({"held_out": judged, "rows": len(held)}), "schema.json": _json(_SCHEMA),
-        "card.md": card(wish.name, settings, judged, facts).encode(), **plots(rows.labels[held], shares),
-    }  # fmt: skip
+        "metrics.json": _json({"held_out": judged, "rows": len(held)}),
+        "schema.json": _json(_SCHEMA),
+        "card.md": card(wish.name, settings, judged, facts).encode(),
+        **plots(rows.labels[held], shares),
+    }
     manifest = {
-        "settings": settings, "heads": found.heads, "model": wish.name, "family": "sentiment", "metrics": judged, **facts,
-        "python": platform.python_version(), "libraries": _versions(),
-    }  # fmt: skip
+        "settings": settings,
+        "heads": found.heads,
+        "model": wish.name,
+        "family": "sentiment",
+        "metrics": judged,
+        **facts,
+        "python": platform.python_version(),
+        "libraries": _versions(),
+    }
     version = write_sealed(out, "sentiment", files, manifest)
     SentimentModel.load(out)
     size = sum(map(len, files.values()))
     tell(f"{out}: version {version}, {size / 1e6:.1f} MB, languages {', '.join(settings.languages) or 'not looked at'}")
-    return {"folder": str(out), "version": version, "bytes": size, "metrics": judged, "languages": settings.languages, **facts}
+    return {
+        "folder": str(out),
+        "version": version,
+        "bytes": size,
+        "metrics": judged,
+        "languages": settings.languages,
+        **facts,
+    }
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -99,7 +99,7 @@ class ComplexityModel:
 
 
 def features(item: WorkItem, past: Sequence[Event], text: str) -> list[float]:
-    """Return the numbers of *item* in the order of `FEATURES`; *past* holds nothing later than the instant of scoring."""
+    """Return the numbers of *item* in the order of `FEATURES`; *past* holds nothing later than now."""
     read = text[:20_000]
     inbound = [event for event in past if event.type == "message" and event.direction == "in" and not event.auto]
     writers = {event.sender for event in inbound if event.sender}

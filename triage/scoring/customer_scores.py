@@ -1,11 +1,12 @@
 """
-Scores of what customers wrote, as a `Scorer`: sentiment and its shift over a thread, the language, the effort to expect.
+Scores of what customers wrote, as a `Scorer`: sentiment and its shift over a thread, language, expected effort.
 
 Only inbound messages count that no machine sent; a record without any is read from its subject and description.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.scoring.complexity import ComplexityModel
+from triage.scoring.customer_text import customer_text
 from triage.scoring.language import NOBODY_KNOWS, Language, LanguageModel
 from triage.scoring.plain import plain
 from triage.scoring.sentiment import Reading, SentimentModel
@@ -131,7 +133,7 @@ class SentimentScorer:
 
 
 class Thread(Struct, frozen=True):
-    """What the customer wrote of one record: the latest text ("" where there is none) and those before, oldest first."""
+    """What the customer wrote of one record: the latest text ("" where there is none) and those before it."""
 
     latest: str
     earlier: tuple[str, ...] = ()
@@ -139,8 +141,6 @@ class Thread(Struct, frozen=True):
 
 def thread_of(item: WorkItem, past: Sequence[Event]) -> Thread:
     """Return what the customer of *item* wrote: subject and description first, then inbound messages of people."""
-    from triage.scoring.customer_text import customer_text
-
     parts = [str(item.fields.get(name, "")).strip() for name in ("subject", "description")]
     opened = customer_text("\n".join(part for part in parts if part))
     texts = [opened] if opened else []
@@ -154,8 +154,6 @@ def thread_of(item: WorkItem, past: Sequence[Event]) -> Thread:
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of *text* in order: lines, cut after full stops, exclamation and question marks."""
-    import re
-
     found = [part.strip() for line in text[:4000].split("\n") for part in re.split(r"(?<=[.!?])\s+", line)]
     return [part for part in found if any(character.isalpha() for character in part)]
 

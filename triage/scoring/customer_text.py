@@ -22,7 +22,8 @@ _TAG_NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]{0,20})")
 _QUOTED = re.compile(r"\s{0,8}[>|](?=[\s>|\w]|$)")
 _SOMEBODY_WROTE = re.compile(
     r"\s*(?:(?:on|at)\b.{4,250}\bwrote\s?:|am\b.{4,250}\bschrieb\b.{0,100}:|.{0,150}\bschrieb am\b.{4,150}:"
-    r"|le\b.{4,250}\ba écrit\s?:|el\b.{4,250}\bescribió\s?:|il\b.{4,250}\bha scritto\s?:|em\b.{4,250}\bescreveu\s?:)\s*",
+    r"|le\b.{4,250}\ba écrit\s?:|el\b.{4,250}\bescribió\s?:|il\b.{4,250}\bha scritto\s?:"
+    r"|em\b.{4,250}\bescreveu\s?:)\s*",
     re.IGNORECASE,
 )
 _OPENS_ATTRIBUTION = re.compile(r"\s*(?:on|at|am|le|el|il|em)\b", re.IGNORECASE)
@@ -60,7 +61,8 @@ _NOTICE = re.compile(
     r"(?:intended (?:only |solely )?for the|intended recipient|not the intended addressee|confidentiality notice"
     r"|legally privileged|strictly confidential|enthält vertrauliche|vertrauliche und/oder|nicht der richtige adressat"
     r"|ce message et (?:ses|toutes)|(?:message|courriel).{0,60}confidentiel|si vous n['’]êtes pas le destinataire"
-    r"|este (?:mensaje|correo).{0,80}confidencial|si usted no es el destinatario|consider the environment before printing)",
+    r"|este (?:mensaje|correo).{0,80}confidencial|si usted no es el destinatario"
+    r"|consider the environment before printing)",
     re.IGNORECASE,
 )
 _LONG_LINE = 2_000
@@ -120,7 +122,7 @@ def _past(markup: str, mark: str, start: int) -> int:
 
 
 def _past_block(markup: str, tag: str, start: int) -> int:
-    """Return the place behind the end of a block that may hold blocks like itself; the end of the text if it has none."""
+    """Return the place behind the end of a block that may hold blocks like itself, or the end of the text."""
     depth, at = 1, start
     for found in re.compile(rf"<(/?){tag}\b", re.IGNORECASE).finditer(markup, start):
         depth += -1 if found.group(1) else 1

@@ -69,7 +69,7 @@ class HubModel:
         return cls(model, tokenizer, places(names, labels or {}), str(name), language)
 
     def read(self, text: str) -> Reading:
-        """Return the reading of *text*; it abstains where nothing is written or no class has half of the probability."""
+        """Return the reading of *text*; it abstains where nothing is written and where no class has half."""
         said = customer_text(text).strip()
         shares = self.probabilities([text])[0]
         best = int(shares.argmax())

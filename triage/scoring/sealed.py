@@ -73,7 +73,7 @@ def _opened(folder: Path, name: str, seal: Any) -> bytes:
 
 
 def write_sealed(folder: Path, kind: str, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> str:
-    """Write *files* and a manifest of *kind* that seals them into *folder*; return the model's version, 12 hex digits."""
+    """Write *files* and a manifest of *kind* that seals them into *folder*; return the version, 12 hex digits."""
     folder.mkdir(parents=True, exist_ok=True)
     seals = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     version = hashlib.sha256(msgspec.json.encode(seals)).hexdigest()[:12]

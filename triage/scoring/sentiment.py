@@ -8,6 +8,7 @@ calibrate it; `SentimentModel.load` opens one, or refuses it in words. Nothing o
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
 import zipfile
@@ -101,7 +102,7 @@ class Words:
 def grams(text: str) -> list[str]:
     """Return the words of *text* in lower case, marks of feeling among them, then each pair of neighbours."""
     words = _WORD.findall(text.lower())
-    return words + [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
+    return words + [f"{first} {second}" for first, second in itertools.pairwise(words)]
 
 
 class SentimentModel:
@@ -146,7 +147,7 @@ class SentimentModel:
             gap = float(np.abs(self.probabilities([row.text])[0] - np.array(row.probabilities)).max())
             if not gap <= TOLERANCE:
                 raise ModelRefused(
-                    f"{folder}: golden.jsonl: {row.text[:40]!r} comes out {gap:.3f} from what it was when the model was "
+                    f"{folder}: golden.jsonl: {row.text[:40]!r} comes out {gap:.3f} from what it was when it was "
                     f"exported (allowed {TOLERANCE}): this machine computes it differently; fit it again here"
                 )
 
@@ -172,7 +173,8 @@ class SentimentModel:
 
     def decide(self, probabilities: Floats) -> npt.NDArray[np.intp]:
         """Return the class chosen for each row of *probabilities*."""
-        return np.argmax(np.log(np.maximum(probabilities, 1e-12)) + self._lean, axis=1)
+        chosen: npt.NDArray[np.intp] = np.argmax(np.log(np.maximum(probabilities, 1e-12)) + self._lean, axis=1)
+        return chosen
 
     def possible(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
         """Return, of shape (n, n_classes), the classes that stay possible at the promised coverage."""

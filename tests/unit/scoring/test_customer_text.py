@@ -55,13 +55,22 @@ def test_answers_between_quoted_lines_are_kept() -> None:
 @pytest.mark.parametrize(
     "ending",
     [
-        "-- \nAnn Other\nACME Ltd", "--\nAnn", "Sent from my iPhone", "Von meinem iPhone gesendet", "Get Outlook for iOS",
-        "Envoyé de mon iPhone", "Enviado desde mi iPhone", "Best regards,\nAnn Other\nACME Ltd\n+44 20 7946 0000",
-        "Mit freundlichen Grüßen\nAnna Andere", "Cordialement,\nAnne", "Un cordial saludo,\nAna",
-        "This e-mail is intended only for the addressee.", "Diese E-Mail enthält vertrauliche Informationen.\nBitte löschen.",
+        "-- \nAnn Other\nACME Ltd",
+        "--\nAnn",
+        "Sent from my iPhone",
+        "Von meinem iPhone gesendet",
+        "Get Outlook for iOS",
+        "Envoyé de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Best regards,\nAnn Other\nACME Ltd\n+44 20 7946 0000",
+        "Mit freundlichen Grüßen\nAnna Andere",
+        "Cordialement,\nAnne",
+        "Un cordial saludo,\nAna",
+        "This e-mail is intended only for the addressee.",
+        "Diese E-Mail enthält vertrauliche Informationen.\nBitte löschen.",
         "Ce message et ses pièces jointes sont confidentiels.",
     ],
-)  # fmt: skip
+)
 def test_signatures_devices_and_notices_are_left_out(ending: str) -> None:
     assert customer_text(f"The parcel is lost.\n\n{ending}") == "The parcel is lost."
 
@@ -69,10 +78,14 @@ def test_signatures_devices_and_notices_are_left_out(ending: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "On Monday I wrote: nothing works.", "From: Berlin\nthe parcel never left.", "I regard this as a joke.",
-        "Thanks,\nAnn", "5 > 3 and 2 < 4", "It is down -- again.",
+        "On Monday I wrote: nothing works.",
+        "From: Berlin\nthe parcel never left.",
+        "I regard this as a joke.",
+        "Thanks,\nAnn",
+        "5 > 3 and 2 < 4",
+        "It is down -- again.",
     ],
-)  # fmt: skip
+)
 def test_what_only_looks_like_mail_furniture_is_kept(body: str) -> None:
     assert customer_text(body) == body
 
@@ -84,7 +97,8 @@ def test_nothing_is_left_of_a_bare_forward() -> None:
 def test_html_gives_its_words_as_lines_without_scripts_and_cited_blocks() -> None:
     markup = (
         "<html><head><style>p{}</style><title>x</title></head><body><p>It &amp; the app<br>fail&nbsp;daily.</p>"
-        "<script>alert(1)</script><div>Please   help</div><blockquote type=cite>old <blockquote>older</blockquote> x</blockquote>"
+        "<script>alert(1)</script><div>Please   help</div>"
+        "<blockquote type=cite>old <blockquote>older</blockquote> x</blockquote>"
         "</body></html>"
     )
     assert customer_text(markup).split("\n") == ["It & the app", "fail daily.", "", "Please   help"]
@@ -97,12 +111,26 @@ def test_stray_angle_brackets_are_text() -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "<" * 200_000, "<!--" * 60_000, "<div>" * 40_000, "<blockquote>" * 20_000, "On " * 60_000, "> " * 100_000,
-        "From: a\n" * 30_000, "lg\n" * 60_000, "--\n" * 60_000, "a" * 300_000, "On x wrote:\n" * 20_000, "&lt;" * 50_000,
-        "<script" * 30_000, "*From:*" * 30_000, "\n" * 200_000, "confidentiel " * 20_000, "este mensaje " * 20_000,
+        "<" * 200_000,
+        "<!--" * 60_000,
+        "<div>" * 40_000,
+        "<blockquote>" * 20_000,
+        "On " * 60_000,
+        "> " * 100_000,
+        "From: a\n" * 30_000,
+        "lg\n" * 60_000,
+        "--\n" * 60_000,
+        "a" * 300_000,
+        "On x wrote:\n" * 20_000,
+        "&lt;" * 50_000,
+        "<script" * 30_000,
+        "*From:*" * 30_000,
+        "\n" * 200_000,
+        "confidentiel " * 20_000,
+        "este mensaje " * 20_000,
     ],
     ids=lambda text: text[:12],
-)  # fmt: skip
+)
 def test_hostile_bodies_are_read_to_the_limit_and_no_longer_than_it_takes(hostile: str) -> None:
     before = time.process_time()
     assert len(customer_text(hostile)) <= LONGEST

@@ -10,13 +10,25 @@ from triage.scoring.plain import LONGEST, plain
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("", ""), ("  a \n b\t", "a b"), ("see https://x.example/y?z now", "see http now"), ("www.x.example", "http"),
-        ("@Desk's fault", "@user fault"), ("mail me at a@b.example", "mail me at a@b.example"),
-        ("#NeverAgain", "# Never Again"), ("soooooo", "sooo"), ("!!!!!!", "!!!"), ("it\\u2019s", "it’s"), ("a &amp; b", "a & b"),
-        ("😡😡😡", "pouting face"), ("thanks 👍🏽", "thanks thumbs up sign"), ("z\u200bero", "zero"), ("\\ud83d", ""),
-        ("e\u0301", "é"), ("printer 打印机", "printer 打印机"),
+        ("", ""),
+        ("  a \n b\t", "a b"),
+        ("see https://x.example/y?z now", "see http now"),
+        ("www.x.example", "http"),
+        ("@Desk's fault", "@user fault"),
+        ("mail me at a@b.example", "mail me at a@b.example"),
+        ("#NeverAgain", "# Never Again"),
+        ("soooooo", "sooo"),
+        ("!!!!!!", "!!!"),
+        ("it\\u2019s", "it’s"),
+        ("a &amp; b", "a & b"),
+        ("😡😡😡", "pouting face"),
+        ("thanks 👍🏽", "thanks thumbs up sign"),
+        ("z\u200bero", "zero"),
+        ("\\ud83d", ""),
+        ("e\u0301", "é"),
+        ("printer 打印机", "printer 打印机"),
     ],
-)  # fmt: skip
+)
 def test_plain_reads_as_the_encoder_was_taught(text: str, read: str) -> None:
     assert plain(text) == read
 
