@@ -18,8 +18,8 @@ bench: .venv/.bench
 	@$(BIN)/python tests/benchmarks/bench.py
 
 check: .venv/.test
-	@$(BIN)/ruff check --quiet triage tests
-	@$(BIN)/ruff format --quiet --check triage tests
+	@$(BIN)/ruff check --quiet triage training tests
+	@$(BIN)/ruff format --quiet --check triage training tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -40,7 +40,7 @@ DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the environment says: where the store is, whose policy it is, where files and models lie, where effects go."""
+    """What the environment says: where the store is, whose policy it is, where models lie, where effects go."""
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"

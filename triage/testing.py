@@ -95,7 +95,7 @@ class FixedScorer:
     def __init__(
         self, scores: Scores | None = None, by_id: Mapping[str, Scores] | None = None, **values: Value
     ) -> None:
-        """Give *scores* as they are, or *values* by field name with two underscores for the dot: `urgency__score=0.9`."""
+        """Give *scores* as they are, or *values* by field name, with two underscores for the dot."""
         named = {name.replace("__", "."): value for name, value in values.items()}
         versions = {name.partition(".")[0]: "fixed" for name in named}
         self._scores = scores or Scores(values=named, model_versions=versions)

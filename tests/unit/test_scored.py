@@ -19,7 +19,13 @@ from triage.testing import SMALL_POLICY, START, FixedScorer, Sandbox
 
 URGENT = {
     **SMALL_POLICY,
-    "urgent.yaml": "object: Case\nrules:\n  - id: u\n    when: [urgency.score >= 80%]\n    do: [{reprioritise: {to: High}}]\n",
+    "urgent.yaml": """
+object: Case
+rules:
+  - id: u
+    when: [urgency.score >= 80%]
+    do: [{reprioritise: {to: High}}]
+""",
 }
 
 
