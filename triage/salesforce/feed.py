@@ -29,7 +29,6 @@ from triage.taken import Ingested
 
 SOURCE = "salesforce"
 POLL_EVERY = 30 * SECOND
-PRESENCE_EVERY = 15 * SECOND
 WAIT = SECOND
 LOST_AGAIN = 5 * SECOND
 _DELETIONS = ("DELETE", "GAP_DELETE")
@@ -70,9 +69,11 @@ class Feed:
         presence: Presence | None = None,
         journal: Journal | None = None,
         live_from: int | None = None,
+        every: int = POLL_EVERY,
     ) -> None:
         """
         Args:
+            every: How often, in ms, what has no change events is read: comments, and who is there.
             events: Read change events; without, everything is polled.
             live_from: As in `Worker.ingest`: what was true before is backlog.
         """
@@ -84,6 +85,8 @@ class Feed:
         self._presence = presence
         self._journal = journal
         self._live_from = live_from
+        self._every = every
+        self._latest: dict[str, frozenset[str]] = {}
         self._stream: Stream | None = None
         self._polled_at = self._present_at = 0
         self.taken = Ingested()
@@ -115,10 +118,10 @@ class Feed:
         """Take in what has changed, waiting at most *wait* ms for a change event; return how many events that were."""
         before = self.taken.read
         now = self._clock.now()
-        if self._presence is not None and not 0 <= now - self._present_at < PRESENCE_EVERY:
+        if self._presence is not None and not 0 <= now - self._present_at < self._every:
             self._present_at = now
             self._take(self._presence.events(now))
-        due = not 0 <= now - self._polled_at < POLL_EVERY
+        due = not 0 <= now - self._polled_at < self._every
         if due or not self._events:
             self._polled_at = now
             self.poll(self._unannounced() if self._events else self._reader.objects)
@@ -131,9 +134,12 @@ class Feed:
         upto = dict(self.position.upto)
         for name in names:
             since = max(0, self.position.upto.get(name, 0) - OVERLAP)
+            seen, found = self._latest.get(name, frozenset()), set()
             for page in self._reader.poll(name, since, fresh_after=since):
-                self._take(page.events)
+                self._take(event for event in page.events if event.event_id not in seen)
                 upto[name] = max(upto.get(name, 0), page.upto)
+                found |= {event.event_id for event in page.events}
+            self._latest[name] = frozenset(found)
         if upto != self.position.upto:
             self._keep(replace(self.position, upto=upto))
 

@@ -25,7 +25,7 @@ AT_ONCE = 200
 """How many ids stand in one query."""
 
 CHILDREN: dict[str, tuple[str, ...]] = {
-    "EmailMessage": ("ParentId", "Incoming", "TextBody", "FromAddress", "MessageDate", "Headers"),
+    "EmailMessage": ("ParentId", "Incoming", "TextBody", "FromAddress", "Headers"),
     "CaseComment": ("ParentId", "CommentBody"),
     "Task": ("Status", "TaskSubtype", "WhoId", "WhatId", "OwnerId"),
 }

@@ -127,14 +127,18 @@ def held(row: Mapping[str, Any], spec: ObjectSpec, at: int, mark: str = "") -> I
 
 
 def message(row: Mapping[str, Any]) -> Event | None:
-    """Return the mail that one EmailMessage row is, None where it belongs to no case or was not sent."""
+    """
+    Return the mail that one EmailMessage row is, None where it belongs to no case.
+
+    It counts from when it came into the organisation: the mail that opens a case was sent before there was one.
+    """
     case = row.get("ParentId")
     if not case or not str(case).startswith("500"):
         return None
     incoming = _yes(row.get("Incoming"))
     headers = (row.get("Headers") or "").casefold()
     return Event(
-        at=_at(row.get("MessageDate") or row["CreatedDate"]), type="message", event_id=f"{row['Id']}/mail", object="Case",
+        at=_at(row["CreatedDate"]), type="message", event_id=f"{row['Id']}/mail", object="Case",
         id=case, direction="in" if incoming else "out", channel="email", body=row.get("TextBody") or "",
         sender=row.get("FromAddress") or "", auto=any(word in headers for word in AUTOMATIC),
         actor="" if incoming else row.get("CreatedById") or "",

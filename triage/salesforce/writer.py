@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from triage.errors import (
     SinkSilent,
     Unreachable,
 )
-from triage.ports import Receipt
+from triage.ports import Receipt, Sink
 from triage.salesforce import package
 from triage.salesforce.client import Client
 from triage.salesforce.deployment import Deployment
@@ -57,11 +58,24 @@ _SCORE_FAMILIES = ("urgency.", "lead.", "sentiment.", "complexity.", "language")
 class SalesforceSink:
     """Does actions in one organisation, each once however often its key comes."""
 
-    name = "salesforce"
-
-    def __init__(self, client: Client, deployment: Deployment, now: Callable[[], int], *, live: bool = True) -> None:
-        """*live* False: the organisation is a sandbox of ours, where every rule may act."""
+    def __init__(
+        self,
+        client: Client,
+        deployment: Deployment,
+        now: Callable[[], int],
+        *,
+        name: str = "salesforce",
+        live: bool = True,
+        others: Sink | None = None,
+    ) -> None:
+        """
+        Args:
+            live: False where the organisation is a sandbox of ours, in which every rule may act.
+            others: Does what Salesforce cannot: letters to customers, webhooks. It is logged there all the same.
+        """
+        self.name = name
         self.live = live
+        self._others = others
         self._client = client
         self._deployment = deployment
         self._now = now
@@ -93,6 +107,8 @@ class SalesforceSink:
     def close(self) -> None:
         """Let go of every line."""
         self._client.close()
+        if self._others is not None:
+            self._others.close()
 
     def _admitted(self) -> None:
         why = self._client.stranger() or self._deployment.refused(self._now())
@@ -139,7 +155,7 @@ class SalesforceSink:
 
     def _invoke(self, action: Action, message: Message) -> Receipt:
         """Begin a log row, do what is no change of a record, and close the row: what was closed is not done again."""
-        path, inputs = self._call(action, message)
+        does = self._call(action, message)
         try:
             row = self._client.rest("POST", f"sobjects/{package.LOG}", self._log(action, message, _STARTED))["id"]
         except KeyTaken:
@@ -147,18 +163,25 @@ class SalesforceSink:
             if found is None or found[package.LOG_STATUS] == _DONE:
                 return self._read_back(action)
             row = found["Id"]
-        self._client.rest("POST", path, {"inputs": inputs})
+        receipt = does()
         self._client.rest("PATCH", f"sobjects/{package.LOG}/{row}", {package.LOG_STATUS: _DONE})
-        return Receipt()
+        return receipt
 
-    def _call(self, action: Action, message: Message) -> tuple[str, list[dict[str, Any]]]:
+    def _call(self, action: Action, message: Message) -> Callable[[], Receipt]:
+        """Return what does *action*; refuse, before anything is logged, what neither we nor the others do."""
         kind, _, name = action.target.partition(":")
         if action.kind == "custom" and kind in ("flow", "apex"):
             given = {"recordId": action.id, "triageKey": action.key, "triageRule": action.rule}
-            return f"actions/custom/{kind}/{name}", [given | dict(action.params.get("with", {}))]
-        if action.kind == "notify":
-            return "actions/standard/customNotificationAction", [self._notice(action, message)]
-        raise SinkRefused(f"salesforce does no {action.kind} to {action.target}: route it to another sink")
+            return partial(self._run, f"actions/custom/{kind}/{name}", given | dict(action.params.get("with", {})))
+        if action.kind == "notify" and kind in ("user", "queue", "pool"):
+            return partial(self._run, "actions/standard/customNotificationAction", self._notice(action, message))
+        if self._others is None:
+            raise SinkRefused(f"salesforce does no {action.kind} to {action.target}: route it to another sink")
+        return partial(self._others.send, action, message)
+
+    def _run(self, path: str, inputs: Mapping[str, Any]) -> Receipt:
+        self._client.rest("POST", path, {"inputs": [inputs]})
+        return Receipt()
 
     def _notice(self, action: Action, message: Message) -> dict[str, Any]:
         return {

@@ -110,13 +110,20 @@ class Organisation:
             self._put(name, identity, row)
         return identity
 
-    def create(self, name: str, values: Mapping[str, Any], by: Caller, *, identity: str = "") -> str:
-        """Return the id of a new record; raise Refused where the organisation does not take it."""
+    def create(
+        self, name: str, values: Mapping[str, Any], by: Caller, *, identity: str = "", system: Mapping[str, Any] | None = None
+    ) -> str:
+        """
+        Return the id of a new record; raise Refused where the organisation does not take it.
+
+        Args:
+            identity, system: Its id, and fields that are the organisation's own: for stories that are told here.
+        """
         with self.transaction():
             table = self._writable(self.table(name))
             given = self._taken(table, values, "create")
             at = self.now()
-            row = self._blank(table, identity or self._new_id(table), at, by.user) | given
+            row = self._blank(table, identity or self._new_id(table), at, by.user) | given | dict(system or {})
             missing = tuple(one.name for one in table.columns.values() if one.required and row.get(one.name) is None)
             if missing:
                 raise Refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
