@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from triage.cli import history, offline, operate, sinks, upkeep, work
+from triage.cli import history, offline, operate, salesforce, sinks, upkeep, work
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -32,6 +32,7 @@ for command in (
     *(history.init_policy, history.replay),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
+    *(salesforce.sandbox, salesforce.salesforce),
     *(operate.db, operate.doctor, sinks.sinks, upkeep.erase_words, upkeep.refused),
 ):
     cli.add_command(command)

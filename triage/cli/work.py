@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -47,6 +48,7 @@ from triage.ports import AuditRow, Effect, EffectFilter, State, Store
 from triage.steering import cancel, release_keys, retry
 from triage.wiring import (
     SystemClock,
+    feeding_salesforce,
     open_fleet,
     open_journal,
     open_sink,
@@ -143,6 +145,7 @@ def ingest(
 @click.option("--all-orgs", is_flag=True, help="Serve every organisation in the database (PostgreSQL).")
 @watch_options
 @click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
+@click.option("--salesforce", is_flag=True, help="Read the organisation of TRIAGE_SALESFORCE_*, too.")
 @log_option
 @store_option
 @as_json
@@ -155,6 +158,7 @@ def run(
     settle: str,
     keep: bool,
     metrics: str,
+    salesforce: bool,
     log_level: str,
     url: str | None,
     as_json: bool,
@@ -166,8 +170,8 @@ def run(
     may run at once; with several organisations none waits for another's backlog.
     """
     target = sink or Settings.from_environment().sink
-    if (orgs or all_orgs) and (drain or watch or metrics):
-        raise ConfigError("--drain, --watch and --metrics work for the one organisation of TRIAGE_ORG")
+    if (orgs or all_orgs) and (drain or watch or metrics or salesforce):
+        raise ConfigError("--drain, --watch, --metrics and --salesforce work for the one organisation of TRIAGE_ORG")
     if orgs or all_orgs:
         run_fleet(url or Settings.from_environment().database_url, () if all_orgs else orgs, target)
         return
@@ -187,7 +191,9 @@ def run(
             watcher = folder_watcher(worker, journal, watch, None, settle, keep)
             served, said = serving_metrics(worker, metrics), watching(Watch(store, worker))
             with stop_on_signals(worker) as stop, served, said, watching_folder(watcher, stop):
-                worker.run(stop)
+                fed = feeding_salesforce(worker, stop, journal) if salesforce else contextlib.nullcontext()
+                with fed:
+                    worker.run(stop)
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")
         worker.close()

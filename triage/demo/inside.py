@@ -1,4 +1,4 @@
-"""The sample organisation inside the Salesforce sandbox: people write there, and the worker reads and acts as it would."""
+"""The sample organisation inside the Salesforce sandbox: people write there, and the worker reads and acts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Inside:
         """Read what is there, and subscribe to what changes."""
         reader = Reader(self.client, self._document)
         presence = Presence(self.client)
-        self._feed = Feed(self.client, reader, Door(worker), self._clock, presence=presence, live_from=0, every=SEEN_AGAIN)
+        self._feed = Feed(
+            self.client, reader, Door(worker), self._clock, presence=presence, live_from=0, every=SEEN_AGAIN
+        )
         self._feed.begin()
 
     def write(self, events: Iterable[Event]) -> tuple[Event, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from triage.delivery import Pace
 from triage.demo.breaches import Breach, breaches_in, stored_facts, without_rules
-from triage.demo.inside import Inside
 from triage.domain.decision import Action
 from triage.domain.instant import MINUTE
 from triage.domain.work import Event
@@ -22,6 +22,9 @@ from triage.rules.document import PolicyDocument
 from triage.sample import START, Organisation, Script
 from triage.testing import ManualClock, RecordingSink
 from triage.worker import Worker
+
+if TYPE_CHECKING:
+    from triage.demo.inside import Inside
 
 TICK = 3 * MINUTE
 """
@@ -116,7 +119,7 @@ class Player:
         self.store = store
         self.script = Script(organisation)
         self.clock = ManualClock(START)
-        self.inside = None if folder is None else Inside(organisation, document, self.clock, folder)
+        self.inside = None if folder is None else _inside(organisation, document, self.clock, folder)
         self.sink = RecordingSink(live=False, name="demo") if self.inside is None else self.inside.sink
         self.worker = Worker(store, self.sink, engine, self.clock, name="demo", pace=Pace(threads=2))
         publish(store, engine, document.texts, START, actor="demo", reason="the sample organisation", virtual=True)
@@ -236,3 +239,10 @@ class Player:
             missed=breaches_in(stored_facts(self.store), self._policy, ended), missed_without=without,
             events=tuple(tally.events),
         )  # fmt: skip
+
+
+def _inside(organisation: Organisation, document: PolicyDocument, clock: ManualClock, folder: Path) -> Inside:
+    """Return the sandbox to play in; what speaks to Salesforce takes a second to import."""
+    from triage.demo.inside import Inside
+
+    return Inside(organisation, document, clock, folder)

@@ -147,7 +147,9 @@ class Stream:
     def _schema(self, schema_id: str) -> tuple[Any, list[Any]]:
         if schema_id not in self._schemas:
             ask = self._channel.unary_unary(
-                f"/{wire.SERVICE}/GetSchema", request_serializer=_bytes, response_deserializer=wire.SchemaInfo.FromString
+                f"/{wire.SERVICE}/GetSchema",
+                request_serializer=_bytes,
+                response_deserializer=wire.SchemaInfo.FromString,
             )
             try:
                 found = ask(wire.SchemaRequest(schema_id=schema_id), metadata=self._metadata(), timeout=UNARY_WITHIN)
@@ -214,7 +216,7 @@ def _fill(call: Any, came: queue.SimpleQueue[Any]) -> None:
 def _typed(cause: Any) -> Exception:
     """Return our error for one of the library's; the server's own code stands in the trailing metadata."""
     code = cause.code()
-    trailing = {key: value for key, value in (cause.trailing_metadata() or ())}
+    trailing = dict(cause.trailing_metadata() or ())
     said = str(trailing.get("error-code", "")) or str(cause.details() or "")
     if any(word in said for word in _REPLAY_ERRORS):
         return ReplayLost("events after the last one read are no longer kept", code=said)

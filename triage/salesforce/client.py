@@ -229,7 +229,9 @@ class Client:
             except SalesforceAuthenticationFailed as cause:
                 if isinstance(cause.code, int) and cause.code >= 500:
                     raise Unreachable(f"the login page answers {cause.code}", status=cause.code) from cause
-                raise LoginRefused(f"the login was refused: {cause.auth_message}", code=str(cause.code or "")) from cause
+                raise LoginRefused(
+                    f"the login was refused: {cause.auth_message}", code=str(cause.code or "")
+                ) from cause
             except (requests.RequestException, ValueError, AttributeError) as cause:
                 _unreachable(cause)
         self.logins += 1
@@ -244,7 +246,8 @@ class Client:
         match way_in(c):
             case "soap":
                 return {
-                    "username": c.username, "password": c.password, "security_token": c.security_token, "domain": domain,
+                    "username": c.username, "password": c.password, "security_token": c.security_token,
+                    "domain": domain,
                     "sf_version": c.version,
                 }  # fmt: skip
             case "oauth":
@@ -276,7 +279,9 @@ def _sent(sf: Salesforce, method: str, path: str, body: Mapping[str, Any] | None
 
 def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _plain(value) if isinstance(value, Mapping) else value for key, value in record.items() if key != "attributes"
+        key: _plain(value) if isinstance(value, Mapping) else value
+        for key, value in record.items()
+        if key != "attributes"
     }
 
 
@@ -300,7 +305,11 @@ def _typed(status: int, content: Any, *, write: bool) -> SalesforceError:
         kind = WriteRefused
     if kind is None:
         by_status = {401: SessionExpired, 404: RecordGone, 429: LimitReached}
-        kind = Unreachable if status >= 500 or status < 400 else by_status.get(status, WriteRefused if write else QueryRefused)
+        kind = (
+            Unreachable
+            if status >= 500 or status < 400
+            else by_status.get(status, WriteRefused if write else QueryRefused)
+        )
     return kind(text, code=code, status=status, fields=first.get("fields") or ())
 
 

@@ -88,7 +88,9 @@ def missing_package(client: Client) -> list[str]:
 
 def _missing(name: str, fields: tuple[FieldSpec, ...], found: Shape | None) -> list[str]:
     if found is None:
-        return [f"object {name} is not in the organisation, or triage may not see it: grant it, or take it out of the policy"]
+        return [
+            f"object {name} is not in the organisation, or triage may not see it: grant it, or take it from the policy"
+        ]
     faults = []
     types = {key.casefold(): kind for key, kind in found.types.items()}
     for spec in fields:
@@ -96,7 +98,9 @@ def _missing(name: str, fields: tuple[FieldSpec, ...], found: Shape | None) -> l
         if spec.source and kind is None:
             faults.append(_absent(name, spec.source, spec.name, found))
         elif kind is not None and spec.type in _FITS and kind not in _FITS[spec.type]:
-            faults.append(f"{name}.{spec.source} is of type {kind}, and {spec.name!r} is read as {spec.type}: change its type")
+            faults.append(
+                f"{name}.{spec.source} is of type {kind}, and {spec.name!r} is read as {spec.type}: change its type"
+            )
     return faults
 
 

@@ -1,5 +1,5 @@
 """
-One organisation's events, handed on in order: the first sync in bulk, then change events, and polling where there are none.
+One organisation's events, handed on in order: the first sync in bulk, then change events, else polling.
 
 What has been read is kept with the events themselves, as a cursor of the source: a crash goes on where it stopped, and
 what is read twice changes nothing, since every event has an id of its own. Gaps are read again by SystemModstamp.

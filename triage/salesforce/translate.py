@@ -15,7 +15,15 @@ from triage.errors import IntakeError
 from triage.salesforce import package
 from triage.salesforce.describe import Shape
 
-SYSTEM_COLUMNS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "IsDeleted")
+SYSTEM_COLUMNS = (
+    "Id",
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "SystemModstamp",
+    "IsDeleted",
+)
 AUTOMATIC = ("auto-submitted: auto-", "x-auto-response-suppress", "precedence: bulk", "precedence: auto_reply")
 """What the headers of a mail hold that no person wrote, in small letters."""
 
@@ -56,7 +64,9 @@ def columns(spec: ObjectSpec, shape: Shape) -> list[str]:
 
 def mapped(spec: ObjectSpec) -> frozenset[str]:
     """Return the CRM names, in small letters, whose values go into our events."""
-    return frozenset({one.source.casefold() for one in spec.fields if one.source} | {one.by.casefold() for one in spec.related})
+    return frozenset(
+        {one.source.casefold() for one in spec.fields if one.source} | {one.by.casefold() for one in spec.related}
+    )
 
 
 def snapshot(
@@ -79,21 +89,25 @@ def snapshot(
     if fresh:
         origin = known.origin(row.get("CreatedById") or "")
         yield Event(
-            at=created, type="created", event_id=f"{row['Id']}/created", changes=values, actor=row.get("CreatedById") or "",
+            at=created, type="created", event_id=f"{row['Id']}/created", changes=values,
+            actor=row.get("CreatedById") or "",
             origin=origin, **base,
         )  # fmt: skip
     if not fresh or modified > created:
         actor = row.get("LastModifiedById") or ""
         event = Event(
-            at=modified, type="updated", event_id=f"{row['Id']}/{_at(row['SystemModstamp'])}", changes=values, actor=actor,
+            at=modified, type="updated", event_id=f"{row['Id']}/{_at(row['SystemModstamp'])}", changes=values,
+            actor=actor,
             origin=known.origin(actor), **base,
         )  # fmt: skip
         yield _as_ours(event, own)
     yield from held(row, spec, modified)
 
 
-def changed(header: Mapping[str, Any], values: Mapping[str, Any], spec: ObjectSpec, known: Known, own: Own | None) -> Iterator[Event]:
-    """Yield what one change event tells; *values* are the fields that changed, with None for those that are empty now."""
+def changed(
+    header: Mapping[str, Any], values: Mapping[str, Any], spec: ObjectSpec, known: Known, own: Own | None
+) -> Iterator[Event]:
+    """Yield what one change event tells; *values* are the fields that changed, None for those that are empty now."""
     kind, at, user = header["changeType"], int(header["commitTimestamp"]), header["commitUser"]
     origin = known.origin(user)
     for identity in header["recordIds"]:
@@ -113,7 +127,7 @@ def changed(header: Mapping[str, Any], values: Mapping[str, Any], spec: ObjectSp
 
 
 def held(row: Mapping[str, Any], spec: ObjectSpec, at: int, mark: str = "") -> Iterator[Event]:
-    """Yield the hold that a manager has set on the record, or taken off it (that only where *mark* names the change)."""
+    """Yield the hold that a manager set on the record, or took off it (that only where *mark* names the change)."""
     until, identity = row.get(package.HOLD_UNTIL), row["Id"]
     base = {"object": spec.name, "id": identity, "actor": row.get("LastModifiedById") or "", "rules": ("*",)}
     if until:
@@ -123,7 +137,9 @@ def held(row: Mapping[str, Any], spec: ObjectSpec, at: int, mark: str = "") -> I
             at=at, type="override", event_id=f"{identity}/hold/{end}", action="hold", until=end, reason=reason, **base
         )
     elif mark:
-        yield Event(at=at, type="override", event_id=f"{mark}/release", action="release", reason="set in Salesforce", **base)
+        yield Event(
+            at=at, type="override", event_id=f"{mark}/release", action="release", reason="set in Salesforce", **base
+        )
 
 
 def message(row: Mapping[str, Any]) -> Event | None:
@@ -178,7 +194,8 @@ def _gone(row: Mapping[str, Any], spec: ObjectSpec, known: Known) -> Event:
     master = row.get("MasterRecordId")
     actor = row.get("LastModifiedById") or ""
     return Event(
-        at=_at(row["SystemModstamp"]), type="merged" if master else "deleted", object=spec.name, id=row["Id"], actor=actor,
+        at=_at(row["SystemModstamp"]), type="merged" if master else "deleted", object=spec.name, id=row["Id"],
+        actor=actor,
         event_id=f"{row['Id']}/gone/{_at(row['SystemModstamp'])}", origin=known.origin(actor),
         reason=f"merged into {master}" if master else "",
     )  # fmt: skip

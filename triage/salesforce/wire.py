@@ -50,20 +50,20 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         for title, number, kind, many in fields:
             one = found.field.add(name=title, number=number, label=3 if many else 1)
             if isinstance(kind, int):
-                one.type = kind  # type: ignore[assignment]
+                one.type = kind
             else:
-                one.type = 14 if kind == "ReplayPreset" else 11  # type: ignore[assignment]
+                one.type = 14 if kind == "ReplayPreset" else 11
                 one.type_name = f".{PACKAGE}.{kind}"
     return file
 
 
 _pool = descriptor_pool.DescriptorPool()
-_pool.Add(_file())  # type: ignore[no-untyped-call]
+_pool.Add(_file())
 
 
 def message(name: str) -> Any:
     """Return the class of the message *name*."""
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))  # type: ignore[no-untyped-call]
+    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
 
 
 TopicInfo, TopicRequest = message("TopicInfo"), message("TopicRequest")

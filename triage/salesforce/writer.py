@@ -51,7 +51,11 @@ TITLE_MOST, BODY_MOST = 250, 750
 """Characters of a custom notification."""
 
 _STARTED, _DONE = "Started", "Done"
-_SCORES = {"urgency.score": package.SCORE_URGENCY, "lead.score": package.SCORE_LEAD, "sentiment.label": package.SCORE_SENTIMENT}
+_SCORES = {
+    "urgency.score": package.SCORE_URGENCY,
+    "lead.score": package.SCORE_LEAD,
+    "sentiment.label": package.SCORE_SENTIMENT,
+}
 _SCORE_FAMILIES = ("urgency.", "lead.", "sentiment.", "complexity.", "language")
 
 

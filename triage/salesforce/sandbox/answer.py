@@ -11,7 +11,18 @@ from msgspec import Struct
 from triage.domain.instant import DAY, parse_instant, to_datetime
 from triage.salesforce.sandbox.organisation import Organisation, Row
 from triage.salesforce.sandbox.schema import Column, Table
-from triage.salesforce.sandbox.soql import Condition, DateWord, Instant, Joined, Negated, Order, Query, Selected, SoqlError, Test
+from triage.salesforce.sandbox.soql import (
+    Condition,
+    DateWord,
+    Instant,
+    Joined,
+    Negated,
+    Order,
+    Query,
+    Selected,
+    SoqlError,
+    Test,
+)
 from triage.salesforce.sandbox.values import long_id, say
 
 Get = Callable[[Row], Any]
@@ -41,7 +52,7 @@ def answer(query: Query, org: Organisation, *, deleted: bool = False) -> Found:
         shown = [
             row for row in rows if (deleted or query.all_rows or not row["IsDeleted"]) and (keep is None or keep(row))
         ]
-        if query.group_by or any(one.function for one in selected) and not query.count_only:
+        if query.group_by or (any(one.function for one in selected) and not query.count_only):
             return Found(table, _cut(_aggregated(query, selected, shown, paths), query), selected, aggregate=True)
         for order in reversed(query.order_by):
             _sort(shown, order, paths)
@@ -68,7 +79,7 @@ def flat(found: Found, org: Organisation) -> tuple[list[str], list[list[tuple[An
 def _table(name: str, org: Organisation) -> Table:
     found = next((one for key, one in org.tables.items() if key.casefold() == name.casefold()), None)
     if found is None:
-        words = f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c'"
+        words = f"sObject type '{name}' is not supported. A custom object's name ends in '__c'."
         raise SoqlError(words, "INVALID_TYPE")
     return found
 
@@ -268,7 +279,9 @@ class _Filter:
     def _compared(self, operator: str, get: Get, wanted: Any, column: Column) -> Keep:
         if operator == "LIKE":
             if not isinstance(wanted, str) or column.type in ("id", "reference"):
-                raise SoqlError("invalid operator on id field" if column.type in ("id", "reference") else "LIKE needs text")
+                raise SoqlError(
+                    "invalid operator on id field" if column.type in ("id", "reference") else "LIKE needs text"
+                )
             pattern = re.compile(re.escape(wanted).replace("%", ".*").replace("_", "."), re.IGNORECASE | re.DOTALL)
             return lambda row: bool(pattern.fullmatch(str(get(row) or "")))
         if operator == "=":
@@ -286,7 +299,9 @@ class _Filter:
     def _span(self, test: Test, column: Column, get: Get) -> Keep:
         """Compare with a date literal, which is a span of days (UTC)."""
         if column.type not in ("date", "datetime"):
-            raise SoqlError(f"value of filter criterion for field '{test.path}' must be of type {column.type}", "INVALID_FIELD")
+            raise SoqlError(
+                f"value of filter criterion for field '{test.path}' must be of type {column.type}", "INVALID_FIELD"
+            )
         start, end = _days(test.value, self._org.now())
         dates = column.type == "date"
 

@@ -11,7 +11,8 @@ from msgspec import Struct, convert
 
 Kind = Literal["unavailable", "slow", "lost_answer", "lost_request", "expire", "limit", "html", "malformed"]
 """
-unavailable: 503. slow: the answer takes `seconds`. lost_answer: what was asked is done, and nothing is said. lost_request:
+unavailable: 503. slow: the answer takes `seconds`. lost_answer: what was asked is done,
+and nothing is said. lost_request:
 the line is cut before anything is done. expire: the session ends first. limit: 403 REQUEST_LIMIT_EXCEEDED. html: 401
 with a web page. malformed: 200 with half a JSON.
 """

@@ -17,6 +17,10 @@ from msgspec import Struct
 
 from triage.salesforce.sandbox.values import Refused
 
+_ENVELOPE = (
+    '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+)
+
 SESSION_LASTS = 2 * 3_600_000
 """How long a session lasts, in ms."""
 
@@ -105,7 +109,10 @@ class Sessions:
 
     def _known(self, username: str, password: str, code: str) -> None:
         account = self.account
-        if username != account.username or password not in (account.password, account.password + account.security_token):
+        if username != account.username or password not in (
+            account.password,
+            account.password + account.security_token,
+        ):
             raise LoginRefused(code, "Invalid username, password, security token; or user locked out.")
 
     def _assertion(self, assertion: str) -> None:
@@ -128,7 +135,7 @@ class Sessions:
 def soap_answer(token: str, host: str, org: str, user: str) -> bytes:
     """Return what a SOAP login answers."""
     return (
-        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+        f"{_ENVELOPE} "
         'xmlns="urn:partner.soap.sforce.com"><soapenv:Body><loginResponse><result>'
         f"<serverUrl>https://{host}/services/Soap/u/59.0/{org[:15]}</serverUrl><sessionId>{escape(token)}</sessionId>"
         f"<userId>{user}</userId></result></loginResponse></soapenv:Body></soapenv:Envelope>"
@@ -138,7 +145,7 @@ def soap_answer(token: str, host: str, org: str, user: str) -> bytes:
 def soap_fault(cause: LoginRefused) -> bytes:
     """Return what a refused SOAP login answers."""
     return (
-        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+        f"{_ENVELOPE} "
         'xmlns:sf="urn:fault.partner.soap.sforce.com"><soapenv:Body><soapenv:Fault>'
         f"<faultcode>sf:{cause.code}</faultcode><faultstring>{escape(str(cause))}</faultstring><detail>"
         f"<sf:LoginFault><sf:exceptionCode>{cause.code}</sf:exceptionCode>"

@@ -29,7 +29,7 @@ _CLOSED_STAGES = ("Closed Won", "Closed Lost")
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One change event: `fields` holds the new values of those in `changed`; `kind` CREATE, UPDATE, DELETE, .. GAP_*."""
+    """One change event: `fields` has the new values of those in `changed`; `kind` is CREATE, UPDATE, .. GAP_*."""
 
     replay: int
     table: str
@@ -64,8 +64,12 @@ class Organisation:
         self._pending: list[dict[str, Any]] = []
         self._transactions = 0
         self._replay = 1000
-        self.seed("Organization", Id=self.id, Name="Sandbox organisation", IsSandbox=sandbox, OrganizationType="Enterprise")
-        self.seed("User", Id=ROBOT, Name="Automated Process", UserType="AutomatedProcess", Username="robot@sandbox.example")
+        self.seed(
+            "Organization", Id=self.id, Name="Sandbox organisation", IsSandbox=sandbox, OrganizationType="Enterprise"
+        )
+        self.seed(
+            "User", Id=ROBOT, Name="Automated Process", UserType="AutomatedProcess", Username="robot@sandbox.example"
+        )
 
     # Reading
 
@@ -105,13 +109,22 @@ class Organisation:
             identity = str(values.pop("Id", "") or self._new_id(table))
             at = values.pop("CreatedDate", self.now())
             row = self._blank(table, identity, at, str(values.get("OwnerId") or ROBOT))
-            row |= {key: take(value, table.columns[key]) if isinstance(value, str) else value for key, value in values.items()}
+            row |= {
+                key: take(value, table.columns[key]) if isinstance(value, str) else value
+                for key, value in values.items()
+            }
             self._derive(table, row, at)
             self._put(name, identity, row)
         return identity
 
     def create(
-        self, name: str, values: Mapping[str, Any], by: Caller, *, identity: str = "", system: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        by: Caller,
+        *,
+        identity: str = "",
+        system: Mapping[str, Any] | None = None,
     ) -> str:
         """
         Return the id of a new record; raise Refused where the organisation does not take it.
@@ -132,7 +145,9 @@ class Organisation:
             self._check(table, None, row)
             self._put(table.name, row["Id"], row)
             self._tracked(table, None, row, by)
-            self._announce(table, "CREATE", row["Id"], [key for key, value in row.items() if value is not None], row, by)
+            self._announce(
+                table, "CREATE", row["Id"], [key for key, value in row.items() if value is not None], row, by
+            )
             return str(row["Id"])
 
     def update(self, name: str, identity: str, values: Mapping[str, Any], by: Caller) -> None:
@@ -172,7 +187,9 @@ class Organisation:
             table = self.table(name)
             row = self.rows[table.name][long_id(identity)] | {"IsDeleted": False, "SystemModstamp": self.now()}
             self._put(table.name, row["Id"], row)
-            self._announce(table, "UNDELETE", row["Id"], [key for key, value in row.items() if value is not None], row, by)
+            self._announce(
+                table, "UNDELETE", row["Id"], [key for key, value in row.items() if value is not None], row, by
+            )
 
     def merge(self, name: str, master: str, loser: str, by: Caller) -> None:
         """Merge *loser* into *master*: it is deleted and names who took its place."""
@@ -240,7 +257,9 @@ class Organisation:
         left = self.locked.get(identity, 0)
         if left:
             self.locked[identity] = left - 1
-            raise Refused("UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record or 1 records: {identity}")
+            raise Refused(
+                "UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record or 1 records: {identity}"
+            )
 
     def _new_id(self, table: Table) -> str:
         self._numbers[table.name] += 1
@@ -263,7 +282,9 @@ class Organisation:
             if column is None:
                 raise Refused("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.name}")
             if column.system:
-                words = f"Unable to create/update fields: {column.name}. Please check the security settings of this field"
+                words = (
+                    f"Unable to create/update fields: {column.name}. Please check the security settings of this field"
+                )
                 raise Refused("INVALID_FIELD_FOR_INSERT_UPDATE", words, (column.name,))
             found[column.name] = take(value, column)
             self._refers(column, found[column.name])

@@ -38,9 +38,7 @@ class _Wants:
 class Bus:
     """Serves the change events of one organisation over gRPC on loopback."""
 
-    def __init__(
-        self, org: Organisation, sessions: Sessions, authority: Authority, *, keepalive: float = 0.5
-    ) -> None:
+    def __init__(self, org: Organisation, sessions: Sessions, authority: Authority, *, keepalive: float = 0.5) -> None:
         """*keepalive*: after how many s without an event a subscriber is told the latest replay id (270 s really)."""
         self._org = org
         self._sessions = sessions
@@ -83,9 +81,11 @@ class Bus:
         return grpc.method_handlers_generic_handler(wire.SERVICE, methods)
 
     def _check(self, context: Any) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata()}
+        metadata = dict(context.invocation_metadata())
         if metadata.get("tenantid") != self._org.id or not metadata.get("instanceurl"):
-            _refuse(context, grpc.StatusCode.UNAUTHENTICATED, "sfdc.platform.eventbus.grpc.service.auth.headers.invalid")
+            _refuse(
+                context, grpc.StatusCode.UNAUTHENTICATED, "sfdc.platform.eventbus.grpc.service.auth.headers.invalid"
+            )
         try:
             self._sessions.check(metadata.get("accesstoken", ""))
         except Refused:
@@ -175,7 +175,11 @@ class Bus:
 
     def _more(self, wants: _Wants, request: Any, context: Any = None) -> None:
         if not 0 < request.num_requested <= MOST_REQUESTED and context is not None:
-            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "sfdc.platform.eventbus.grpc.subscription.fetch.requests.invalid")
+            _refuse(
+                context,
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "sfdc.platform.eventbus.grpc.subscription.fetch.requests.invalid",
+            )
         with self._org.news:
             wants.left += min(MOST_REQUESTED, request.num_requested)
             self._org.news.notify_all()

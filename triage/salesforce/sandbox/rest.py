@@ -116,10 +116,14 @@ class Resources:
     def _sobjects(self, call: Call) -> Answer:
         rest = call.parts[1:]
         if not rest:
-            return Answer(body={"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [brief(one) for one in TABLES.values()]})
+            return Answer(
+                body={"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [brief(one) for one in TABLES.values()]}
+            )
         table = self.org.table(rest[0])
         if len(rest) == 1:
-            return self._created(call, table) if call.method == "POST" else Answer(body={"objectDescribe": brief(table)})
+            return (
+                self._created(call, table) if call.method == "POST" else Answer(body={"objectDescribe": brief(table)})
+            )
         if rest[1] == "describe":
             return Answer(body=describe(table))
         if rest[1] in ("updated", "deleted"):
@@ -147,7 +151,9 @@ class Resources:
     def _by_external(self, call: Call, table: Table, name: str, value: str) -> Answer:
         column = table.column(name)
         if column is None or not (column.external or column.name == "Id"):
-            raise Refused("NOT_FOUND", "Provided external ID field does not exist or is not accessible: " + name, status=404)
+            raise Refused(
+                "NOT_FOUND", "Provided external ID field does not exist or is not accessible: " + name, status=404
+            )
         row = self.org.by_unique(table.name, column.name, value)
         if row is not None and row["IsDeleted"]:
             row = None
@@ -160,7 +166,9 @@ class Resources:
             return Answer(status=204)
         body = call.json()
         if column.name in body:
-            raise Refused("INVALID_FIELD", f"The {column.name} field should not be specified in the sobject data.", (column.name,))
+            raise Refused(
+                "INVALID_FIELD", f"The {column.name} field should not be specified in the sobject data.", (column.name,)
+            )
         if row is not None:
             self.org.update(table.name, row["Id"], body, call.caller)
             return Answer(status=204)
@@ -175,12 +183,16 @@ class Resources:
             raise Refused("INVALID_REPLICATION_DATE", "start and end are needed, as instants with a zone") from cause
         oldest = now - (15 if deleted else 30) * DAY
         if start >= end or start < oldest:
-            raise Refused("INVALID_REPLICATION_DATE", f"startDate must be before endDate and after {say_instant(oldest)}")
+            raise Refused(
+                "INVALID_REPLICATION_DATE", f"startDate must be before endDate and after {say_instant(oldest)}"
+            )
         rows = [row for row in self.org.rows[table.name].values() if start <= row["SystemModstamp"] < end]
         covered = {"latestDateCovered": say_instant(min(end, now))}
         if not deleted:
             return Answer(body={"ids": [row["Id"] for row in rows if not row["IsDeleted"]], **covered})
-        gone = [{"id": row["Id"], "deletedDate": say_instant(row["SystemModstamp"])} for row in rows if row["IsDeleted"]]
+        gone = [
+            {"id": row["Id"], "deletedDate": say_instant(row["SystemModstamp"])} for row in rows if row["IsDeleted"]
+        ]
         return Answer(body={"deletedRecords": gone, "earliestDateAvailable": say_instant(oldest), **covered})
 
     def _limits(self, call: Call) -> Answer:
@@ -191,14 +203,16 @@ class Resources:
         name = "/".join(call.parts[1:])
         if name not in self.actions or call.method != "POST":
             raise Refused("NOT_FOUND", "The requested resource does not exist", status=404)
-        found = []
+        found: list[dict[str, Any]] = []
         for inputs in call.json().get("inputs", []):
             self.invoked.append((name, inputs))
             try:
                 outputs = self.actions[name](inputs)
                 found.append({"actionName": call.parts[-1], "errors": None, "isSuccess": True, "outputValues": outputs})
             except Refused as cause:
-                errors = [{"statusCode": cause.code, "message": cause.text, "fields": list(cause.fields)}]
+                errors: list[dict[str, Any]] = [
+                    {"statusCode": cause.code, "message": cause.text, "fields": list(cause.fields)}
+                ]
                 found.append({"actionName": call.parts[-1], "errors": errors, "isSuccess": False, "outputValues": None})
         return Answer(status=200 if all(one["isSuccess"] for one in found) else 400, body=found)
 
@@ -210,4 +224,8 @@ def shown(row: Row, table: Table, wanted: list[str]) -> dict[str, Any]:
             raise Refused("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.name}")
     names = [column.name for name in wanted if (column := table.column(name))] or list(table.columns)
     head = {"type": table.name, "url": f"{ROOT}/v59.0/sobjects/{table.name}/{row['Id']}"}
-    return {"attributes": head, **{name: say(row[name], table.columns[name]) for name in names}, "Id": long_id(row["Id"])}
+    return {
+        "attributes": head,
+        **{name: say(row[name], table.columns[name]) for name in names},
+        "Id": long_id(row["Id"]),
+    }

@@ -99,17 +99,22 @@ _WORK = (
     table(
         "Case", "500",
         (
-            text("CaseNumber", system=True), text("Subject"), Column(name="Description", type="textarea", length=32_000),
+            text("CaseNumber", system=True), text("Subject"), Column(name="Description", type="textarea",
+            length=32_000),
             choice("Status", "New", "Working", "Waiting on Customer", "Escalated", "Closed", default="New"),
             choice("Priority", "Low", "Medium", "High", "Critical", default="Medium"),
             choice("Origin", "Email", "Phone", "Web", "Chat"), choice("Type", "Question", "Problem", "Incident"),
-            choice("Reason", "Installation", "Performance", "Other"), choice("Product__c", "Billing", "Platform", "Mobile"),
+            choice("Reason", "Installation", "Performance", "Other"), choice("Product__c", "Billing", "Platform",
+            "Mobile"),
             *typed("boolean", "IsEscalated", "IsStopped", default=False),
             Column(name="IsClosed", type="boolean", system=True, default=False),
-            Column(name="ClosedDate", type="datetime", system=True), Column(name="StopStartDate", type="datetime", system=True),
+            Column(name="ClosedDate", type="datetime", system=True), Column(name="StopStartDate", type="datetime",
+            system=True),
             reference("OwnerId", "User", "Group", by="Owner"), reference("ContactId", "Contact"),
-            reference("AccountId", "Account"), reference("ParentId", "Case"), reference("MasterRecordId", "Case", system=True),
-            reference("BusinessHoursId", "BusinessHours", by="BusinessHours"), reference("EntitlementId", "Entitlement"),
+            reference("AccountId", "Account"), reference("ParentId", "Case"), reference("MasterRecordId", "Case",
+            system=True),
+            reference("BusinessHoursId", "BusinessHours", by="BusinessHours"), reference("EntitlementId",
+            "Entitlement"),
             text("SuppliedEmail"), _HOURS, *_HOLD,
         ),
         tracked=("OwnerId", "Priority", "Status"), history="CaseHistory", changes=True,
@@ -118,7 +123,8 @@ _WORK = (
         "Lead", "00Q",
         (
             Column(name="Name", type="string", system=True, parts=("Salutation", "LastName", "FirstName")),
-            text("LastName", required=True, length=80), text("FirstName", length=40), choice("Salutation", "Mr.", "Ms."),
+            text("LastName", required=True, length=80), text("FirstName", length=40), choice("Salutation", "Mr.",
+            "Ms."),
             text("Company", required=True), text("Email"), text("Country"), text("Phone"),
             choice("Status", "Open", "Working", "Qualified", "Unqualified", default="Open"),
             choice("LeadSource", "Web", "Event", "Referral", "List"), choice("Rating", "Hot", "Warm", "Cold"),
@@ -168,7 +174,8 @@ _PEOPLE = (
         "Contact", "003",
         (
             Column(name="Name", type="string", system=True, parts=("Salutation", "LastName", "FirstName")),
-            text("LastName", required=True, length=80), text("FirstName", length=40), choice("Salutation", "Mr.", "Ms."),
+            text("LastName", required=True, length=80), text("FirstName", length=40), choice("Salutation", "Mr.",
+            "Ms."),
             text("Email"), reference("AccountId", "Account"), reference("OwnerId", "User", by="Owner"),
         ),
         changes=True,
@@ -176,7 +183,8 @@ _PEOPLE = (
     table(
         "User", "005",
         (
-            text("Name"), text("Username", unique=True), text("Email"), choice("UserType", "Standard", "AutomatedProcess"),
+            text("Name"), text("Username", unique=True), text("Email"), choice("UserType", "Standard",
+            "AutomatedProcess"),
             Column(name="IsActive", type="boolean", default=True), reference("ManagerId", "User", by="Manager"),
             text("Alias"),
         ),
@@ -226,14 +234,16 @@ _SERVICE = (
     table(
         "CaseComment", "00a",
         (
-            reference("ParentId", "Case", by="Parent", required=True), Column(name="CommentBody", type="textarea", length=4_000),
+            reference("ParentId", "Case", by="Parent", required=True), Column(name="CommentBody", type="textarea",
+            length=4_000),
             Column(name="IsPublished", type="boolean", default=False),
         ),
     ),
     table(
         "EmailMessage", "02s",
         (
-            reference("ParentId", "Case", by="Parent"), text("Subject"), Column(name="TextBody", type="textarea", length=32_000),
+            reference("ParentId", "Case", by="Parent"), text("Subject"), Column(name="TextBody", type="textarea",
+            length=32_000),
             text("FromAddress"), text("ToAddress"), Column(name="Incoming", type="boolean", default=False),
             Column(name="MessageDate", type="datetime"), Column(name="Headers", type="textarea", length=32_000),
             choice("Status", "0", "1", "2", "3", default="0"),
@@ -243,7 +253,8 @@ _SERVICE = (
     table(
         "Task", "00T",
         (
-            text("Subject"), choice("Status", "Open", "Completed", default="Open"), choice("TaskSubtype", "Task", "Call", "Email"),
+            text("Subject"), choice("Status", "Open", "Completed", default="Open"), choice("TaskSubtype", "Task",
+            "Call", "Email"),
             reference("WhoId", "Lead", "Contact", by="Who"), reference("WhatId", "Opportunity", "Case", by="What"),
             reference("OwnerId", "User", by="Owner"),
         ),
@@ -254,14 +265,16 @@ _SERVICE = (
         (
             reference("CaseId", "Case"), reference("MilestoneTypeId", "MilestoneType"), *typed("datetime", "StartDate"),
             *typed("datetime", "TargetDate", system=True), Column(name="CompletionDate", type="datetime"),
-            *typed("boolean", "IsCompleted", "IsViolated", system=True, default=False), text("TimeRemainingInMins", system=True),
+            *typed("boolean", "IsCompleted", "IsViolated", system=True, default=False), text("TimeRemainingInMins",
+            system=True),
         ),
         soft=False,
     ),
     table("MilestoneType", "557", (text("Name"), text("RecurrenceType")), soft=False),
     table(
         "Entitlement", "550",
-        (text("Name"), reference("AccountId", "Account"), reference("BusinessHoursId", "BusinessHours"), text("Status")),
+        (text("Name"), reference("AccountId", "Account"), reference("BusinessHoursId", "BusinessHours"),
+        text("Status")),
     ),
     table(
         "UserServicePresence", "0N5",
@@ -285,7 +298,8 @@ _SERVICE = (
 _AUTOMATION = (
     table(
         "AssignmentRule", "01Q",
-        (text("Name"), text("SobjectType"), Column(name="Active", type="boolean", default=False)), writable=False, soft=False,
+        (text("Name"), text("SobjectType"), Column(name="Active", type="boolean", default=False)), writable=False,
+        soft=False,
     ),
     table(
         "FlowDefinitionView", "3dd",
@@ -303,7 +317,8 @@ _OURS = (
         package.LOG, "a0L",
         (
             text("Name", system=True), text(package.LOG_KEY, unique=True, external=True, length=64, required=True),
-            text(package.LOG_RECORD, length=18), *(text(name) for name in (package.LOG_OBJECT, package.LOG_RULE, package.LOG_STEP)),
+            text(package.LOG_RECORD, length=18), *(text(name) for name in (package.LOG_OBJECT, package.LOG_RULE,
+            package.LOG_STEP)),
             text(package.LOG_ACTION), text(package.LOG_TARGET), text(package.LOG_MODEL), text(package.LOG_STATUS),
             *typed("textarea", package.LOG_TRIGGER, package.LOG_SCORES, length=32_000),
             *typed("datetime", package.LOG_DUE, package.LOG_AT), reference(package.LOG_CASE, "Case"),
@@ -315,13 +330,15 @@ _OURS = (
         (
             text("Name", system=True), text(package.SCORE_RECORD, unique=True, external=True, length=18, required=True),
             *typed("double", package.SCORE_URGENCY, package.SCORE_LEAD), text(package.SCORE_SENTIMENT),
-            Column(name=package.SCORE_NEXT, type="datetime"), Column(name=package.SCORE_VALUES, type="textarea", length=32_000),
+            Column(name=package.SCORE_NEXT, type="datetime"), Column(name=package.SCORE_VALUES, type="textarea",
+            length=32_000),
         ),
     ),
     table(
         package.DEPLOYMENT, "a0D",
         (
-            text("Name", system=True), text(package.DEPLOYMENT_KEY, unique=True, external=True, length=64, required=True),
+            text("Name", system=True), text(package.DEPLOYMENT_KEY, unique=True, external=True, length=64,
+            required=True),
             text(package.DEPLOYMENT_NAME), Column(name=package.DEPLOYMENT_SEEN, type="datetime"),
         ),
     ),

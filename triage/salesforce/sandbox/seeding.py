@@ -1,4 +1,4 @@
-"""The sample organisation moves in: its people, queues and customers at once, and its events as writes when they come."""
+"""The sample organisation moves in: people, queues and customers at once, its events as writes when they come."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def move_in(org: Organisation, sample: Sample) -> None:
         for pool in seat.agent.pools:
             org.seed("GroupMember", GroupId=f"00GPOOL{POOLS.index(pool)}", UserOrGroupId=seat.agent.id)
     for name, (zone, start, end) in _HOURS.items():
-        times = {f"{day}{which}Time": f"{at}:00.000Z" for day in _WEEK for which, at in (("Start", start), ("End", end))}
+        times = {
+            f"{day}{which}Time": f"{at}:00.000Z" for day in _WEEK for which, at in (("Start", start), ("End", end))
+        }
         org.seed("BusinessHours", Name=name, TimeZoneSidKey=zone, IsActive=True, IsDefault=name == "emea", **times)
     for account in sample.accounts:
         org.seed(

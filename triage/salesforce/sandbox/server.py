@@ -37,7 +37,15 @@ class Sandbox:
         self.sessions = Sessions(self.account, now)
         self.site = Site(self.org, self.sessions)
         self._listener = Listener(self.site, self.authority)
-        self.bus = Bus(self.org, self.sessions, self.authority, ) if events else None
+        self.bus = (
+            Bus(
+                self.org,
+                self.sessions,
+                self.authority,
+            )
+            if events
+            else None
+        )
         self.org.seed(
             "User", Id=self.account.user, Name="Triage", Username=self.account.username, UserType="Standard",
             Email="triage@sandbox.example",

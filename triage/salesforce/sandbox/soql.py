@@ -94,7 +94,7 @@ class Order(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """A query as read. `everything`: FIELDS(ALL | STANDARD | CUSTOM), in small letters; `all_rows` finds deleted ones."""
+    """A query as read. `everything`: what FIELDS(..) names, in small letters; `all_rows` finds deleted ones."""
 
     object: str
     fields: tuple[Selected, ...] = ()
@@ -169,9 +169,8 @@ class _Reader:
 
     def _rest(self, name: str, everything: str, fields: tuple[Selected, ...]) -> Query:
         where = self._condition() if self._word("WHERE") else None
-        if self._word("WITH"):
-            if self._take().text.upper() not in ("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
-                raise SoqlError("WITH is read for SECURITY_ENFORCED, USER_MODE and SYSTEM_MODE only")
+        if self._word("WITH") and self._take().text.upper() not in ("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
+            raise SoqlError("WITH is read for SECURITY_ENFORCED, USER_MODE and SYSTEM_MODE only")
         group_by = self._grouped()
         order_by = self._ordered()
         limit = self._whole() if self._word("LIMIT") else None
@@ -302,7 +301,7 @@ class _Reader:
         if word in COUNTED_LITERALS and self._is_sign(":"):
             return DateWord(word, self._whole())
         self._place -= 1
-        self.unexpected()
+        return self.unexpected()
 
     def _grouped(self) -> tuple[str, ...]:
         if not self._word("GROUP"):

@@ -55,7 +55,9 @@ def long_id(short: str) -> str:
         return short
     check = ""
     for start in (0, 5, 10):
-        bits = sum(1 << at for at, letter in enumerate(short[start : start + 5]) if letter.isascii() and letter.isupper())
+        bits = sum(
+            1 << at for at, letter in enumerate(short[start : start + 5]) if letter.isascii() and letter.isupper()
+        )
         check += _LETTERS[bits]
     return short + check
 
@@ -85,7 +87,9 @@ def take(value: Any, column: Column) -> Any:
     """Return *value* as it is kept; raise Refused where the field cannot hold it."""
     if value is None or value == "":
         if column.type == "boolean":
-            raise Refused("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{column.name}: value not of required type: {value}", (column.name,))
+            raise Refused(
+                "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{column.name}: value not of required type: {value}", (column.name,)
+            )
         return None
     reader = _READERS.get(column.type, _text)
     try:

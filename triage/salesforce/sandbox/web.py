@@ -68,7 +68,9 @@ class Site:
         if fault.kind == "limit":
             return _limit_reached()
         if fault.kind == "html":
-            return Answer(status=401, raw=b"<html><body>Please log in</body></html>", headers={"Content-Type": "text/html"})
+            return Answer(
+                status=401, raw=b"<html><body>Please log in</body></html>", headers={"Content-Type": "text/html"}
+            )
         if fault.kind == "lost_request":
             raise Cut
         if fault.kind == "expire":
