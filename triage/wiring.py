@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,8 +179,15 @@ def open_salesforce_sink(name: str) -> Sink:
 
 
 @contextmanager
-def feeding_salesforce(worker: Worker, stop: threading.Event, journal: Journal | None) -> Iterator[None]:
-    """Read the connected organisation in a thread of its own until the end; where that breaks, *stop* is set."""
+def feeding_salesforce(
+    worker: Worker, stop: threading.Event, journal: Journal | None, seen: Callable[[Collection[str]], object]
+) -> Iterator[None]:
+    """
+    Read the connected organisation in a thread of its own until the end; where that breaks, *stop* is set.
+
+    Args:
+        seen: As in `Feed`: hears the keys of actions that the organisation shows as done.
+    """
     from triage.salesforce.feed import Feed
     from triage.salesforce.presence import Presence
     from triage.salesforce.reading import Reader
@@ -189,7 +196,8 @@ def feeding_salesforce(worker: Worker, stop: threading.Event, journal: Journal |
     with worker.store.read() as unit:
         document = load_policy(live.texts if (live := unit.policies.live()) else {})
     reader = Reader(client, document)
-    feed = Feed(client, reader, Door(worker), SystemClock(), presence=Presence(client), journal=journal)
+    clock = SystemClock()
+    feed = Feed(client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen)
 
     def read() -> None:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -45,7 +46,7 @@ from triage.hindsight import effects_then, facts_then
 from triage.intaking import Door
 from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
-from triage.steering import cancel, release_keys, retry
+from triage.steering import cancel, release_keys, retry, seen_done
 from triage.wiring import (
     SystemClock,
     feeding_salesforce,
@@ -58,6 +59,7 @@ from triage.wiring import (
     watching_folder,
 )
 from triage.wording import action_text, body_text, reason_text
+from triage.worker import Worker
 
 SHOWN = 240
 """How many characters of an audit line's body are printed; --json has it all."""
@@ -191,12 +193,18 @@ def run(
             watcher = folder_watcher(worker, journal, watch, None, settle, keep)
             served, said = serving_metrics(worker, metrics), watching(Watch(store, worker))
             with stop_on_signals(worker) as stop, served, said, watching_folder(watcher, stop):
-                fed = feeding_salesforce(worker, stop, journal) if salesforce else contextlib.nullcontext()
+                seen = partial(seen_keys, worker)
+                fed = feeding_salesforce(worker, stop, journal, seen) if salesforce else contextlib.nullcontext()
                 with fed:
                     worker.run(stop)
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")
         worker.close()
+
+
+def seen_keys(worker: Worker, keys: Collection[str]) -> None:
+    """Mark effects as done that Salesforce shows as done."""
+    seen_done(worker.store, worker.engine, worker.clock.now(), keys=keys, actor="salesforce")
 
 
 def run_fleet(url: str, orgs: tuple[str, ...], sink: str) -> None:

@@ -56,8 +56,8 @@ class Deployment:
         holder, seen = row[package.DEPLOYMENT_NAME], row[package.DEPLOYMENT_SEEN]
         if holder != self._name and seen and now - parse_instant(seen) < FREE_AFTER:
             return (
-                f"deployment {holder!r} acts on this organisation (seen {format_instant(parse_instant(seen))}): stop it,"
-                " then `triage salesforce take-over`"
+                f"deployment {holder!r} acts on this organisation (seen {format_instant(parse_instant(seen))}): "
+                "stop it, then `triage salesforce take-over`"
             )
         self._client.rest("PATCH", self._path(), self._row(now))
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -70,12 +70,14 @@ class Feed:
         journal: Journal | None = None,
         live_from: int | None = None,
         every: int = POLL_EVERY,
+        seen: Callable[[Collection[str]], object] = len,
     ) -> None:
         """
         Args:
             every: How often, in ms, what has no change events is read: comments, and who is there.
             events: Read change events; without, everything is polled.
             live_from: As in `Worker.ingest`: what was true before is backlog.
+            seen: Hears the keys of actions of ours that the organisation shows as done, before their change is told.
         """
         self._client = client
         self._reader = reader
@@ -86,6 +88,7 @@ class Feed:
         self._journal = journal
         self._live_from = live_from
         self._every = every
+        self._seen = seen
         self._latest: dict[str, frozenset[str]] = {}
         self._stream: Stream | None = None
         self._polled_at = self._present_at = 0
@@ -152,8 +155,11 @@ class Feed:
         return tuple(name for name in self._reader.objects if name == "CaseComment")
 
     def _subscribe(self) -> None:
+        """Subscribe; where that is from now on, read what has happened before to the objects that are known."""
         if self._events and self._stream is None:
             self._stream = Stream(self._client, after=bytes.fromhex(self.position.replay))
+            if not self.position.replay and self.position.synced:
+                self.poll(self.position.synced)
 
     def _drop_stream(self) -> None:
         if self._stream is not None:
@@ -186,7 +192,7 @@ class Feed:
                 self._resync(str(fault))
                 return
             except SessionExpired:
-                self._stream.again()
+                self._renew()
                 continue
             except LoginRefused as fault:
                 self._tell("salesforce_polls", "warning", fault=str(fault))
@@ -199,6 +205,16 @@ class Feed:
                 self._take_changes(batch.events)
             self._keep(replace(self.position, replay=batch.replay.hex(), upto=self._later(batch.events)))
             wait = 0
+
+    def _renew(self) -> None:
+        """Go on with a new session; a stream that had not said yet where it was begins from now on."""
+        if self._stream is not None and self.position.replay:
+            self._stream.again()
+            return
+        token, _, _ = self._client.access()
+        self._client.refresh(token)
+        self._drop_stream()
+        self._subscribe()
 
     def _later(self, events: list[Changed]) -> dict[str, int]:
         upto = dict(self.position.upto)
@@ -254,11 +270,13 @@ class Feed:
         self._drop_stream()
         self._keep(replace(self.position, replay=""))
         self._subscribe()
-        self.poll(self._reader.objects)
 
     def _take(self, events: Iterable[Event]) -> None:
         given = sorted(events, key=lambda event: event.at)
         if given:
+            ours = {event.key for event in given if event.origin == "triage" and event.key}
+            if ours:
+                self._seen(ours)
             done = self._door.take(given, SOURCE, self._clock.now(), live_from=self._live_from)
             self.taken = replace(
                 self.taken, read=self.taken.read + done.read, accepted=self.taken.accepted + done.accepted,

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from msgspec.structs import replace
+
 from triage.domain.instant import to_datetime
 from triage.salesforce.sandbox.certificate import make_authority, make_client_key
 from triage.salesforce.sandbox.logins import Account, Sessions
@@ -31,8 +33,8 @@ class Sandbox:
             events: Serve change events over gRPC, too.
         """
         self.authority = make_authority(folder, to_datetime((real_now or now)()))
-        self.client_key = folder / "app.key"
-        self.account = Account(public_key=make_client_key(self.client_key))
+        self._folder = folder
+        self.account = Account()
         self.org = Organisation(now)
         self.sessions = Sessions(self.account, now)
         self.site = Site(self.org, self.sessions)
@@ -73,6 +75,13 @@ class Sandbox:
         if self.bus is not None:
             found["PUBSUB"] = self.bus.address
         return {f"TRIAGE_SALESFORCE_{name}": value for name, value in found.items()}
+
+    def make_client_key(self) -> Path:
+        """Give the connected app a certificate, for the JWT bearer flow; return where its private key is."""
+        path = self._folder / "app.key"
+        self.account = replace(self.account, public_key=make_client_key(path))
+        self.sessions.account = self.account
+        return path
 
     def start(self) -> Sandbox:
         """Begin to serve."""
