@@ -65,7 +65,8 @@ class Played(Struct, frozen=True, kw_only=True):
 
     `given` events came from the script: `accepted` + `repeated` + `refused`. `actions` were carried out, each once;
     `states` counts all that was planned by where it stands. `missed` and `missed_without` are promises broken with and
-    without escalation by `ended`.
+    without escalation by `ended`. `logged` is how many actions Salesforce's log object holds, None without Salesforce;
+    `calls` how many API calls that took.
     """
 
     seed: int
@@ -85,6 +86,8 @@ class Played(Struct, frozen=True, kw_only=True):
     missed: tuple[Breach, ...]
     missed_without: tuple[Breach, ...]
     events: tuple[Event, ...] = ()
+    logged: int | None = None
+    calls: int = 0
 
 
 Watch = Callable[[int, Callable[[], Progress]], None]
@@ -223,10 +226,12 @@ class Player:
         with self.store.read() as unit:
             records, states = unit.records.count(), unit.outbox.counts()
         self.worker.close()
+        logged, calls = None, 0
         if self.inside is not None:
             read, accepted, repeated, refused = self.inside.taken
             tally.given, tally.accepted = tally.given + read, tally.accepted + accepted
             tally.repeated, tally.refused = tally.repeated + repeated, tally.refused + refused
+            logged, calls = self.inside.logged(), self.inside.calls()
             self.inside.close()
         without = self._without
         if not finished:
@@ -237,7 +242,7 @@ class Player:
             records=records, fired=tally.fired, actions=tuple(tally.actions), states=states,
             lateness=self.worker.lateness.report(),
             missed=breaches_in(stored_facts(self.store), self._policy, ended), missed_without=without,
-            events=tuple(tally.events),
+            events=tuple(tally.events), logged=logged, calls=calls,
         )  # fmt: skip
 
 

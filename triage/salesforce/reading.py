@@ -24,6 +24,9 @@ OVERLAP = 2 * MINUTE
 AT_ONCE = 200
 """How many ids stand in one query."""
 
+BULK_FROM = 2_000
+"""From so many records on, the first sync of an object goes through the bulk API: a job takes its time to begin."""
+
 CHILDREN: dict[str, tuple[str, ...]] = {
     "EmailMessage": ("ParentId", "Incoming", "TextBody", "FromAddress", "Headers"),
     "CaseComment": ("ParentId", "CommentBody"),
@@ -83,8 +86,12 @@ class Reader:
             yield self._page(name, batch, fresh_after)
 
     def sync(self, name: str, progress: Callable[[int], None] | None = None) -> Iterator[Page]:
-        """Yield all of *name* through the bulk API; *progress* hears how many rows came with each page."""
-        for rows in self._client.bulk(f"SELECT {', '.join(self.columns(name))} FROM {name}"):  # noqa: S608
+        """
+        Yield all of *name*, through the bulk API where it is much; *progress* hears how many rows came with each page.
+        """
+        soql = f"SELECT {', '.join(self.columns(name))} FROM {name}"  # noqa: S608
+        few = self._client.count(f"SELECT COUNT() FROM {name}") <= BULK_FROM  # noqa: S608
+        for rows in _batches(self._client.query_each(soql), BULK_FROM) if few else self._client.bulk(soql):
             yield self._page(name, rows, 0)
             if progress is not None:
                 progress(len(rows))
