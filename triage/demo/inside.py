@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from triage.domain.decision import Action
-from triage.domain.instant import MINUTE
+from triage.domain.instant import HOUR
 from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import Event
 from triage.intaking import Door
@@ -27,8 +27,8 @@ from triage.testing import ManualClock, RecordingSink
 from triage.wiring import SystemClock
 from triage.worker import Worker
 
-SEEN_AGAIN = 10 * MINUTE
-"""How often, in virtual ms, comments and presence are asked for."""
+SEEN_AGAIN = 12 * HOUR
+"""How often, in virtual ms, comments and presence are asked for, besides when somebody has come, gone or commented."""
 
 SEEN_WITHIN = 5_000
 """How long, in ms of real time, a change event may take from the organisation to us before the play gives up."""
@@ -68,6 +68,8 @@ class Inside:
         for event in events:
             self._there.set(max(event.at, self._there.now()))
             left += self._story.write([event])
+            if event.type in ("agent", "comment") and self._feed is not None:
+                self._feed.look_again()
         self._there.set(self._clock.now())
         return tuple(left)
 

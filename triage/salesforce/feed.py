@@ -146,6 +146,10 @@ class Feed:
         if upto != self.position.upto:
             self._keep(replace(self.position, upto=upto))
 
+    def look_again(self) -> None:
+        """Read in the next round, however soon, what has no change events."""
+        self._polled_at = self._present_at = 0
+
     def close(self) -> None:
         """End the subscription."""
         self._drop_stream()

@@ -12,6 +12,7 @@ from triage.domain.instant import DAY, parse_instant, to_datetime
 from triage.salesforce.sandbox.organisation import Organisation, Row
 from triage.salesforce.sandbox.schema import Column, Table
 from triage.salesforce.sandbox.soql import (
+    Comparison,
     Condition,
     DateWord,
     Instant,
@@ -21,7 +22,6 @@ from triage.salesforce.sandbox.soql import (
     Query,
     Selected,
     SoqlError,
-    Test,
 )
 from triage.salesforce.sandbox.values import long_id, say
 
@@ -255,7 +255,7 @@ class _Filter:
             return lambda row: any(part(row) for part in parts)
         return self._test(condition)
 
-    def _test(self, test: Test) -> Keep:
+    def _test(self, test: Comparison) -> Keep:
         column, get = self._paths.column(test.path), self._paths.get(test.path)
         if column.type == "textarea" and column.length > 4_000:
             raise SoqlError(f"field '{test.path}' can not be filtered in a query call", "INVALID_FIELD")
@@ -296,7 +296,7 @@ class _Filter:
 
         return ordered
 
-    def _span(self, test: Test, column: Column, get: Get) -> Keep:
+    def _span(self, test: Comparison, column: Column, get: Get) -> Keep:
         """Compare with a date literal, which is a span of days (UTC)."""
         if column.type not in ("date", "datetime"):
             raise SoqlError(

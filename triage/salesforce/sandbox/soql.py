@@ -53,7 +53,7 @@ class Instant(Struct, frozen=True):
     text: str
 
 
-class Test(Struct, frozen=True):
+class Comparison(Struct, frozen=True):
     """One comparison; *value* is a literal, a tuple of them, or a query (a semi-join)."""
 
     path: str
@@ -74,7 +74,7 @@ class Negated(Struct, frozen=True):
     part: Condition
 
 
-Condition = Test | Joined | Negated
+Condition = Comparison | Joined | Negated
 
 
 class Selected(Struct, frozen=True):
@@ -259,8 +259,8 @@ class _Reader:
         path = self._path()
         operator = self._operator()
         if operator in ("IN", "NOT IN", "INCLUDES", "EXCLUDES"):
-            return Test(path, operator, self._several(operator))
-        return Test(path, operator, self._literal())
+            return Comparison(path, operator, self._several(operator))
+        return Comparison(path, operator, self._literal())
 
     def _operator(self) -> str:
         word = self._take().text.upper()
