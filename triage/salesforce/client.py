@@ -145,7 +145,7 @@ class Client:
     def bulk(self, soql: str, *, deleted: bool = False) -> Iterator[list[dict[str, str | None]]]:
         """Yield the records that *soql* finds through Bulk API 2.0, a page of at most 50,000 at a time, as text."""
         body = {"operation": "queryAll" if deleted else "query", "query": soql}
-        job = self.rest("POST", "jobs/query", body)
+        job = self._call(lambda sf: _sent(sf, "POST", "jobs/query", body)).json()
         wait = 20
         while (state := self.rest("GET", f"jobs/query/{job['id']}")["state"]) != "JobComplete":
             if state in ("Failed", "Aborted"):
