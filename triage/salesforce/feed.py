@@ -121,15 +121,15 @@ class Feed:
         """Take in what has changed, waiting at most *wait* ms for a change event; return how many events that were."""
         before = self.taken.read
         now = self._clock.now()
+        if self._events:
+            # First, as comments and loads may speak of records that are new here.
+            self._pull(wait)
+        if not self._events or not 0 <= now - self._polled_at < self._every:
+            self._polled_at = now
+            self.poll(self._unannounced() if self._events else self._reader.objects)
         if self._presence is not None and not 0 <= now - self._present_at < self._every:
             self._present_at = now
             self._take(self._presence.events(now))
-        due = not 0 <= now - self._polled_at < self._every
-        if due or not self._events:
-            self._polled_at = now
-            self.poll(self._unannounced() if self._events else self._reader.objects)
-        if self._events:
-            self._pull(wait)
         return self.taken.read - before
 
     def poll(self, names: Iterable[str]) -> None:
@@ -139,9 +139,10 @@ class Feed:
             since = max(0, self.position.upto.get(name, 0) - OVERLAP)
             seen, found = self._latest.get(name, frozenset()), set()
             for page in self._reader.poll(name, since, fresh_after=since):
-                self._take(event for event in page.events if event.event_id not in seen)
+                refused = self._take(event for event in page.events if event.event_id not in seen)
                 upto[name] = max(upto.get(name, 0), page.upto)
-                found |= {event.event_id for event in page.events}
+                # What was refused is told again within the overlap: its record may be on its way.
+                found |= set() if refused else {event.event_id for event in page.events}
             self._latest[name] = frozenset(found)
         if upto != self.position.upto:
             self._keep(replace(self.position, upto=upto))
@@ -275,7 +276,9 @@ class Feed:
         self._keep(replace(self.position, replay=""))
         self._subscribe()
 
-    def _take(self, events: Iterable[Event]) -> None:
+    def _take(self, events: Iterable[Event]) -> int:
+        """Hand *events* on in the order of their instants; return how many were refused."""
+        before = self.taken.refused
         given = sorted(events, key=lambda event: event.at)
         if given:
             ours = {event.key for event in given if event.origin == "triage" and event.key}
@@ -287,6 +290,7 @@ class Feed:
                 repeated=self.taken.repeated + done.repeated, refused=self.taken.refused + done.refused,
                 planned=self.taken.planned + done.planned, refusals=(*self.taken.refusals, *done.refusals)[:100],
             )  # fmt: skip
+        return self.taken.refused - before
 
     def _keep(self, position: Position) -> None:
         if position == self.position:

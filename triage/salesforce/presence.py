@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from triage.domain.instant import MINUTE
 from triage.domain.work import Event
 from triage.errors import QueryRefused
 from triage.salesforce.client import Client
+
+SAID_AGAIN = 5 * MINUTE
+"""How often, in ms, a load is said although it is the same: what we count ourselves drifts from it meanwhile."""
 
 UNLIMITED = 1_000
 """A capacity of so much or more means in practice that nobody set one."""
@@ -36,6 +40,7 @@ class Presence:
         self._client = client
         self._weights = dict(weights or dict.fromkeys(OPEN_WORK, 1))
         self._said: dict[str, dict[str, Any]] = {}
+        self._said_at: dict[str, int] = {}
         self.omni = True
 
     def events(self, now: int) -> list[Event]:
@@ -52,7 +57,10 @@ class Presence:
         events = []
         for agent, state in sorted({**found, **gone}.items()):
             changes = {key: value for key, value in state.items() if self._said.get(agent, {}).get(key, ...) != value}
+            if "load" in state and now - self._said_at.get(agent, now) >= SAID_AGAIN:
+                changes["load"] = state["load"]
             if changes:
+                self._said_at[agent] = now
                 self._said[agent] = self._said.get(agent, {}) | state
                 events.append(
                     Event(at=now, type="agent", event_id=f"{agent}/{now}", id=agent, changes=changes, origin="system")
@@ -65,11 +73,13 @@ class Presence:
         found: dict[str, dict[str, Any]] = {}
         for row in self._client.query(_PRESENCE):
             capacity = row["ConfiguredCapacity"]
-            found[row["UserId"]] = {
-                "presence": "away" if row["IsAway"] else "online",
-                "capacity": None if capacity is None or capacity >= UNLIMITED else int(capacity),
-                "load": held.get(row["UserId"], 0),
-            }
+            state: dict[str, Any] = {"presence": "away" if row["IsAway"] else "online"}
+            if capacity is not None:
+                state["capacity"] = None if capacity >= UNLIMITED else int(capacity)
+            if held:
+                # Where Omni-Channel routes nothing, what people hold is counted from the records they own.
+                state["load"] = held.get(row["UserId"], 0)
+            found[row["UserId"]] = state
         return found
 
     def open_work(self) -> dict[str, int]:

@@ -121,6 +121,7 @@ def test_mail_comments_and_calls_are_contact_and_no_modification(here: Place) ->
     mail = {"ParentId": case, "TextBody": "hello", "FromAddress": "c@acme.example", "Incoming": True}
     here.org.create("EmailMessage", mail, Caller(BOB))
     here.org.create("EmailMessage", mail | {"Headers": "Auto-Submitted: auto-replied"}, Caller(BOB))
+    here.clock.move(SECOND)
     here.org.create("CaseComment", {"ParentId": case, "CommentBody": "seen"}, Caller(ANN))
     task = here.org.create("Task", {"WhoId": lead, "TaskSubtype": "Call", "OwnerId": ANN}, Caller(ANN))
     tick(here)
