@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-PARTS = ("bench_calendars", "bench_decide", "bench_replay", "bench_timers", "bench_postgres")
+PARTS = ("bench_calendars", "bench_decide", "bench_replay", "bench_timers", "bench_postgres", "bench_salesforce")
 
 
 def main() -> None:

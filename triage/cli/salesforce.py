@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,8 @@ def sandbox(folder: Path | None, seed: int, cases: int, empty: bool, as_json: bo
         else:
             click.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()))
             click.echo("# in another terminal: triage run --salesforce --sink salesforce")
+        # Whoever started it waits for these lines.
+        sys.stdout.flush()
         with stop_on_signals() as stop:
             stop.wait()
     click.echo("stopped", err=True)
@@ -76,9 +79,10 @@ def salesforce() -> None:
 @as_json
 def salesforce_check(folder: str | None, as_json: bool) -> None:
     """Log in and look: organisation, fields, setup package, native automation, limits. Exit code 1 for trouble."""
+    connection = hidden_connection()
     checks = salesforce_checks(read_policy(folder))
     if as_json:
-        print_json({"connection": hidden_connection(), "checks": checks})
+        print_json({"connection": connection, "checks": checks})
     else:
         print_table(("", "what", "found", "to do"), [(c.mark, c.name, c.found, c.fix) for c in checks], "")
     if any(check.mark != "ok" for check in checks):

@@ -129,10 +129,10 @@ def _with_fix(name: str, fault: str) -> Finding:
 
 
 def _deployment(deployment: Deployment, now: int) -> Finding:
-    why = deployment.refused(now)
+    why = deployment.other(now)
     if why:
         return Finding(name="salesforce deployment", mark="fault", found=why, fix="triage salesforce take-over")
-    return Finding(name="salesforce deployment", found="this one acts")
+    return Finding(name="salesforce deployment", found="no other one acts there")
 
 
 def _limits(client: Client) -> Finding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from triage.domain.instant import HOUR, MINUTE, format_instant, parse_instant
 from triage.errors import KeyTaken, RecordGone
@@ -34,6 +36,13 @@ class Deployment:
                 self._seen_at = now
             return self._why
 
+    def other(self, now: int) -> str:
+        """Return which other deployment acts there, "" for none; claims nothing."""
+        try:
+            return self._held(self._client.rest("GET", self._path()), now)
+        except RecordGone:
+            return ""
+
     def take_over(self, now: int) -> None:
         """Make this deployment the one that acts, whoever did before."""
         with self._lock:
@@ -53,14 +62,21 @@ class Deployment:
                 row = self._client.rest("GET", self._path())
             else:
                 return ""
-        holder, seen = row[package.DEPLOYMENT_NAME], row[package.DEPLOYMENT_SEEN]
-        if holder != self._name and seen and now - parse_instant(seen) < FREE_AFTER:
-            return (
-                f"deployment {holder!r} acts on this organisation (seen {format_instant(parse_instant(seen))}): "
-                "stop it, then `triage salesforce take-over`"
-            )
+        held = self._held(row, now)
+        if held:
+            return held
         self._client.rest("PATCH", self._path(), self._row(now))
         return ""
+
+    def _held(self, row: Mapping[str, Any], now: int) -> str:
+        holder, seen = row[package.DEPLOYMENT_NAME], row[package.DEPLOYMENT_SEEN]
+        if holder == self._name or not seen or now - parse_instant(seen) >= FREE_AFTER:
+            return ""
+        since = format_instant(parse_instant(seen))
+        return (
+            f"deployment {holder!r} acts on this organisation (seen {since}): stop it, "
+            "then `triage salesforce take-over`"
+        )
 
     def _path(self) -> str:
         return f"sobjects/{package.DEPLOYMENT}/{package.DEPLOYMENT_KEY}/{KEY}"
