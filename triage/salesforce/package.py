@@ -18,7 +18,12 @@ LOG_MODEL = "Model_Version__c"
 LOG_DUE = "Due__c"
 LOG_AT = "Acted_At__c"
 LOG_STATUS = "Status__c"
-LOG_CASE = "Case__c"
+LOG_TRIGGER_NAME = "Trigger_Name__c"
+LOG_TEAM = "Team__c"
+LOG_OUTCOME = "Outcome__c"
+
+LOOKUPS = {"Case": "Case__c", "Lead": "Lead__c", "Opportunity": "Opportunity__c"}
+"""Which field of a log or score row refers to its record, by object; of any other object there is only its id."""
 
 SCORE = "Triage_Score__c"
 """One child row a record: its scores and next escalation, so that the record itself is not modified by them."""

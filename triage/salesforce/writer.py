@@ -225,21 +225,36 @@ class SalesforceSink:
             package.LOG_DUE: format_instant(action.due),
             package.LOG_AT: format_instant(self._now()),
             package.LOG_STATUS: status,
+            package.LOG_TRIGGER_NAME: _trigger(action)[:255] or None,
         }
-        return found | ({package.LOG_CASE: action.id} if action.object == "Case" else {})
+        if action.target.startswith("team:"):
+            found[package.LOG_TEAM] = action.target.removeprefix("team:")[:255]
+        return found | _lookup(action)
 
     def _scores(self, action: Action, message: Message) -> dict[str, Any] | None:
         """Return the part that keeps the child row with the record's scores, None where they live elsewhere."""
         if self._client.connection.scores != "child":
             return None
         path = f"sobjects/{package.SCORE}/{package.SCORE_RECORD}/{action.id}"
-        return self._part("PATCH", path, "scores", _score_fields(message))
+        return self._part("PATCH", path, "scores", _score_fields(message) | _lookup(action))
 
     def _on_record(self, message: Message) -> dict[str, Any]:
         if self._client.connection.scores != "record":
             return {}
         fields = _score_fields(message)
         return {f"Triage_{name}": value for name, value in fields.items() if name != package.SCORE_VALUES}
+
+
+def _lookup(action: Action) -> dict[str, str]:
+    """Return the field that refers to the record, nothing for an object that the package does not know."""
+    name = package.LOOKUPS.get(action.object)
+    return {} if name is None else {name: action.id}
+
+
+def _trigger(action: Action) -> str:
+    """Return the clock or the first condition that made the rule act, as it is written in the rule."""
+    reason = action.reason
+    return reason.clock or next((one.leaf for one in reason.evidence), "")
 
 
 def _scored(message: Message) -> dict[str, Any]:

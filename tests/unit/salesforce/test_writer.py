@@ -21,7 +21,6 @@ from triage.salesforce.package import (
     DEPLOYMENT,
     DEPLOYMENT_NAME,
     LOG_ACTION,
-    LOG_CASE,
     LOG_DUE,
     LOG_KEY,
     LOG_RECORD,
@@ -66,9 +65,10 @@ def test_the_log_row_says_what_why_and_when(here: Place) -> None:
     why = Reason(evidence=(Evidence("age >= 1h", START, True),))
     assert sink(here).send(replace(one, reason=why), words) == Receipt()
     (row,) = here.log()
-    assert (row[LOG_KEY], row[LOG_RECORD], row[LOG_CASE]) == ("a" * 64, case, case)
+    assert (row[LOG_KEY], row[LOG_RECORD], row["Case__c"]) == ("a" * 64, case, case)
     assert (row[LOG_RULE], row[LOG_ACTION], row[LOG_STATUS], row[LOG_DUE]) == ("late", "reprioritise", "Done", START)
     assert json.loads(row[LOG_TRIGGER])["evidence"][0]["leaf"] == "age >= 1h"
+    assert row["Trigger_Name__c"] == "age >= 1h"
     assert json.loads(row[LOG_SCORES]) == {"urgency.score": 0.87}
 
 

@@ -312,6 +312,7 @@ _AUTOMATION = (
     table("ServiceChannel", "0N9", (text("DeveloperName"), text("RelatedEntity")), writable=False, soft=False),
     table("CustomNotificationType", "0ML", (text("DeveloperName"),), writable=False, soft=False),
 )  # fmt: skip
+_LOOKUPS = tuple(reference(column, name) for name, column in package.LOOKUPS.items())
 _OURS = (
     table(
         package.LOG, "a0L",
@@ -321,7 +322,8 @@ _OURS = (
             package.LOG_STEP)),
             text(package.LOG_ACTION), text(package.LOG_TARGET), text(package.LOG_MODEL), text(package.LOG_STATUS),
             *typed("textarea", package.LOG_TRIGGER, package.LOG_SCORES, length=32_000),
-            *typed("datetime", package.LOG_DUE, package.LOG_AT), reference(package.LOG_CASE, "Case"),
+            *typed("datetime", package.LOG_DUE, package.LOG_AT), *_LOOKUPS,
+            *(text(name) for name in (package.LOG_TRIGGER_NAME, package.LOG_TEAM, package.LOG_OUTCOME)),
         ),
         changes=True,
     ),
@@ -331,7 +333,7 @@ _OURS = (
             text("Name", system=True), text(package.SCORE_RECORD, unique=True, external=True, length=18, required=True),
             *typed("double", package.SCORE_URGENCY, package.SCORE_LEAD), text(package.SCORE_SENTIMENT),
             Column(name=package.SCORE_NEXT, type="datetime"), Column(name=package.SCORE_VALUES, type="textarea",
-            length=32_000),
+            length=32_000), *_LOOKUPS,
         ),
     ),
     table(
