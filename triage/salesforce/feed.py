@@ -206,10 +206,14 @@ class Feed:
                 return
             if batch is None:
                 return
+            first = not self.position.replay
             if batch.events:
                 self._take_changes(batch.events)
             self._keep(replace(self.position, replay=batch.replay.hex(), upto=self._later(batch.events)))
             wait = 0
+            if first:
+                # Nobody said when a subscription from now on began: what changed since the first sync is read again.
+                self.poll(self.position.synced)
 
     def _renew(self) -> None:
         """Go on with a new session; a stream that had not said yet where it was begins from now on."""
