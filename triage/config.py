@@ -101,6 +101,39 @@ def read_file(path: str | Path) -> str:
         raise ConfigError([Fault(str(path), *place, getattr(cause, "strerror", None) or str(cause))]) from None
 
 
+SALESFORCE = "TRIAGE_SALESFORCE_"
+
+
+def salesforce_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """
+    Return what TRIAGE_SALESFORCE_* says about the connection, by setting; empty where nothing is connected.
+
+    TRIAGE_SALESFORCE_FILE names a file of lines `name=value`; the environment goes before it. A value `env:NAME` or
+    `file:PATH` is looked up there.
+
+    Raises:
+        ConfigError: the file cannot be read, a line of it is none, or what a value refers to is not there.
+    """
+    given = os.environ if environment is None else environment
+    found: dict[str, str] = {}
+    path = given.get(f"{SALESFORCE}FILE", "")
+    for number, line in enumerate(read_file(path).splitlines() if path else (), start=1):
+        name, equals, value = line.partition("=")
+        if line.strip() and not line.lstrip().startswith("#"):
+            if not equals:
+                raise ConfigError([Fault(path, number, 1, "write NAME=value", line)])
+            found[name.strip().removeprefix("export ").removeprefix(SALESFORCE).casefold()] = value.strip().strip("'\"")
+    found |= {
+        name.removeprefix(SALESFORCE).casefold(): value
+        for name, value in given.items()
+        if name.startswith(SALESFORCE) and name != f"{SALESFORCE}FILE" and value
+    }
+    return {
+        name: read_secret(value, given) if value.startswith(("env:", "file:")) else value
+        for name, value in found.items()
+    }
+
+
 def read_secret(reference: str, environment: Mapping[str, str] | None = None) -> str:
     """
     Return what `env:NAME` or `file:PATH` holds, without blanks around it. The value stands in no error.

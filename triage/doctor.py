@@ -76,7 +76,7 @@ def examine_sinks(found: SinksFile, folder: str, org: str, secrets: Secrets, now
         document = PolicyDocument(objects={})
     checks = [] if org in found.organisations else [_stranger(org, file)]
     for name, settings in sorted(found.sinks.items()):
-        if settings.kind not in ("jsonl", "store"):
+        if settings.kind not in ("jsonl", "store", "salesforce"):
             checks.append(_sink(name, settings, document, secrets, now, file))
     return tuple(checks)
 

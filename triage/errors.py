@@ -21,6 +21,17 @@ Every error this package raises on purpose, as one tree.
     │   ├── StoreFull          the disk refused the write; nothing was half written
     │   ├── StoreLost          the database server cannot be reached: tried again until it is back
     │   └── StaleRecord        somebody else stored a newer version of the record in between
+    ├── SalesforceError        Salesforce did not do what was asked; its own words are kept
+    │   ├── LoginRefused       nobody is let in with these credentials
+    │   ├── SessionExpired     the session ended, and a new one was not taken either
+    │   ├── LimitReached       the organisation has no API calls left, or we keep what is left
+    │   ├── RecordLocked       somebody else writes the record right now
+    │   ├── RecordGone         the record is deleted, or was never there
+    │   ├── KeyTaken           a unique value is there already: it was done before
+    │   ├── QueryRefused       a query names what there is not, or cannot be read
+    │   ├── WriteRefused       a validation rule, a missing right or a wrong value: no use to try again
+    │   ├── Unreachable        no answer, or the server cannot work now
+    │   └── ReplayLost         events before this point are no longer kept: read the records again
     └── SinkError              an effect did not reach the other side
         ├── SinkBusy           it may work later: a timeout, 429, 5xx, a locked row
         │   └── SinkSilent     nothing was heard from the other side in time
@@ -155,6 +166,60 @@ class StoreLost(StoreError):
 
 class StaleRecord(StoreError):
     """A record was stored by somebody else since it was read; the transaction was rolled back whole."""
+
+
+class SalesforceError(TriageError):
+    """
+    Salesforce did not do what was asked. `code` is its own, `status` the HTTP status, `fields` those it names.
+
+    Errors are told apart by class and code, never by the words.
+    """
+
+    def __init__(self, text: str, *, code: str = "", status: int = 0, fields: Sequence[str] = ()) -> None:
+        self.code = code
+        self.status = status
+        self.fields = tuple(fields)
+        super().__init__(text)
+
+
+class LoginRefused(SalesforceError):
+    """Nobody is let in with these credentials."""
+
+
+class SessionExpired(SalesforceError):
+    """The session ended, and a new one was refused as well."""
+
+
+class LimitReached(SalesforceError):
+    """The organisation has no API calls left, or only the share that we leave to others."""
+
+
+class RecordLocked(SalesforceError):
+    """Somebody else writes the record right now; it may work in a moment."""
+
+
+class RecordGone(SalesforceError):
+    """The record is deleted, or was never there."""
+
+
+class KeyTaken(SalesforceError):
+    """A unique value is there already: what was asked has been done before."""
+
+
+class QueryRefused(SalesforceError):
+    """A query names an object or field that there is not, or cannot be read."""
+
+
+class WriteRefused(SalesforceError):
+    """A validation rule, a missing right or a wrong value refuses the change for good."""
+
+
+class Unreachable(SalesforceError):
+    """No answer came, or the server cannot work now; whether it did what was asked may not be known."""
+
+
+class ReplayLost(SalesforceError):
+    """Events after the point that was reached are no longer kept, or were never written: the records are read again."""
 
 
 class SinkError(TriageError):

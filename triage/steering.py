@@ -7,7 +7,7 @@ other: it asks again whether they still hold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -166,6 +166,30 @@ def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor
         return len(found)
 
     return stored(store, drop)
+
+
+def seen_done(store: Store, engine: Engine, now: int, *, keys: Collection[str], actor: str) -> int:
+    """
+    Mark effects as done that the other side says it has done, though its answer was lost; return how many.
+
+    Without it the change that comes back as an event would make the effect look pointless, and it would be cancelled.
+    One that is being sent is left alone: its own answer will come, or its lease end.
+    """
+    with store.write() as unit:
+        wanted: tuple[State, ...] = ("ready", "dead", "cancelled")
+        found = [
+            effect
+            for key in sorted(keys)
+            for effect in unit.outbox.find(EffectFilter(key=key, states=wanted, lock=True))
+        ]
+        if found:
+            turn = open_turn(unit, engine, now)
+            for effect in found:
+                if effect.state == "ready":
+                    turn.free(effect)
+            turn.settle()
+            _move(unit, found, "done", now, "done", actor, "its answer was lost; the other side has it")
+        return len(found)
 
 
 def rederive(store: Store, engine: Engine, decision_id: str) -> tuple[StoredDecision, bool, str]:

@@ -7,16 +7,17 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage.config import Settings, read_file, read_secret
+from triage.config import Settings, load_policy, read_file, read_secret, salesforce_settings
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreError
 from triage.fleet import Fleet
+from triage.intaking import Door
 from triage.logs import JsonJournal, NamedJournal
 from triage.metrics import serve_metrics
 from triage.ports import Journal, Scorer, Sink, Store, Unit
@@ -30,6 +31,8 @@ from triage.watching import Watcher
 from triage.worker import Worker
 
 if TYPE_CHECKING:
+    from triage.salesforce.client import Client
+    from triage.salesforce.deployment import Deployment
     from triage.store.postgres import PostgresStore
 
 SQLITE = "sqlite:///"
@@ -127,19 +130,100 @@ def open_fleet(url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | 
 
 def open_sink(spec: str) -> Sink:
     """
-    Return the sink that *spec* names: `store` (nothing leaves), `jsonl:PATH`, or a sinks file `*.yaml`.
+    Return the sink that *spec* names: `store` (nothing leaves), `salesforce`, `jsonl:PATH`, or a sinks file `*.yaml`.
 
     Raises:
         ConfigError: it is none of these, or the file has faults, or a secret is missing.
     """
     if spec.endswith(SINKS_FILE):
-        return open_sinks(read_sinks(spec, read_file(spec)), read_secret, SystemClock().now, spec)
+        more = {"salesforce": lambda settings: open_salesforce_sink(settings.name)}
+        return open_sinks(read_sinks(spec, read_file(spec)), read_secret, SystemClock().now, spec, more)
     kind, _, path = spec.partition(":")
     if kind == "store":
         return StoreSink()
+    if spec == "salesforce":
+        return open_salesforce_sink("salesforce")
     if kind == "jsonl" and path:
         return JsonlSink(Path(path))
-    raise ConfigError(f"{spec!r} is no sink: write store or jsonl:PATH, or name a sinks file *.yaml")
+    raise ConfigError(f"{spec!r} is no sink: write store, salesforce or jsonl:PATH, or name a sinks file *.yaml")
+
+
+def open_salesforce() -> Client:
+    """
+    Return the client of the connected organisation, not logged in yet; raise ConfigError where none is connected.
+
+    What speaks to Salesforce is imported where it is needed: it takes a second, and most commands do without.
+    """
+    from triage.salesforce.client import Client
+    from triage.salesforce.settings import read_connection
+
+    clock = SystemClock()
+    settings = salesforce_settings()
+    if not settings:
+        raise ConfigError("no Salesforce organisation is connected: set TRIAGE_SALESFORCE_*, see docs/salesforce.md")
+    return Client(read_connection(settings), clock.now, clock.wait)
+
+
+def open_deployment(client: Client) -> Deployment:
+    """Return this installation's claim to act: by its name, else by where its store is and whose it is."""
+    from triage.salesforce.deployment import Deployment
+
+    settings = Settings.from_environment()
+    place = f"{socket_name()}:{Path(settings.database_url.removeprefix(SQLITE)).absolute()}:{settings.org}"
+    shared = settings.database_url.startswith(POSTGRES)
+    name = f"{settings.database_url.rpartition('@')[2]}:{settings.org}" if shared else place
+    return Deployment(client, client.connection.deployment or name)
+
+
+def socket_name() -> str:
+    """Return this machine's name."""
+    return os.uname().nodename
+
+
+def open_salesforce_sink(name: str) -> Sink:
+    """Return the sink that writes to the connected organisation."""
+    from triage.salesforce.writer import SalesforceSink
+
+    client = open_salesforce()
+    return SalesforceSink(client, open_deployment(client), SystemClock().now, name=name)
+
+
+@contextmanager
+def feeding_salesforce(
+    worker: Worker, stop: threading.Event, journal: Journal | None, seen: Callable[[Collection[str]], object]
+) -> Iterator[None]:
+    """
+    Read the connected organisation in a thread of its own until the end; where that breaks, *stop* is set.
+
+    Args:
+        seen: As in `Feed`: hears the keys of actions that the organisation shows as done.
+    """
+    from triage.salesforce.feed import Feed
+    from triage.salesforce.presence import Presence
+    from triage.salesforce.reading import Reader
+
+    client = open_salesforce()
+    with worker.store.read() as unit:
+        document = load_policy(live.texts if (live := unit.policies.live()) else {})
+    reader = Reader(client, document)
+    clock = SystemClock()
+    feed = Feed(client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen)
+
+    def read() -> None:
+        try:
+            feed.run(stop)
+        finally:
+            stop.set()
+            worker.clock.wake()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="salesforce") as pool:
+        running = pool.submit(read)
+        try:
+            yield
+        finally:
+            stop.set()
+        running.result()
+    client.close()
 
 
 def store_file(url: str) -> Path | None:

@@ -17,6 +17,7 @@ PARTS = (
     "bench_postgres",
     "bench_scores",
     "bench_llm",
+    "bench_salesforce",
 )
 
 

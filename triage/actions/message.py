@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from triage.actions.effects import field_changes
 from triage.actions.plan import MESSAGES
 from triage.domain.decision import Action
 from triage.domain.facts import Facts, MilestoneState
@@ -52,6 +53,8 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
         customer=customer,
         values=facts.item.fields,
         webhooks=policy.directory.webhooks,
+        changes=field_changes(action, policy),
+        next_at=facts.next_at,
         limits=limits(policy.safety),
     )
     if action.kind not in MESSAGES:

@@ -7,7 +7,21 @@ import sys
 
 import click
 
-from triage.cli import history, importing, llm, models, offline, operate, route, score, serve, sinks, upkeep, work
+from triage.cli import (
+    history,
+    importing,
+    llm,
+    models,
+    offline,
+    operate,
+    route,
+    salesforce,
+    score,
+    serve,
+    sinks,
+    upkeep,
+    work,
+)  # fmt: skip
 from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
@@ -32,6 +46,7 @@ for command in (
     *(history.init_policy, history.replay, importing.import_, importing.tryout),
     *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
     *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
+    *(salesforce.sandbox, salesforce.salesforce),
     *(route.route, route.queue, route.next_record, route.redistribute, route.people),
     *(operate.db, operate.doctor, sinks.sinks, llm.llm, upkeep.erase_words, upkeep.refused),
     *(models.models, score.score_file, serve.serve, serve.keys),

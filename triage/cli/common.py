@@ -173,7 +173,8 @@ def store_option(command: F) -> F:
 def sink_option(command: F) -> F:
     """Add `--sink` to *command*: where effects go, TRIAGE_SINK where it is not given."""
     text = (
-        "Where effects go: store (nothing leaves), jsonl:PATH, or a sinks file *.yaml [default: TRIAGE_SINK or store]."
+        "Where effects go: store (nothing leaves), salesforce, jsonl:PATH, or a sinks file *.yaml [default: TRIAGE_SINK"
+        " or store]."
     )
     return click.option("--sink", "sink", default=None, help=text)(command)
 

@@ -235,12 +235,21 @@ def rules_schema() -> None:
     show_default=True,
     help="Store file, written anew.",
 )
+@click.option(
+    "--salesforce/--no-salesforce",
+    default=True,
+    show_default=True,
+    help="Inside the Salesforce sandbox on this machine; without it, events are handed to the worker as they are.",
+)
 @as_json
-def demo(seed: int, days: int, plain: bool, folder: str | None, path: Path, as_json: bool) -> None:
+def demo(seed: int, days: int, plain: bool, folder: str | None, path: Path, salesforce: bool, as_json: bool) -> None:
     """
     Play a sample organisation through the real worker and store, in accelerated time. Nothing outside is touched.
+
+    It lives in a Salesforce sandbox of ours: the worker logs in, reads change events and writes back through its APIs.
 
     At the end: what was escalated and why, what would have breached without, and three commands to try next.
     """
     chosen = Path(folder) if folder else None
-    raise SystemExit(play_demo(seed, days, plain, policy=chosen, database=path, as_json=as_json))
+    code = play_demo(seed, days, plain, policy=chosen, database=path, salesforce=salesforce, as_json=as_json)
+    raise SystemExit(code)

@@ -25,7 +25,8 @@ from triage.cli.common import (
     sink_option,
     store_option,
 )
-from triage.config import Settings, read_file, read_folder, read_secret
+from triage.cli.salesforce import salesforce_checks
+from triage.config import Settings, read_file, read_folder, read_secret, salesforce_settings
 from triage.doctor import examine, examine_llm, examine_sinks
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
@@ -318,6 +319,8 @@ def doctor(folder: str | None, url: str | None, sink: str | None, as_json: bool)
     if file.endswith(SINKS_FILE):
         found = read_sinks(file, read_file(file))
         checks += examine_sinks(found, root, settings.org, read_secret, clock.now, file)
+    if salesforce_settings():
+        checks += salesforce_checks(read_policy(folder))
     if as_json:
         for check in checks:
             print_json(check)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -45,9 +47,10 @@ from triage.hindsight import effects_then, facts_then
 from triage.intaking import Door
 from triage.policy import Policy
 from triage.ports import AuditRow, Effect, EffectFilter, State, Store
-from triage.steering import cancel, release_keys, retry
+from triage.steering import cancel, release_keys, retry, seen_done
 from triage.wiring import (
     SystemClock,
+    feeding_salesforce,
     open_fleet,
     open_journal,
     open_sink,
@@ -57,6 +60,7 @@ from triage.wiring import (
     watching_folder,
 )
 from triage.wording import action_text, body_text, reason_text
+from triage.worker import Worker
 
 SHOWN = 240
 """How many characters of an audit line's body are printed; --json has it all."""
@@ -148,6 +152,7 @@ def _observed(count: int) -> str:
 @click.option("--all-orgs", is_flag=True, help="Serve every organisation in the database (PostgreSQL).")
 @watch_options
 @click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
+@click.option("--salesforce", is_flag=True, help="Read the organisation of TRIAGE_SALESFORCE_*, too.")
 @log_option
 @store_option
 @as_json
@@ -160,6 +165,7 @@ def run(
     settle: str,
     keep: bool,
     metrics: str,
+    salesforce: bool,
     log_level: str,
     url: str | None,
     as_json: bool,
@@ -171,8 +177,8 @@ def run(
     may run at once; with several organisations none waits for another's backlog.
     """
     target = sink or Settings.from_environment().sink
-    if (orgs or all_orgs) and watch:
-        raise ConfigError("--watch takes in for the one organisation of TRIAGE_ORG: run `triage ingest --watch` beside")
+    if (orgs or all_orgs) and (watch or salesforce):
+        raise ConfigError("--watch and --salesforce take in for the one organisation of TRIAGE_ORG: run them beside")
     if orgs or all_orgs:
         database, named = url or Settings.from_environment().database_url, () if all_orgs else orgs
         run_fleet(database, named, target, metrics=metrics, log_level=log_level, drain=drain, as_json=as_json)
@@ -193,10 +199,18 @@ def run(
             watcher = folder_watcher(worker, journal, watch, None, settle, keep)
             served, said = serving_metrics(worker, metrics), watching(Watch(store, worker))
             with stop_on_signals(worker) as stop, served, said, watching_folder(watcher, stop):
-                worker.run(stop)
+                seen = partial(seen_keys, worker)
+                fed = feeding_salesforce(worker, stop, journal, seen) if salesforce else contextlib.nullcontext()
+                with fed:
+                    worker.run(stop)
             report = worker.lateness.report()
             click.echo(msgspec.json.encode(report).decode() if as_json else f"stopped; {_lateness_text(report)}")
         worker.close()
+
+
+def seen_keys(worker: Worker, keys: Collection[str]) -> None:
+    """Mark effects as done that Salesforce shows as done."""
+    seen_done(worker.store, worker.engine, worker.clock.now(), keys=keys, actor="salesforce")
 
 
 def run_fleet(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import msgspec
@@ -37,6 +38,7 @@ def main(
     *,
     policy: Path | None = None,
     database: Path = DATABASE,
+    salesforce: bool = False,
     as_json: bool = False,
 ) -> int:
     """
@@ -48,6 +50,8 @@ def main(
         days: Business days to play, 1 to 6.
         plain: Lines instead of the live table; so it is anyway where *out* is no terminal that can show one.
         policy: The folder of the policy, by default the project's own configs/example.
+        salesforce: Play inside the Salesforce sandbox: people write there, and the worker reads and acts through its
+            APIs. The policy must read fields that the sandbox has, as the example does.
         as_json: One JSON object at the end, and the lines of the play on standard error.
 
     Raises:
@@ -63,8 +67,10 @@ def main(
     with file_lock(database.with_name(database.name + ".lock"), database):
         store = _fresh_store(database)
         try:
-            player = Player(document, invent(seed, days), store)
-            played = _shown(player, sys.stderr if as_json else stream, plain or as_json)
+            with TemporaryDirectory(prefix="triage-") as certificates:
+                place = Path(certificates) if salesforce else None
+                player = Player(document, invent(seed, days), store, folder=place)
+                played = _shown(player, sys.stderr if as_json else stream, plain or as_json)
             files = Files(str(database), str(_write_log(database, played.events)), str(folder))
             known = {record_key(facts.item.object, facts.item.id): facts for facts in stored_facts(store)}
         finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -20,6 +22,9 @@ from triage.sample import START, Organisation, Script
 from triage.sending import Pace
 from triage.testing import ManualClock, RecordingSink
 from triage.worker import Worker
+
+if TYPE_CHECKING:
+    from triage.demo.inside import Inside
 
 TICK = 3 * MINUTE
 """
@@ -60,7 +65,8 @@ class Played(Struct, frozen=True, kw_only=True):
 
     `given` events came from the script: `accepted` + `repeated` + `refused`. `actions` were carried out, each once;
     `states` counts all that was planned by where it stands. `missed` and `missed_without` are promises broken with and
-    without escalation by `ended`.
+    without escalation by `ended`. `logged` is how many actions Salesforce's log object holds, None without Salesforce;
+    `calls` how many API calls that took.
     """
 
     seed: int
@@ -80,6 +86,8 @@ class Played(Struct, frozen=True, kw_only=True):
     missed: tuple[Breach, ...]
     missed_without: tuple[Breach, ...]
     events: tuple[Event, ...] = ()
+    logged: int | None = None
+    calls: int = 0
 
 
 Watch = Callable[[int, Callable[[], Progress]], None]
@@ -102,13 +110,20 @@ class _Tally(Struct):
 class Player:
     """Plays one organisation through a worker on *store*, whose policy is published as virtual: it touches nothing."""
 
-    def __init__(self, document: PolicyDocument, organisation: Organisation, store: Store) -> None:
+    def __init__(
+        self, document: PolicyDocument, organisation: Organisation, store: Store, *, folder: Path | None = None
+    ) -> None:
+        """
+        Args:
+            folder: Play inside a Salesforce sandbox whose certificates go there; by default events come as they are.
+        """
         engine = PureEngine()
         self.organisation = organisation
         self.store = store
         self.script = Script(organisation)
         self.clock = ManualClock(START)
-        self.sink = RecordingSink(live=False, name="demo")
+        self.inside = None if folder is None else _inside(organisation, document, self.clock, folder)
+        self.sink = RecordingSink(live=False, name="demo") if self.inside is None else self.inside.sink
         self.worker = Worker(store, self.sink, engine, self.clock, name="demo", pace=Pace(threads=2))
         publish(store, engine, document.texts, START, actor="demo", reason="the sample organisation", virtual=True)
         self._document = document
@@ -116,6 +131,8 @@ class Player:
         self._without = without_rules(document, organisation.events, organisation.end, ORG)
         with store.read() as unit:
             self._policy: Policy = self.worker.policy(unit)
+        if self.inside is not None:
+            self.inside.begin(self.worker)
 
     def play(self, watch: Watch | None = None, stop: Callable[[], bool] = lambda: False) -> Played:
         """
@@ -175,7 +192,15 @@ class Player:
             self._carry_out(now)
 
     def _take_in(self, events: tuple[Event, ...], now: int) -> int:
-        """Take *events* in; return how many effects they made ready."""
+        """Take *events* in, those that happen in Salesforce through it; return how many effects they made ready."""
+        self._tally.events += events
+        if self.inside is None:
+            return self._take(events, now)
+        events = self.inside.write(events)
+        ready = self.inside.read()
+        return ready + self._take(events, now)
+
+    def _take(self, events: tuple[Event, ...], now: int) -> int:
         if not events:
             return 0
         taken = self.worker.ingest(events, now, source="sample", live_from=0)
@@ -183,7 +208,6 @@ class Player:
         self._tally.accepted += taken.accepted
         self._tally.repeated += taken.repeated
         self._tally.refused += taken.refused
-        self._tally.events += events
         return taken.planned
 
     def _carry_out(self, now: int) -> None:
@@ -202,6 +226,13 @@ class Player:
         with self.store.read() as unit:
             records, states = unit.records.count(), unit.outbox.counts()
         self.worker.close()
+        logged, calls = None, 0
+        if self.inside is not None:
+            read, accepted, repeated, refused = self.inside.taken
+            tally.given, tally.accepted = tally.given + read, tally.accepted + accepted
+            tally.repeated, tally.refused = tally.repeated + repeated, tally.refused + refused
+            logged, calls = self.inside.logged(), self.inside.calls()
+            self.inside.close()
         without = self._without
         if not finished:
             without = without_rules(self._document, self.organisation.events, ended, ORG)
@@ -211,5 +242,12 @@ class Player:
             records=records, fired=tally.fired, actions=tuple(tally.actions), states=states,
             lateness=self.worker.lateness.report(),
             missed=breaches_in(stored_facts(self.store), self._policy, ended), missed_without=without,
-            events=tuple(tally.events),
+            events=tuple(tally.events), logged=logged, calls=calls,
         )  # fmt: skip
+
+
+def _inside(organisation: Organisation, document: PolicyDocument, clock: ManualClock, folder: Path) -> Inside:
+    """Return the sandbox to play in; what speaks to Salesforce takes a second to import."""
+    from triage.demo.inside import Inside
+
+    return Inside(organisation, document, clock, folder)

@@ -122,6 +122,11 @@ def _opening(played: Played) -> Iterator[str]:
         f"Events: {played.accepted} taken in, {played.repeated} repeated, {played.refused} refused; "
         f"{played.reactions} were people's reactions to escalations."
     )
+    if played.logged is not None:
+        yield (
+            f"Salesforce sandbox: all read by change events and written back; {played.calls} API calls. Its log object "
+            f"holds {played.logged} rows for {len(played.actions)} actions."
+        )
     states = ", ".join(f"{count} {state}" for state, count in sorted(played.states.items()))
     yield f"Effects planned: {sum(played.states.values())} ({states})."
     yield (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from triage.domain.work import Value
@@ -23,7 +25,7 @@ class Message(Struct, frozen=True, kw_only=True):
     `subject` is one line, `text` lines of plain text; both are free of control characters and capped. `footer` says why
     (rule, due, reason, link) and is empty for customers. `to` are mail addresses as data gave them: not checked yet.
     `values` are the record's present fields by our names, `webhooks` the policy's addresses by name. `customer`: it
-    goes to one.
+    goes to one. `changes` are the fields that the effect sets, by CRM name; `next_at` is when the record is next due.
     """
 
     org: str = ""
@@ -36,6 +38,8 @@ class Message(Struct, frozen=True, kw_only=True):
     customer: bool = False
     values: dict[str, Value] = field(default_factory=dict)
     webhooks: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    next_at: int | None = None
     limits: Limits = Limits()
 
 

@@ -215,9 +215,16 @@ def _check_settable(name: str, known: Known) -> None:
 
 
 def _custom(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec, ...]) -> tuple[ActionSpec, ...]:
-    """Return a call of a declared webhook with its data."""
-    name = body.get("webhook")
-    target = _target("webhook", name, body.nodes["webhook"], known, page) if name else None
+    """Return a call of a declared webhook, or of a flow or invocable Apex in Salesforce, with its data."""
+    named = [kind for kind in ("webhook", "flow", "apex") if body.get(kind)]
+    if len(named) != 1:
+        page.fault(body.node, "a custom action calls one thing: webhook, flow or apex")
+        return ()
+    node = body.nodes[named[0]]
+    if named[0] == "webhook":
+        target = _target("webhook", body.get("webhook"), node, known, page)
+    else:
+        target = Target(kind=named[0], name=body.get(named[0]), at=page.at(node))
     if target is None:
         return ()
     data: Entry | None = body.get("with")

@@ -32,6 +32,7 @@ LABEL = Text(r"[^\W_]([^\x00-\x1f\x7f]{0,120}[^\s\x00-\x1f\x7f])?", "a name that
 RULE_ID = Text(r"[^\W_][^\x00-\x1f\x7f#]{0,199}", "an id that begins with a letter or digit and holds no '#'")
 STEP_ID = Text(r"[^\W_][\w .-]{0,99}", "an id of letters, digits, '_', '-' and '.'")
 FIELD = Text(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "a field name such as 'account.tier'")
+INVOCABLE = Text(r"[A-Za-z][A-Za-z0-9_]*", "the API name of an autolaunched flow or an invocable Apex class")
 AMOUNT = Text(r"[\d.]+\s*(%|[a-z]+[\da-z. ]*)", "a duration such as 6h or a percentage such as 80%")
 WINDOW = Text(r"\d{1,2}:\d{2}(:\d{2})?\s*-\s*\d{1,2}:\d{2}(:\d{2})?", "a window such as '09:00-17:30'")
 DATE = Text(r"\d{4}-\d{2}-\d{2}", "a date such as 2026-12-24")
@@ -98,7 +99,9 @@ ACTION = OneKey(
         ),
         "acknowledge": Record("acknowledge", {"template": ANY}, ("template",)),
         "set": Record("set", {"field": FIELD, "value": ANY}, ("field", "value")),
-        "custom": Record("custom", {"webhook": ANY, "with": MapOf(Named("data"), ANY)}, ("webhook",)),
+        "custom": Record(
+            "custom", {"webhook": ANY, "flow": INVOCABLE, "apex": INVOCABLE, "with": MapOf(Named("data"), ANY)}
+        ),
     },
     {"re-prioritise": "reprioritise"},
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
@@ -24,13 +24,25 @@ Secrets = Callable[[str], str]
 Now = Callable[[], int]
 
 
-def open_sinks(found: SinksFile, secrets: Secrets, now: Now, file: str) -> RoutedSink:
-    """Return all sinks of *found* behind one; raise ConfigError that names every sink which cannot be opened."""
+def open_sinks(
+    found: SinksFile,
+    secrets: Secrets,
+    now: Now,
+    file: str,
+    more: Mapping[str, Callable[[SinkSettings], Sink]] | None = None,
+) -> RoutedSink:
+    """
+    Return all sinks of *found* behind one; raise ConfigError that names every sink which cannot be opened.
+
+    Args:
+        more: What opens sinks of kinds that other rooms have, by kind.
+    """
     opened: dict[str, Sink] = {}
     faults = []
     for name, settings in found.sinks.items():
         try:
-            opened[name] = open_one(settings, secrets, now)
+            elsewhere = (more or {}).get(settings.kind)
+            opened[name] = elsewhere(settings) if elsewhere else open_one(settings, secrets, now)
         except ConfigError as cause:
             faults.append(f"sink {name!r}: {cause}")
     if faults:
@@ -57,6 +69,8 @@ def open_one(
             return ChatSink(
                 settings.name, secrets(settings.url), now, timeout=settings.timeout, tls=_trust(settings.ca)
             )
+        case "salesforce":
+            raise ConfigError(f"{settings.name} is opened with the connection to Salesforce")
         case "jsonl":
             return JsonlSink(Path(settings.path))
     return StoreSink()

@@ -15,7 +15,7 @@ from triage.rules.positions import Page, Scalar, read_tree
 from triage.rules.shapes import Choice, Entry, ListOf, MapOf, Named, Record, Shape, Span, Text, Whole, read, unknown
 from triage.sinks.mail import ADDRESS
 
-Kind = Literal["smtp", "webhook", "chat", "jsonl", "store"]
+Kind = Literal["smtp", "webhook", "chat", "jsonl", "store", "salesforce"]
 
 ABLE: Mapping[str, frozenset[str]] = {
     "smtp": frozenset({"notify", "acknowledge"}),
@@ -23,6 +23,7 @@ ABLE: Mapping[str, frozenset[str]] = {
     "webhook": frozenset(get_args(ActionKind)),
     "jsonl": frozenset(get_args(ActionKind)),
     "store": frozenset(get_args(ActionKind)),
+    "salesforce": frozenset({"reassign", "move", "reprioritise", "set", "notify", "custom"}),
 }
 """What a sink of each kind can do."""
 
@@ -56,6 +57,7 @@ _SINKS: dict[str, Shape] = {
     ),
     "jsonl": Record("a jsonl sink", {"kind": Choice(("jsonl",)), "path": Text()}, ("kind", "path")),
     "store": Record("a store sink", {"kind": Choice(("store",))}, ("kind",)),
+    "salesforce": Record("a salesforce sink", {"kind": Choice(("salesforce",))}, ("kind",)),
 }  # fmt: skip
 _ROUTE = Record(
     "a route",
