@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.org import BOB, Place, place
 from triage.config import load_policy
@@ -57,13 +58,12 @@ def test_what_is_wrong_is_a_fault_with_its_fix(here: Place) -> None:
     assert "only observed" in look(here, organization_id="00D000000000001")["salesforce organisation"].found
     Deployment(here.client, "another").refused(here.clock.now())
     here.sandbox.site.resources.used = 95_000
-    del here.org.tables["Account"].columns["Tier__c"]
-    log = here.org.tables.pop(LOG)
-    try:
-        found = look(here, limit_share="99")
-        assert "Account.Tier__c" in found["salesforce fields"].found
-        assert found["salesforce package"].fix == "install the setup package"
-        assert found["salesforce deployment"].fix == "triage salesforce take-over"
-        assert found["salesforce limits"].found.startswith("950")
-    finally:
-        here.org.tables[LOG] = log
+    account = here.org.tables["Account"]
+    without = {name: column for name, column in account.columns.items() if name != "Tier__c"}
+    here.org.tables["Account"] = replace(account, columns=without)
+    del here.org.tables[LOG]
+    found = look(here, limit_share="99")
+    assert "Account.Tier__c" in found["salesforce fields"].found
+    assert found["salesforce package"].fix == "install the setup package"
+    assert found["salesforce deployment"].fix == "triage salesforce take-over"
+    assert found["salesforce limits"].found.startswith("950")
