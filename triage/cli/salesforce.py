@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from triage.cli.common import FINDINGS, as_json, policy_option, print_json, print_table, read_policy
+from triage.cli.common import FINDINGS, as_json, policy_option, print_json, print_table, read_policy, say
 from triage.config import salesforce_settings
 from triage.doctor import Check
 from triage.rules.document import PolicyDocument
@@ -91,7 +91,8 @@ def salesforce_check(folder: str | None, as_json: bool) -> None:
 
 @salesforce.command("take-over")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
-def salesforce_take_over(yes: bool) -> None:
+@as_json
+def salesforce_take_over(yes: bool, as_json: bool) -> None:
     """Make this deployment the one that acts on the organisation; stop the other one first."""
     clock = SystemClock()
     client = open_salesforce()
@@ -102,7 +103,7 @@ def salesforce_take_over(yes: bool) -> None:
         open_deployment(client).take_over(clock.now())
     finally:
         client.close()
-    click.echo("this deployment acts now")
+    say("this deployment acts now", {"acts": True, "organization": identity.organization_id}, as_json)
 
 
 def hidden_connection() -> dict[str, Any]:
