@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
 from triage.cli.commands import cli
@@ -94,8 +95,10 @@ def published(run: Run, folder: Path, tmp_path: Path) -> tuple[str, Path]:
 
 
 def test_every_command_explains_itself(run: Run) -> None:
-    names = [[name] for name in cli.commands]
-    names += [[name, sub] for name, group in cli.commands.items() for sub in getattr(group, "commands", {})]
+    context = click.Context(cli)
+    groups = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    names = [[name] for name in groups]
+    names += [[name, sub] for name, group in groups.items() for sub in getattr(group, "commands", {})]
     for name in names:
         said = run(*name, "--help")
         assert said.code == 0

@@ -4,29 +4,89 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
-from triage.cli import (
-    history,
-    importing,
-    llm,
-    models,
-    offline,
-    operate,
-    route,
-    salesforce,
-    score,
-    serve,
-    sinks,
-    upkeep,
-    work,
-)  # fmt: skip
-from triage.cli.common import BAD_INPUT, fail
 from triage.errors import TriageError
 
+BAD_INPUT = 2
+"""The exit code of input that was refused; see `triage.cli.common`."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+PLACES = {
+    "actions": "work:actions",
+    "audit": "work:audit",
+    "backlog": "operate:backlog",
+    "calendar": "offline:calendar",
+    "db": "operate:db",
+    "deadline": "offline:deadline",
+    "decide": "offline:decide",
+    "demo": "offline:demo",
+    "doctor": "operate:doctor",
+    "erase": "upkeep:erase_words",
+    "explain": "work:explain_record",
+    "import": "importing:import_",
+    "ingest": "work:ingest",
+    "init": "history:init_policy",
+    "keys": "serve:keys",
+    "llm": "llm:llm",
+    "models": "models:models",
+    "next": "route:next_record",
+    "override": "work:override",
+    "pending": "work:pending",
+    "people": "route:people",
+    "policy": "operate:policy",
+    "queue": "route:queue",
+    "redistribute": "route:redistribute",
+    "refused": "upkeep:refused",
+    "replay": "history:replay",
+    "route": "route:route",
+    "rules": "offline:rules",
+    "run": "work:run",
+    "salesforce": "salesforce:salesforce",
+    "sandbox": "salesforce:sandbox",
+    "score": "score:score_file",
+    "serve": "serve:serve",
+    "sinks": "sinks:sinks",
+    "start": "operate:start_effects",
+    "stop": "operate:stop_effects",
+    "tryout": "importing:tryout",
+    "undo": "operate:undo_rule",
+}
+"""Where each command stands: its module below `triage.cli`, and its name there."""
+
+MORE = {
+    "rules": ("history:rules_preview", "operate:rules_promote", "operate:rules_rollback"),
+    "db": ("upkeep:db_restore", "upkeep:db_prune"),
+}
+"""What stands in a group and was written elsewhere."""
+
+
+class Commands(click.Group):
+    """All commands by name. Each is imported when it is asked for: one of them does not wait for all the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, sorted."""
+        return sorted(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command *cmd_name*; None where there is none."""
+        if cmd_name not in PLACES:
+            return None
+        found = _command(PLACES[cmd_name])
+        for place in MORE.get(cmd_name, ()):
+            assert isinstance(found, click.Group)
+            found.add_command(_command(place))
+        return found
+
+
+def _command(place: str) -> click.Command:
+    module, _, name = place.partition(":")
+    found: click.Command = getattr(import_module(f"triage.cli.{module}"), name)
+    return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="triage")
 def cli() -> None:
     """
@@ -37,28 +97,13 @@ def cli() -> None:
     """
 
 
-for command in (history.rules_preview, operate.rules_promote, operate.rules_rollback):
-    offline.rules.add_command(command)
-for command in (upkeep.db_restore, upkeep.db_prune):
-    operate.db.add_command(command)
-for command in (
-    *(offline.demo, offline.deadline, offline.calendar, offline.decide, offline.rules),
-    *(history.init_policy, history.replay, importing.import_, importing.tryout),
-    *(work.ingest, work.run, work.pending, work.explain_record, work.actions, work.audit, work.override),
-    *(operate.policy, operate.stop_effects, operate.start_effects, operate.backlog, operate.undo_rule),
-    *(salesforce.sandbox, salesforce.salesforce),
-    *(route.route, route.queue, route.next_record, route.redistribute, route.people),
-    *(operate.db, operate.doctor, sinks.sinks, llm.llm, upkeep.erase_words, upkeep.refused),
-    *(models.models, score.score_file, serve.serve, serve.keys),
-):
-    cli.add_command(command)
-
-
 def run(arguments: list[str]) -> int:
     """Return the exit code of one command: no error of ours, no refused input and no closed pipe is a stack trace."""
     try:
         code = cli.main(args=arguments, prog_name="triage", standalone_mode=False)
     except TriageError as cause:
+        from triage.cli.common import fail
+
         fail(cause, json="--json" in arguments)
         code = BAD_INPUT
     except click.exceptions.Exit as end:

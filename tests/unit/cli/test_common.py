@@ -95,7 +95,10 @@ def test_every_command_prints_json_on_demand() -> None:
 
     def without(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
         if isinstance(command, click.Group):
-            for name, part in command.commands.items():
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                part = command.get_command(context, name)
+                assert part is not None
                 yield from without(part, (*path, name))
         elif not any("--json" in parameter.opts for parameter in command.params):
             yield " ".join(path)
