@@ -211,7 +211,7 @@ def _with_config(options: dict[str, Any]) -> dict[str, Any]:
 
 def _fit_sentiment(options: dict[str, Any]) -> None:
     try:
-        from training.sentiment import fit_from_options
+        from training.sentiment_run import fit_from_options
     except ImportError as cause:
         raise IntakeError(f"fitting sentiment needs the extra: pip install 'triage[sentiment]' ({cause})") from cause
     fit_from_options(options)
@@ -219,7 +219,7 @@ def _fit_sentiment(options: dict[str, Any]) -> None:
 
 def _evaluate_sentiment(folder: str, as_json: bool, options: dict[str, Any]) -> None:
     try:
-        from training.sentiment import evaluate_from_options
+        from training.sentiment_run import evaluate_from_options
     except ImportError as cause:
         raise IntakeError(f"judging sentiment needs the extra: pip install 'triage[sentiment]' ({cause})") from cause
     evaluate_from_options(folder, as_json, options)

@@ -43,6 +43,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         tune: Fine-tune the encoder if that can be done here.
         epochs, rate: Of the recipe; None: by the number of rows.
         notes: Sentences for the card, such as where the rows come from and on what terms.
+        columns: Names of the table's columns, for `evaluate`.
     """
 
     seconds: float = 600.0
@@ -57,6 +58,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     seed: int = 7
     name: str = "sentiment"
     notes: tuple[str, ...] = ()
+    columns: dict[str, Any] = field(default_factory=dict)
 
 
 USUAL = Wish()

@@ -54,27 +54,33 @@ class _Pooled(nn.Module):
         return pooled
 
 
-def export(model: Tuned, heads: int) -> tuple[bytes, bytes]:
-    """Return (float32 graph, fused int8 graph) of the encoder of *model*: `input_ids` to `pooled`."""
+def export(model: Tuned, heads: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """
+    Return (float32 graph, what may be served, the smallest first) of the encoder: `input_ids` to `pooled`.
+
+    What may be served: int8 with weights of seven bits, of eight bits, and as they are.
+    """
     served = _Pooled(model).eval()
-    with tempfile.TemporaryDirectory() as room:
-        real, fused, small = (str(Path(room) / name) for name in ("real.onnx", "fused.onnx", "small.onnx"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                served, (torch.ones((2, 7), dtype=torch.long),), real, input_names=["input_ids"],
-                output_names=["pooled"], dynamic_axes={"input_ids": {0: "n", 1: "t"}, "pooled": {0: "n"}},
-                opset_version=17, dynamo=False,
-            )  # fmt: skip
-            width = model.head.in_features
-            optimizer.optimize_model(real, model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(
-                fused
-            )
-            quantize_dynamic(
-                fused, small, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
-                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-            )  # fmt: skip
-        return Path(real).read_bytes(), Path(small).read_bytes()
+    with tempfile.TemporaryDirectory() as room, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        real, fused = str(Path(room) / "real.onnx"), str(Path(room) / "fused.onnx")
+        axes = {"input_ids": {0: "n", 1: "t"}, "pooled": {0: "n"}}
+        torch.onnx.export(
+            served, (torch.ones((2, 7), dtype=torch.long),), real, input_names=["input_ids"], output_names=["pooled"],
+            dynamic_axes=axes, opset_version=17, dynamo=False,
+        )  # fmt: skip
+        width = model.head.in_features
+        optimizer.optimize_model(real, model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(fused)
+        small = tuple(_quantised(Path(fused), Path(room), narrow=narrow) for narrow in (True, False))
+        return Path(real).read_bytes(), (*small, Path(fused).read_bytes())
+
+
+def _quantised(fused: Path, room: Path, *, narrow: bool) -> bytes:
+    quantize_dynamic(
+        str(fused), str(room / "small.onnx"), weight_type=QuantType.QInt8, per_channel=True, reduce_range=narrow,
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )  # fmt: skip
+    return (room / "small.onnx").read_bytes()
 
 
 def gate(

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from tokenizers import Tokenizer
 
 from training.bert import Tuned, fill
-from training.sentiment_base import load_base
+from training.sentiment_base import Base, load_base
 from training.sentiment_calibrate import macro_f1
-from training.sentiment_export import export, gate
+from training.sentiment_export import Parity, export, gate
 from training.sentiment_rows import Cut, Rows
 from training.sentiment_tuning import Recipe, tokenise, trial, tune
+from triage.errors import ModelRefused
 
 if TYPE_CHECKING:
     from training.sentiment import Candidate, Wish
@@ -66,12 +67,11 @@ def tuned(
         report=_reporter(tell),
     )  # fmt: skip
     tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
-    graphs = export(model, base.shape.num_attention_heads)
-    parity = gate(model, graphs, base.tokenizer, *_gate_rows(rows, held, fitted), macro_f1)
+    graph, parity = _served(model, base, _gate_rows(rows, held, fitted), tell)
     tell(
         f"parity: float32 off by {parity.exact_gap:.1e}, int8 macro-F1 {parity.f1_before:.4f} to {parity.f1_after:.4f}"
     )
-    encoder = Encoder(graphs[1], base.tokenizer, threads=wish.threads)
+    encoder = Encoder(graph, base.tokenizer, threads=wish.threads)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
     facts: dict[str, Any] = {
         "kind": "fine-tuned encoder", "base": base.name, "rows": len(fitted), "recipe": msgspec.to_builtins(recipe),
@@ -80,7 +80,7 @@ def tuned(
     weights, intercept = (part.detach().numpy().astype(np.float64) for part in (model.head.weight, model.head.bias))
     return Candidate(
         "fine-tuned encoder",
-        graphs[1],
+        graph,
         base.tokenizer,
         base.shape.num_attention_heads,
         weights,
@@ -88,6 +88,24 @@ def tuned(
         outside,
         facts,
     )
+
+
+def _served(
+    model: Tuned, base: Base, texts: tuple[list[str], np.ndarray], tell: Callable[[str], None]
+) -> tuple[bytes, Parity]:
+    """Return the smallest graph that passes the gate, and how near it comes; raise ModelRefused where none does."""
+    real, small = export(model, base.shape.num_attention_heads)
+    for graph, form in zip(
+        small, ("int8, seven bits", "int8", "float32, three times as large and slower"), strict=True
+    ):
+        try:
+            parity = gate(model, (real, graph), base.tokenizer, *texts, macro_f1)
+        except ModelRefused as refusal:
+            tell(f"{form}: {refusal}")
+            continue
+        tell(f"served as {form}")
+        return graph, parity
+    raise ModelRefused("no form of the encoder passes the parity gate")
 
 
 def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:

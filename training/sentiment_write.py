@@ -65,6 +65,7 @@ def write(
         "settings": settings,
         "heads": found.heads,
         "model": wish.name,
+        "columns": wish.columns,
         "family": "sentiment",
         "metrics": judged,
         **facts,

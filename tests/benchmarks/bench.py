@@ -18,6 +18,7 @@ PARTS = (
     "bench_scores",
     "bench_llm",
     "bench_salesforce",
+    "bench_sentiment",
 )
 
 

@@ -169,9 +169,9 @@ def test_the_gate_stops_a_graph_of_other_weights(base: Path) -> None:
     checkpoint = load_base(base)
     right, wrong = Tuned(checkpoint.shape), Tuned(checkpoint.shape)
     fill(right, load_file(base / "model.safetensors"))
-    texts = invented(30)[0]
+    texts, graphs = invented(30)[0], export(wrong, 4)
     with pytest.raises(ModelRefused, match="export is not exact"):
-        gate(right, export(wrong, 4), checkpoint.tokenizer, texts, np.zeros(30, dtype=int), macro_f1)
+        gate(right, (graphs[0], graphs[1][0]), checkpoint.tokenizer, texts, np.zeros(30, dtype=int), macro_f1)
 
 
 def test_windows_cover_the_text_and_stop_at_a_limit() -> None:
