@@ -139,9 +139,16 @@ class Thread(Struct, frozen=True):
     earlier: tuple[str, ...] = ()
 
 
+def _field(item: WorkItem, past: Sequence[Event], name: str) -> str:
+    """Return a text of *item* under our name, or under the CRM's where it comes as the CRM has it."""
+    theirs = name.capitalize()
+    told = next((event.changes[theirs] for event in reversed(past) if theirs in event.changes), "")
+    return str(item.fields.get(name) or item.fields.get(theirs) or told or "")
+
+
 def thread_of(item: WorkItem, past: Sequence[Event]) -> Thread:
     """Return what the customer of *item* wrote: subject and description first, then inbound messages of people."""
-    parts = [str(item.fields.get(name, "")).strip() for name in ("subject", "description")]
+    parts = [_field(item, past, name).strip() for name in ("subject", "description")]
     opened = customer_text("\n".join(part for part in parts if part))
     texts = [opened] if opened else []
     for event in past:
