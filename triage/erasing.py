@@ -39,6 +39,7 @@ class Erased(Struct, frozen=True, kw_only=True):
     decisions: int = 0
     audit_lines: int = 0
     refusals: int = 0
+    model_answers: int = 0
 
 
 def records_of(store: Store, customer: str) -> list[str]:
@@ -97,6 +98,7 @@ def _erase_record(unit: Unit, policy: Compiled, key: str, now: int, actor: str, 
         decisions=unit.upkeep.forget_facts(key),
         audit_lines=len(lines),
         refusals=unit.upkeep.forget_refusals([identity]),
+        model_answers=unit.llm.forget(key),
     )
     body = {"reason": reason, "events": found.events, "effects": found.effects, "decisions": found.decisions}
     entry = AuditEntry(at=now, org=unit.org, object=object_name, id=identity, event="erased", actor=actor, body=body)
@@ -229,4 +231,5 @@ def _added(total: Erased, more: Erased) -> Erased:
         decisions=total.decisions + more.decisions,
         audit_lines=total.audit_lines + more.audit_lines,
         refusals=total.refusals + more.refusals,
+        model_answers=total.model_answers + more.model_answers,
     )

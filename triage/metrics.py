@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -23,8 +24,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from triage.domain.instant import SECOND
-from triage.errors import StoreError
+from triage.errors import StoreError, TriageError
 from triage.lateness import EDGES, Lateness
+from triage.llm.following import FollowingScorer
 from triage.llm.health import LlmHealth
 from triage.ports import Figures, Store
 from triage.worker import Worker
@@ -99,6 +101,7 @@ class TriageCollector(Collector):
         self._workers = workers
         self._by_org = by_org
         self._stores: dict[str, StoreFigures] = {}
+        self._health: dict[str, tuple[int, LlmHealth | None]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; those of all organisations stand together under one name, as Prometheus wants it."""
@@ -119,6 +122,20 @@ class TriageCollector(Collector):
         if figures is not None:
             yield from _of_store(figures)
             yield from _of_rules(lines)
+            yield from self._of_llm(worker)
+
+    def _of_llm(self, worker: Worker) -> Iterator[Metric]:
+        """Yield how asking goes where the policy in force names a language model, read as rarely as the store is."""
+        if not isinstance(worker.scorer, FollowingScorer):
+            return
+        now = worker.clock.now()
+        at, health = self._health.get(worker.store.org, (now - FRESH, None))
+        if now - at >= FRESH:
+            with suppress(TriageError):
+                health = worker.scorer.health()
+            self._health[worker.store.org] = (now, health)
+        if health is not None and health.state != "off":
+            yield from llm_metrics(health)
 
     def _labelled(self, sample: Sample, org: str) -> Sample:
         return sample._replace(labels={"org": org, **sample.labels}) if self._by_org else sample

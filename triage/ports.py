@@ -778,6 +778,9 @@ class LlmLedger(Protocol):
     def forget(self, record: str) -> int:
         """Forget the answers kept for *record*; return how many."""
 
+    def prune(self, before: int) -> dict[str, int]:
+        """Forget calls and answers older than *before*, and budgets of days that ended by then; return how many."""
+
 
 class Unit(Protocol):
     """One transaction, and the parts of the store inside it."""

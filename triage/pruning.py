@@ -2,7 +2,8 @@
 Retention: what closed records no longer need is forgotten after a while; the records themselves and the audit stay.
 
 A record keeps its fields, clocks and what it fired, so that one reopened after years goes on where it stood. Its
-events, decisions and ended effects go. An old log that is read again changes nothing on a closed record.
+events, decisions and ended effects go, and what language models were asked and said until then. An old log that is
+read again changes nothing on a closed record.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def prune(
         if progress is not None:
             progress(records)
     _transact(store, rows, dry_run, lambda unit: unit.upkeep.prune_old(cutoff, now - BUCKETS_FOR))
+    _transact(store, rows, dry_run, lambda unit: unit.llm.prune(cutoff))
     if not dry_run:
         body = {"reason": reason, "before": cutoff, "records": records, **rows}
         entry = AuditEntry(

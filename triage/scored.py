@@ -11,7 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from triage.domain.instant import HOUR
-from triage.domain.work import Event, Scores, WorkItem
+from triage.domain.schema import ObjectSpec
+from triage.domain.work import Event, Scores, Value, WorkItem
+from triage.intake.values import coerce
 from triage.ports import Scorer, record_key
 
 AGES = (4 * HOUR, 24 * HOUR, 72 * HOUR)
@@ -23,6 +25,36 @@ SCORED_AFTER = frozenset({"created", "updated", "message", "comment", "activity"
 
 IsClosed = Callable[[str, Mapping[str, Any]], bool]
 """Whether a record of an object, with these values by CRM name, is closed."""
+
+
+_TEXTS = ("subject", "description")
+"""The fields that are read where no field map says what the columns mean."""
+
+
+def opened(
+    object_name: str, identity: str, created_at: int, values: Mapping[str, Any], spec: ObjectSpec | None, now: int
+) -> tuple[WorkItem, tuple[Event, ...]]:
+    """
+    Return a bare record as a worker has it that was told of its creation: our fields, and CRM names in its past.
+
+    Args:
+        values: Values by CRM name; None and Salesforce's `attributes` are left out.
+        spec: The field map of its object; without one only `Subject` and `Description` are known by our names.
+        now: The instant of scoring; what is created later than that counts as known now.
+    """
+    told = {name: value for name, value in values.items() if value is not None and name != "attributes"}
+    item = WorkItem(object=object_name, id=identity, created_at=created_at, fields=known_fields(told, spec))
+    event = Event(
+        at=min(created_at, now), type="created", event_id="opened", object=object_name, id=identity, changes=told
+    )
+    return item, (event,)
+
+
+def known_fields(values: Mapping[str, Any], spec: ObjectSpec | None) -> dict[str, Value]:
+    """Return *values* (by CRM name) under our names, those left out that say nothing."""
+    if spec is not None:
+        return {name: value for name, value in coerce(values, spec).fields.items() if value is not None}
+    return {name.casefold(): value for name, value in values.items() if value and name.casefold() in _TEXTS}
 
 
 def scored_event(item: WorkItem, past: Sequence[Event], scores: Scores, now: int) -> Event | None:
@@ -59,8 +91,16 @@ def next_age(created_at: int, now: int) -> int | None:
     return next((created_at + age for age in AGES if created_at + age > now), None)
 
 
+Fields = Callable[[str, Mapping[str, Any]], dict[str, Value]]
+"""The values of a record of an object, given by CRM name, under our names."""
+
+
 def with_scores(
-    events: Iterable[Event], scorer: Scorer, wanted: Callable[[str], tuple[str, ...]], is_closed: IsClosed
+    events: Iterable[Event],
+    scorer: Scorer,
+    wanted: Callable[[str], tuple[str, ...]],
+    is_closed: IsClosed,
+    fields: Fields = lambda _, values: known_fields(values, None),
 ) -> Iterator[Event]:
     """
     Yield *events*, which come by instant, with the `scored` events that a punctual worker would have put between them.
@@ -68,8 +108,9 @@ def with_scores(
     Args:
         wanted: The score families that an object's rules read; none: it is not scored.
         is_closed: Whether a record with these values is closed: it is scored no more until it is reopened.
+        fields: What its values are under our names, which scorers read beside those of the CRM.
     """
-    stories = _Stories(scorer, wanted, is_closed)
+    stories = _Stories(scorer, wanted, is_closed, fields)
     for event in events:
         yield from stories.aged(event.at)
         yield event
@@ -79,7 +120,10 @@ def with_scores(
 class _Stories:
     """What has been told of each record, and when the open ones come of age."""
 
-    def __init__(self, scorer: Scorer, wanted: Callable[[str], tuple[str, ...]], is_closed: IsClosed) -> None:
+    def __init__(
+        self, scorer: Scorer, wanted: Callable[[str], tuple[str, ...]], is_closed: IsClosed, fields: Fields
+    ) -> None:
+        self._fields = fields
         self._scorer = scorer
         self._wanted = wanted
         self._is_closed = is_closed
@@ -121,6 +165,7 @@ class _Stories:
         families = self._wanted(item.object)
         if not families or key in self._gone or self._is_closed(item.object, self._values[key]):
             return
+        item = replace(item, fields=self._fields(item.object, self._values[key]))
         told = scored_event(item, past, self._scorer.score([(item, past)], now, families)[0], now)
         if told is not None:
             past.append(told)

@@ -5,20 +5,40 @@ from __future__ import annotations
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import version
+from typing import Any
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 
 from triage.api.app import Settings, create_app
 from triage.api.desk import Desk, Models
+from triage.config import load_policy
+from triage.domain.instant import DAY, format_instant
 from triage.engine import PureEngine
+from triage.errors import TriageError
+from triage.llm.following import FollowingScorer
+from triage.llm.health import limits_of
 from triage.metrics import TriageCollector
 from triage.ports import Journal, Scorer, Store
+from triage.scoring.catalogue import Catalogue
+from triage.scoring.opening import OpeningScorer
+from triage.scoring.together import Scorers
 from triage.sinks import StoreSink
-from triage.wiring import SystemClock, open_worker, ticks
+from triage.wiring import SystemClock, find_models, follow_policy, open_models, open_worker, ticks
+
+USAGE_DAYS = 30
+"""How far back usage of language models is told."""
+
+
+def local_models(store: Store, journal: Journal | None = None) -> tuple[OpeningScorer, Catalogue]:
+    """Return the models at hand (see `find_models`) as a scorer, and as what the API lists and promotes."""
+    scorer = open_models(journal=journal)
+    return scorer, Catalogue(find_models(), store, SystemClock().now, scorer.reopen)
 
 
 def open_api(
@@ -36,7 +56,8 @@ def open_api(
     Events go into the store; whatever they bring about is done by `triage run`.
     """
     registry = CollectorRegistry(auto_describe=False)
-    worker = open_worker(store, StoreSink())
+    followers = _Followers(scorer or Scorers({}))
+    worker = open_worker(store, StoreSink(), scorer=followers.of(store))
     registry.register(TriageCollector(lambda: {store.org: worker}))
     desk = Desk(
         stores,
@@ -47,9 +68,50 @@ def open_api(
         ticks=ticks,
         scorer=scorer,
         models=models,
+        usage=llm_usage,
         figures=lambda: generate_latest(registry),
+        concerns=lambda: followers.concerns([store, *desk.opened()]),
     )
     return create_app(desk, version("triage"), lambda: uuid.uuid4().hex, settings=settings, journal=journal)
+
+
+class _Followers:
+    """How asking the language model of each organisation's policy goes. Nobody asks through them."""
+
+    def __init__(self, local: Scorer) -> None:
+        self._local = local
+        self._lock = threading.Lock()
+        self._held: dict[str, FollowingScorer] = {}
+
+    def of(self, store: Store) -> FollowingScorer:
+        """Return the follower of the policy of *store*."""
+        with self._lock:
+            if store.org not in self._held:
+                self._held[store.org] = follow_policy(self._local, store)
+            return self._held[store.org]
+
+    def concerns(self, stores: Iterable[Store]) -> list[str]:
+        """Return what a person has to mend, without amounts or names: anybody may read it."""
+        found = []
+        for store in {one.org: one for one in stores}.values():
+            with suppress(TriageError):
+                health = self.of(store).health()
+                if health.state == "fault":
+                    found.append(f"the language model is not heard ({health.code}): {health.fix}")
+        return sorted(set(found))
+
+
+def llm_usage(store: Store) -> dict[str, Any]:
+    """Return what language models have cost *store*'s organisation: the last 30 days, and today's budgets."""
+    now = SystemClock().now()
+    with store.read() as unit:
+        days = unit.llm.tally((now // DAY - USAGE_DAYS + 1) * DAY)
+        live = unit.policies.live()
+        policy = None if live is None else load_policy(live.texts).llm
+        limits = () if policy is None else limits_of(policy, unit.org, "", now)[:2]
+        budget = {limit.scope: {"most": limit.most, "left": limit.most - unit.llm.spent(limit)} for limit in limits}
+    rows = [{**msgspec.to_builtins(one), "day": format_instant(one.day * DAY)[:10]} for one in days]
+    return {"days": rows, "budget": budget}
 
 
 class Server:

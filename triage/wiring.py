@@ -31,6 +31,10 @@ from triage.watching import Watcher
 from triage.worker import Worker
 
 if TYPE_CHECKING:
+    from triage.llm.following import FollowingScorer
+    from triage.llm.scorer import LlmScorer
+    from triage.rules.llm_policy import LlmPolicy
+    from triage.scoring.opening import OpeningScorer
     from triage.salesforce.client import Client
     from triage.salesforce.deployment import Deployment
     from triage.store.postgres import PostgresStore
@@ -110,9 +114,14 @@ def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore
     return PostgresStore(url, org, connections=connections)
 
 
-def open_fleet(url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | None = None) -> Fleet:
+def open_fleet(
+    url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | None = None, scorer: Scorer | None = None
+) -> Fleet:
     """
     Return the workers of *orgs*, or of every organisation with a policy in force where none is named, on PostgreSQL.
+
+    Args:
+        scorer: The local models, which all of them share; None: nothing is scored.
 
     Raises:
         ConfigError: *url* is a file, which has one worker for one organisation at a time.
@@ -123,7 +132,8 @@ def open_fleet(url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | 
 
     def opened(org: str) -> Worker:
         named = None if journal is None else NamedJournal(journal, org)
-        return open_worker(store.for_org(org), sink, journal=named)
+        own = store.for_org(org)
+        return open_worker(own, sink, journal=named, scorer=scorer and follow_policy(scorer, own, journal=named))
 
     return Fleet(lambda: orgs or store.orgs(), opened)
 
@@ -327,6 +337,26 @@ def open_scorer(folder: str = "") -> Scorer:
     if (root / "sentiment").is_dir():
         scorers[SentimentScorer.load(root)] = FAMILIES
     return Scorers(scorers)
+
+
+def open_models(folder: str = "", *, journal: Journal | None = None) -> OpeningScorer:
+    """Return the scorer of `open_scorer`, which opens the models when something is first scored, once for all."""
+    from triage.scoring.opening import OpeningScorer
+
+    return OpeningScorer(lambda: open_scorer(folder), journal)
+
+
+def follow_policy(local: Scorer, store: Store, *, journal: Journal | None = None) -> FollowingScorer:
+    """Return *local* with the language model around it that the policy in force in *store* names, if it names one."""
+    from triage.llm.following import FollowingScorer
+    from triage.llm.scorer import LlmScorer
+
+    clock = SystemClock()
+
+    def around(scorer: Scorer, policy: LlmPolicy) -> LlmScorer:
+        return LlmScorer(scorer, policy, store, clock, secrets=read_secret, ids=lambda: uuid.uuid4().hex)
+
+    return FollowingScorer(local, store, clock, around, journal=journal)
 
 
 def open_worker(

@@ -92,6 +92,7 @@ class Worker:
         self.engine = engine
         self.clock = clock
         self.name = name
+        self.scorer = scorer
         self.pace = pace or Pace()
         self.lateness = Lateness()
         self.health = Health()

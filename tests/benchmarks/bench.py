@@ -19,6 +19,7 @@ PARTS = (
     "bench_llm",
     "bench_salesforce",
     "bench_sentiment",
+    "bench_api",
 )
 
 

@@ -187,3 +187,21 @@ def test_a_call_keeps_its_instant_and_record_whatever_settles_it(store: Store) -
         unit.llm.settle([replace(call("a", cost=2), at=5, record="Case/9")])
     with store.read() as unit:
         assert (unit.llm.calls()[0].at, unit.llm.calls()[0].record) == (NOW, "Case/1")
+
+
+def test_what_is_old_is_forgotten_but_for_the_budgets_of_records(store: Store) -> None:
+    """Calls, answers and ended days go at the cut; what a record may cost in all its life stays drawn."""
+    reserve(store, call("old", 1, at=NOW - DAY), call("new", 1))
+    past = Limit("org", "acme", 19_000, 80)
+    with store.write() as unit:
+        unit.llm.reserve(call("older", 7, at=NOW - 1000 * DAY), (past, Limit("record", "Case/1", 0, 60)))
+        unit.llm.keep("k", "Case/1", NOW - DAY, "one")
+        unit.llm.keep("l", "Case/1", NOW, "two")
+    with store.write() as unit:
+        gone = unit.llm.prune(NOW)
+    assert gone == {"model calls": 2, "model answers": 1, "model budgets": 1}
+    with store.read() as unit:
+        assert [one.id for one in unit.llm.calls()] == ["new"]
+        assert unit.llm.answers(["k", "l"]) == {"l": "two"}
+        assert unit.llm.spent(past) == 0
+        assert unit.llm.spent(LIMITS[2]) >= 7

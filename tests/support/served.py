@@ -49,7 +49,7 @@ class PriorityScorer(FixedScorer):
         self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
     ) -> list[Scores]:
         given = super().score(items, now, wanted)
-        high = [item.fields.get("Priority") == "High" for item, _ in items]
+        high = [any(event.changes.get("Priority") == "High" for event in past) for _, past in items]
         return [
             Scores(
                 values={**one.values, **({"urgency.score": 0.9 if top else 0.1} if one.values else {})},

@@ -166,7 +166,9 @@ def test_loading_twice_gives_the_same_document() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(path for path in CONFIGS.glob("*") if path.is_dir()), ids=lambda path: path.name
+    "folder",
+    sorted(path for path in CONFIGS.glob("*") if path.is_dir() and path.name != "salesforce"),
+    ids=lambda path: path.name,
 )
 def test_every_policy_of_configs_loads(folder: Path) -> None:
     assert load_policy(read_folder(folder)).rule_sets

@@ -160,3 +160,16 @@ def test_a_worker_that_had_read_the_record_does_not_put_the_words_back(sandbox: 
     erased(sandbox)
     with pytest.raises(StoreError, match="in between"), sandbox.store.write() as unit:
         unit.records.save([(stale, stale)])
+
+
+def test_what_a_language_model_said_of_the_record_goes_too(tmp_path: Path) -> None:
+    """Kept answers may quote the customer: those of this record are forgotten, those of others stay."""
+    sandbox = build(SqlStore(tmp_path / "llm.db", "acme"))
+    with sandbox.store.write() as unit:
+        unit.llm.keep("a", "Case/500A1", 1, '{"reason":"Mongoose"}')
+        unit.llm.keep("b", "Case/500B2", 1, "{}")
+    done = erase(sandbox.store, sandbox.engine, ["Case/500A1"], sandbox.clock.now(), actor="me", reason="asked")
+    assert done.model_answers == 1
+    with sandbox.store.read() as unit:
+        assert unit.llm.answers(["a", "b"]) == {"b": "{}"}
+    sandbox.store.close()

@@ -118,3 +118,17 @@ def test_a_record_opened_again_between_its_listing_and_its_pruning_loses_nothing
 def test_a_retention_of_hours_is_refused() -> None:
     with pytest.raises(ConfigError, match="less than 7 days"):
         prune(lived().store, 0, older_than=DAY, actor="me")
+
+
+def test_answers_of_language_models_go_with_the_cut() -> None:
+    """What was asked and said before it is forgotten; a dry run only counts."""
+    sandbox = lived()
+    now = sandbox.clock.now()
+    with sandbox.store.write() as unit:
+        unit.llm.keep("old", "Case/1", now - 2 * YEAR, "{}")
+        unit.llm.keep("new", "Case/1", now, "{}")
+    for dry in (True, False):
+        done = prune(sandbox.store, now, older_than=YEAR, actor="me", dry_run=dry)
+        assert done.rows["model answers"] == 1
+    with sandbox.store.read() as unit:
+        assert unit.llm.answers(["old", "new"]) == {"new": "{}"}

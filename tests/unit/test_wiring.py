@@ -45,7 +45,7 @@ def test_sinks_are_opened_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["", "jsonl", "jsonl:", "smtp:host"])
 def test_other_sinks_are_refused(spec: str) -> None:
-    with pytest.raises(ConfigError, match="write store or jsonl:PATH"):
+    with pytest.raises(ConfigError, match="write store, salesforce or jsonl:PATH"):
         open_sink(spec)
 
 

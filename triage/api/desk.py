@@ -10,11 +10,15 @@ from msgspec import Struct
 
 from triage.api.problems import Refused
 from triage.domain.instant import parse_instant
+from triage.domain.schema import ObjectSpec
 from triage.errors import StoreError
 from triage.intaking import Door
 from triage.policy import Policy
 from triage.ports import ApiKey, Engine, Scorer, Store
 from triage.worker import Worker, compiled_policy
+
+LOOK_EVERY = 1000.0
+"""How often, in ms, the policy in force is looked for by whoever only reads its field map."""
 
 
 class Models(Protocol):
@@ -72,6 +76,7 @@ class Desk:
         self._doors: dict[str, Door] = {}
         self._opened: dict[str, Store] = {}
         self._compiled: dict[str, Policy] = {}
+        self._looked: dict[str, tuple[float, Policy | None]] = {}
         self._lock = threading.Lock()
 
     def store(self, org: str) -> Store:
@@ -99,6 +104,30 @@ class Desk:
             if held is None:
                 held = self._compiled[digest] = compiled_policy(unit, self.engine, digest)
         return held
+
+    def spec(self, org: str, object_name: str) -> ObjectSpec | None:
+        """Return the field map of an object by the policy in force, looked for once a second; None without one."""
+        held = self._looked.get(org)
+        now = self.ticks()
+        if held is None or now - held[0] > LOOK_EVERY:
+            held = self._looked[org] = (now, self._live(org))
+        part = None if held[1] is None else held[1].objects.get(object_name)
+        return None if part is None else part.spec
+
+    def published(self, org: str) -> None:
+        """Look for the policy of *org* at once: there is a new one."""
+        self._looked.pop(org, None)
+
+    def _live(self, org: str) -> Policy | None:
+        try:
+            return self.policy(org)
+        except StoreError:
+            return None
+
+    def opened(self) -> list[Store]:
+        """Return the stores of the organisations that have asked for anything."""
+        with self._lock:
+            return list(self._opened.values())
 
     def virtual(self, org: str) -> Policy:
         """Return the policy in force as a dry run has it: every rule acts."""

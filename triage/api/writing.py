@@ -17,6 +17,7 @@ from triage.api.reading import agents as all_agents
 from triage.api.reading import record_of
 from triage.config import load_policy
 from triage.domain.instant import format_instant
+from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ConfigError, IntakeError
 from triage.explain import explain
@@ -26,7 +27,7 @@ from triage.policy import Policy, compile_policy
 from triage.publishing import next_modes, publish
 from triage.replay.dry import dry_run, events_of
 from triage.rules.analysis import analyse
-from triage.scored import rounded
+from triage.scored import opened, rounded
 from triage.taken import Ingested
 from triage.wording import reason_text
 
@@ -43,18 +44,25 @@ def score(call: Call, body: shapes.ScoreRequest) -> shapes.ScoreAnswer:
         raise Refused(503, "no models are loaded: name their folder with TRIAGE_MODELS", headers={"Retry-After": "60"})
     now = call.instant(body.at)
     begun = call.desk.ticks()
-    items = [(_work_item(record, body.object, number, now), ()) for number, record in enumerate(body.records)]
+    spec = call.desk.spec(call.org, body.object)
+    items = [_opened(record, body.object, number, now, spec) for number, record in enumerate(body.records)]
     given = [rounded(scores) for scores in scorer.score(items, now, body.scores)]
     _pinned(body.model_versions, given)
-    results = [_scored(call, item, one) for (item, _), one in zip(items, given, strict=True)]
+    known = _Known(call)
+    results = [
+        known.scored(item, record, one) for (item, _), record, one in zip(items, body.records, given, strict=True)
+    ]
     if not any(one.used for one in results) and any(one.ignored for one in results):
         raise Refused(422, f"no field is known to the models: {', '.join(results[0].ignored[:10])}")
     return shapes.ScoreAnswer(results=results, latency_ms=round(call.desk.ticks() - begun, 3))
 
 
-def _work_item(record: Mapping[str, Any], object_name: str, number: int, now: int) -> WorkItem:
-    fields = {name: value for name, value in record.items() if value is not None and name != "attributes"}
-    for name, value in fields.items():
+def _opened(
+    record: Mapping[str, Any], object_name: str, number: int, now: int, spec: ObjectSpec | None
+) -> tuple[WorkItem, tuple[Event, ...]]:
+    for name, value in record.items():
+        if name == "attributes":
+            continue
         if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
             raise Refused(
                 422, f"record {number + 1}: {name} must be text, a number, true, false, null or a list of text"
@@ -62,7 +70,7 @@ def _work_item(record: Mapping[str, Any], object_name: str, number: int, now: in
     identity = next((str(record[name]) for name in _IDS if record.get(name) is not None), str(number + 1))
     created = record.get("CreatedDate")
     born = now if not isinstance(created, str) else min(now, _created(created, number))
-    return WorkItem(object=object_name, id=identity[:120], created_at=born, fields=fields)
+    return opened(object_name, identity[:120], born, record, spec, now)
 
 
 def _created(text: str, number: int) -> int:
@@ -81,16 +89,28 @@ def _pinned(wanted: Mapping[str, str], given: Sequence[Scores]) -> None:
             raise Refused(409, f"{family} is scored by {held or 'no model'}, not by {version}")
 
 
-def _scored(call: Call, item: WorkItem, scores: Scores) -> shapes.ScoreResult:
-    models = call.desk.models
-    known: frozenset[str] = frozenset()
-    if models is not None:
-        known = frozenset().union(*(models.fields(family) for family in scores.model_versions))
-    return shapes.ScoreResult(
-        id=item.id, scores=dict(scores.values), reasons=scores.reasons, model_versions=scores.model_versions,
-        used=tuple(sorted(known & item.fields.keys())), missing=tuple(sorted(known - item.fields.keys())),
-        ignored=tuple(sorted(item.fields.keys() - known)) if known else (),
-    )  # fmt: skip
+class _Known:
+    """What became of the fields of each record of one request."""
+
+    def __init__(self, call: Call) -> None:
+        self._models = call.desk.models
+        self._fields: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def scored(self, item: WorkItem, record: Mapping[str, Any], scores: Scores) -> shapes.ScoreResult:
+        known = self._known(tuple(scores.model_versions))
+        told = {name for name, value in record.items() if value is not None and name != "attributes"}
+        return shapes.ScoreResult(
+            id=item.id, scores=dict(scores.values), reasons=scores.reasons, model_versions=scores.model_versions,
+            used=tuple(sorted(known & told)), missing=tuple(sorted(known - told)),
+            ignored=tuple(sorted(told - known)) if known else (),
+        )  # fmt: skip
+
+    def _known(self, families: tuple[str, ...]) -> frozenset[str]:
+        if families not in self._fields:
+            models = self._models
+            each = () if models is None else (models.fields(family) for family in families)
+            self._fields[families] = frozenset().union(*each)
+        return self._fields[families]
 
 
 def decide(call: Call, body: shapes.DecideRequest) -> shapes.DecideAnswer:
@@ -196,6 +216,7 @@ def put_rules(call: Call, body: shapes.PutRulesRequest) -> shapes.PutRulesAnswer
         fault = {"confirm": digest, "would_act": waiting, "cap": cap}
         raise Refused(409, f"{sum(waiting.values())} actions are true already: send confirm to go on", errors=(fault,))
     done = publish(call.store, engine, body.texts, call.now, actor=call.actor, reason=body.reason)
+    call.desk.published(call.org)
     return shapes.PutRulesAnswer(
         version=done.digest, previous=done.previous, added=list(done.added), changed=list(done.changed),
         removed=list(done.removed), woken=done.woken, would_act=waiting,

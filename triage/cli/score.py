@@ -14,14 +14,18 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from triage.cli.common import as_json, print_table, progress
-from triage.config import Settings
+from triage.cli.common import as_json, policy_folder, print_table, progress
+from triage.config import load_policy, read_folder
 from triage.domain.instant import parse_instant
-from triage.domain.work import Scores, WorkItem
-from triage.errors import IntakeError
+from triage.domain.schema import ObjectSpec
+from triage.domain.work import Event, Scores, WorkItem
+from triage.errors import ConfigError, IntakeError
 from triage.intake.instants import read_instant
-from triage.scoring.local import LocalScorer
-from triage.wiring import SystemClock
+from triage.policy import compile_policy
+from triage.ports import Scorer
+from triage.scored import opened, rounded
+from triage.scoring.together import FAMILIES
+from triage.wiring import SystemClock, open_scorer
 
 _BATCH = 500
 _TIMES = ("CreatedDate", "created_at")
@@ -37,20 +41,31 @@ _TIMES = ("CreatedDate", "created_at")
 @click.option("--time", "time_column", default="", help="Column of the opening [default: CreatedDate, else now].")
 @click.option("--tz", default="UTC", show_default=True, help="Zone of instants that carry none.")
 @click.option("--at", "instant", default=None, help="The instant to score at [default: now].")
+@click.option("--scores", "wanted", default="", help="Only these, such as urgency,sentiment [default: all that fit].")
+@click.option(
+    "--policy",
+    "folder",
+    default=None,
+    type=click.Path(),
+    help="Policy whose field map counts [default: TRIAGE_POLICY].",
+)
 @as_json
 def score_file(
     file: Path, models: str | None, object_name: str, id_column: str, time_column: str, tz: str, instant: str | None,
-    as_json: bool,
+    wanted: str, folder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """
     Score every record of FILE (csv, JSON lines or parquet; gzip too).
 
-    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing.
+    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing. What the
+    customer wrote is in the columns that the policy's field map calls subject and description.
     """
-    scorer = LocalScorer.open(Path(models or Settings.from_environment().models))
+    families = _families(wanted)
+    spec = _spec(folder, object_name)
+    scorer = open_scorer(models or "")
     now = SystemClock().now() if instant is None else parse_instant(instant)
     rows = read_rows(file)
-    lines = scored(rows, scorer, object_name, (id_column, time_column, tz), now)
+    lines = scored(rows, scorer, object_name, (id_column, time_column, tz), now, spec, families)
     if as_json:
         for line in _watched(lines, len(rows)):
             click.echo(json.dumps(line, ensure_ascii=False))
@@ -59,6 +74,24 @@ def score_file(
     print_table(
         ["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table], "no rows"
     )
+
+
+def _families(text: str) -> tuple[str, ...]:
+    """Return the families that *text* names; raise ConfigError where one is none."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        raise ConfigError(f"--scores: there is no {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
+    return names
+
+
+def _spec(folder: str | None, object_name: str) -> ObjectSpec | None:
+    """Return the field map of an object; None where nobody named a policy and there is none, or it lacks the object."""
+    found = policy_folder(folder)
+    if folder is None and not Path(found).is_dir():
+        return None
+    part = compile_policy(load_policy(read_folder(found))).objects.get(object_name)
+    return None if part is None else part.spec
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -82,22 +115,26 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def scored(
-    rows: list[dict[str, Any]], scorer: LocalScorer, object_name: str, columns: tuple[str, str, str], now: int
-) -> Iterator[dict[str, Any]]:
+    rows: list[dict[str, Any]], scorer: Scorer, object_name: str, columns: tuple[str, str, str], now: int,
+    spec: ObjectSpec | None = None, wanted: tuple[str, ...] = (),
+) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give the scores of each of *rows* in order: id, scores, versions, reasons."""
     id_column, time_column, tz = columns
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         items = [
-            _item(row, start + at, object_name, id_column, time_column, tz, now) for at, row in enumerate(batch, 1)
+            _item(row, start + at, object_name, (id_column, time_column, tz), now, spec)
+            for at, row in enumerate(batch, 1)
         ]
-        for item, scores in zip(items, scorer.score([(item, ()) for item in items], now), strict=True):
-            yield _line(item, scores)
+        for (item, _), scores in zip(items, scorer.score(items, now, wanted), strict=True):
+            yield _line(item, rounded(scores))
 
 
 def _item(
-    row: Mapping[str, Any], number: int, object_name: str, id_column: str, time_column: str, tz: str, now: int
-) -> WorkItem:
+    row: Mapping[str, Any], number: int, object_name: str, columns: tuple[str, str, str], now: int,
+    spec: ObjectSpec | None,
+) -> tuple[WorkItem, tuple[Event, ...]]:  # fmt: skip
+    id_column, time_column, tz = columns
     names = [id_column] if id_column else ["Id", f"{object_name}Id", "id"]
     for name in (id_column, time_column):
         if name and name not in row:
@@ -105,8 +142,7 @@ def _item(
     found = next((str(row[name]) for name in names if row.get(name) is not None), f"row {number}")
     times = [time_column] if time_column else list(_TIMES)
     told = next((row[name] for name in times if row.get(name) not in (None, "")), None)
-    fields = {name: value for name, value in row.items() if value is not None}
-    return WorkItem(object=object_name, id=found, created_at=_instant(told, tz, now, found), fields=fields)
+    return opened(object_name, found, _instant(told, tz, now, found), row, spec, now)
 
 
 def _instant(told: Any, tz: str, now: int, record: str) -> int:

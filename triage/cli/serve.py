@@ -19,7 +19,7 @@ from triage.domain.instant import DAY, parse_duration
 from triage.errors import ConfigError
 from triage.keys import SCOPES, create_key, revoke_key, rotate_key
 from triage.ports import ApiKey, Store
-from triage.serving import Server, open_api
+from triage.serving import Server, local_models, open_api
 from triage.wiring import POSTGRES, SystemClock, address_of, open_journal, open_store, stop_on_signals
 
 FIRST_FOR = 30 * DAY
@@ -35,6 +35,8 @@ def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
     """
     Answer the HTTP API until Ctrl-C. Every request needs a key but /healthz, /readyz, /metrics and /openapi.json.
 
+    Scores come from the models of TRIAGE_MODELS; without any, /v1/score answers 503 and everything else goes on.
+
     Where no key exists yet, one for 30 days is made and printed, once. Effects are done by `triage run`, not here.
     """
     host, port = address_of(listen)
@@ -42,7 +44,9 @@ def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
     with opened_store(url, must_exist=False) as store:
         first = _first_key(store)
         address = url or settings.database_url
-        app = open_api(store, lambda org: _store_of(store, address, org), journal=open_journal(log_level))
+        journal = open_journal(log_level)
+        scorer, models = local_models(store, journal)
+        app = open_api(store, lambda org: _store_of(store, address, org), scorer=scorer, models=models, journal=journal)
         try:
             server = Server(app, host, port)
         except OSError as cause:

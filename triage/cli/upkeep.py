@@ -74,7 +74,8 @@ def db_prune(
     older_than: str, erase_audit: bool, dry_run: bool, url: str | None, actor: str, reason: str, as_json: bool
 ) -> None:
     """
-    Forget events, decisions and ended actions of records closed long ago, old refusals, policies and rate counts.
+    Forget events, decisions and ended actions of records closed long ago, old refusals, policies and rate counts,
+    and what language models were asked and said by then.
 
     The records and their audit stay, and policies that a decision still names.
     """
@@ -140,7 +141,8 @@ def erase_words(
         return
     click.echo(
         f"erased {len(done.records)} records and {len(done.related)} related: {done.events} events, {done.effects} "
-        f"actions, {done.decisions} decisions, {done.audit_lines} audit bodies, {done.refusals} refused lines"
+        f"actions, {done.decisions} decisions, {done.audit_lines} audit bodies, {done.refusals} refused lines, "
+        f"{done.model_answers} answers of language models"
     )
 
 

@@ -46,13 +46,15 @@ from triage.explain import customer_text, explain
 from triage.hindsight import effects_then, facts_then
 from triage.intaking import Door
 from triage.policy import Policy
-from triage.ports import AuditRow, Effect, EffectFilter, State, Store
+from triage.ports import AuditRow, Effect, EffectFilter, Scorer, State, Store
 from triage.steering import cancel, release_keys, retry, seen_done
 from triage.wiring import (
     SystemClock,
     feeding_salesforce,
+    follow_policy,
     open_fleet,
     open_journal,
+    open_models,
     open_sink,
     open_worker,
     serving_metrics,
@@ -153,6 +155,7 @@ def _observed(count: int) -> str:
 @watch_options
 @click.option("--metrics", default="", help="Serve Prometheus metrics at HOST:PORT, such as 127.0.0.1:9464.")
 @click.option("--salesforce", is_flag=True, help="Read the organisation of TRIAGE_SALESFORCE_*, too.")
+@click.option("--no-scores", is_flag=True, help="Give no scores [default: those that rules read, by TRIAGE_MODELS].")
 @log_option
 @store_option
 @as_json
@@ -166,6 +169,7 @@ def run(
     keep: bool,
     metrics: str,
     salesforce: bool,
+    no_scores: bool,
     log_level: str,
     url: str | None,
     as_json: bool,
@@ -181,13 +185,18 @@ def run(
         raise ConfigError("--watch and --salesforce take in for the one organisation of TRIAGE_ORG: run them beside")
     if orgs or all_orgs:
         database, named = url or Settings.from_environment().database_url, () if all_orgs else orgs
-        run_fleet(database, named, target, metrics=metrics, log_level=log_level, drain=drain, as_json=as_json)
+        run_fleet(
+            database, named, target, metrics=metrics, log_level=log_level, drain=drain, as_json=as_json,
+            no_scores=no_scores,
+        )  # fmt: skip
         return
     journal = None if drain else open_journal(log_level)
+    local = None if no_scores else _models(log_level, drain)
     with opened_store(url) as store:
         with store.hold():
             # Only the one worker of a store opens the sink: a second one leaves nothing behind.
-            worker = open_worker(store, open_sink(target), journal=journal)
+            scorer = None if local is None else follow_policy(local, store, journal=journal)
+            worker = open_worker(store, open_sink(target), journal=journal, scorer=scorer)
             with store.read() as unit:
                 worker.policy(unit)
             done = worker.drain(worker.clock.now()) if drain else 0
@@ -213,11 +222,26 @@ def seen_keys(worker: Worker, keys: Collection[str]) -> None:
     seen_done(worker.store, worker.engine, worker.clock.now(), keys=keys, actor="salesforce")
 
 
+def _models(log_level: str, drain: bool) -> Scorer:
+    """Return the models at hand. A drain has no journal, but it says that there are none."""
+    return open_models(journal=open_journal("warning" if drain and log_level in ("debug", "info") else log_level))
+
+
 def run_fleet(
-    url: str, orgs: tuple[str, ...], sink: str, *, metrics: str, log_level: str, drain: bool, as_json: bool
+    url: str,
+    orgs: tuple[str, ...],
+    sink: str,
+    *,
+    metrics: str,
+    log_level: str,
+    drain: bool,
+    as_json: bool,
+    no_scores: bool = False,
 ) -> None:
     """Serve several organisations until Ctrl-C, or do what is due now for each where *drain*."""
-    fleet = open_fleet(url, orgs, open_sink(sink), journal=None if drain else open_journal(log_level))
+    journal = None if drain else open_journal(log_level)
+    scorer = None if no_scores else _models(log_level, drain)
+    fleet = open_fleet(url, orgs, open_sink(sink), journal=journal, scorer=scorer)
     if drain:
         done = fleet.drain()
         each = "".join(f"{org}: {counted(number, 'action')} done\n" for org, number in done.items())

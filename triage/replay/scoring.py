@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from triage.domain.work import Event
+from triage.domain.work import Event, Value
 from triage.intake.values import coerce
 from triage.policy import Policy
 from triage.ports import Scorer
 from triage.replay.source import Entry, History
-from triage.scored import with_scores
+from triage.scored import known_fields, with_scores
 
 
 def score_history(history: History, scorer: Scorer, policy: Policy) -> History:
@@ -33,10 +33,13 @@ def score_history(history: History, scorer: Scorer, policy: Policy) -> History:
         part = policy.objects[object_name]
         return part.closed({name: one for name, one in coerce(values, part.spec).fields.items() if one is not None})
 
+    def fields(object_name: str, values: Mapping[str, Any]) -> dict[str, Value]:
+        return known_fields(values, policy.objects[object_name].spec)
+
     def entries() -> Iterator[Entry]:
         last = Entry(Event(at=0, type="created", event_id=""), "", 0)
         events = (entry.event for entry in history.entries)
-        for event in with_scores(events, scorer, wanted, is_closed):
+        for event in with_scores(events, scorer, wanted, is_closed, fields):
             last = places.get(id(event), last)
             yield last if last.event is event else Entry(event, "scores", 0)
 

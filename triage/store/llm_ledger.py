@@ -133,6 +133,16 @@ class SqlLlmLedger:
         gone = delete(llm_answer).where(llm_answer.c.org_id == self._org, llm_answer.c.record_id == record)
         return self._connection.execute(gone).rowcount
 
+    def prune(self, before: int) -> dict[str, int]:
+        """Forget calls and answers older than *before*, and budgets of days that ended by then; return how many."""
+        mine = (llm_budget.c.org_id == self._org) & llm_budget.c.day.between(1, before // DAY - 1)
+        old = {
+            "model calls": delete(llm_call).where(llm_call.c.org_id == self._org, llm_call.c.at_ms < before),
+            "model answers": delete(llm_answer).where(llm_answer.c.org_id == self._org, llm_answer.c.at_ms < before),
+            "model budgets": delete(llm_budget).where(mine),
+        }
+        return {name: self._connection.execute(gone).rowcount for name, gone in old.items()}
+
     def _draw(self, limit: Limit, amount: int) -> bool:
         """Add *amount* to what is used unless that passes the limit; tell whether it was added."""
         if amount > limit.most:

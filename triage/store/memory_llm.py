@@ -47,11 +47,11 @@ class MemoryLlmLedger:
 
     def answers(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the kept answers among *keys*."""
-        return {key: self._tables.llm_answers[key][1] for key in keys if key in self._tables.llm_answers}
+        return {key: self._tables.llm_answers[key][2] for key in keys if key in self._tables.llm_answers}
 
     def keep(self, key: str, record: str, at: int, answer: str) -> None:
         """Keep a validated answer under *key*; the first one stays."""
-        self._tables.llm_answers.setdefault(key, (record, answer))
+        self._tables.llm_answers.setdefault(key, (record, at, answer))
 
     def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
         """Return at most *limit* calls at or after *since*, the latest first."""
@@ -76,10 +76,24 @@ class MemoryLlmLedger:
 
     def forget(self, record: str) -> int:
         """Forget the answers kept for *record*; return how many."""
-        gone = [key for key, (owner, _) in self._tables.llm_answers.items() if owner == record]
+        gone = [key for key, (owner, *_) in self._tables.llm_answers.items() if owner == record]
         for key in gone:
             del self._tables.llm_answers[key]
         return len(gone)
+
+    def prune(self, before: int) -> dict[str, int]:
+        """Forget calls and answers older than *before*, and budgets of days that ended by then; return how many."""
+        tables = self._tables
+        calls = [name for name, (call, _) in tables.llm_calls.items() if call.at < before]
+        answers = [key for key, (_, at, _) in tables.llm_answers.items() if at < before]
+        budgets = [name for name in tables.llm_spent if 1 <= name[2] < before // DAY]
+        for name in calls:
+            del tables.llm_calls[name]
+        for key in answers:
+            del tables.llm_answers[key]
+        for spent in budgets:
+            del tables.llm_spent[spent]
+        return {"model calls": len(calls), "model answers": len(answers), "model budgets": len(budgets)}
 
     def _add(self, limit: Limit, amount: int) -> None:
         name = (limit.scope, limit.name, limit.day)

@@ -48,7 +48,7 @@ class Tables:
         self.answers: dict[tuple[str, str], Answer] = {}
         self.llm_calls: dict[str, tuple[LlmCall, tuple[Limit, ...]]] = {}
         self.llm_spent: dict[tuple[str, str, int], int] = {}
-        self.llm_answers: dict[str, tuple[str, str]] = {}
+        self.llm_answers: dict[str, tuple[str, int, str]] = {}
 
     def copied(self) -> Tables:
         """Return a copy that can change by itself; the rows in it are frozen."""
