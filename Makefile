@@ -9,7 +9,7 @@ run: .venv/.run
 	@$(BIN)/triage demo
 
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 laws: .venv/.test
 	@$(BIN)/python -m pytest -m laws --hypothesis-profile laws

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from triage.llm.following import FollowingScorer
     from triage.llm.scorer import LlmScorer
     from triage.rules.llm_policy import LlmPolicy
-    from triage.scoring.opening import OpeningScorer
     from triage.salesforce.client import Client
     from triage.salesforce.deployment import Deployment
+    from triage.scoring.opening import OpeningScorer
     from triage.store.postgres import PostgresStore
 
 SQLITE = "sqlite:///"

@@ -93,11 +93,11 @@ def usual(folder: Path) -> None:
 
 def ours(folder: Path) -> None:
     """Serve the same model with the application of `triage serve`."""
+    from triage.api.app import Settings
     from triage.domain.instant import DAY
     from triage.engine import PureEngine
     from triage.keys import create_key
     from triage.publishing import publish
-    from triage.api.app import Settings
     from triage.scoring.catalogue import Catalogue
     from triage.serving import Server, open_api
     from triage.store.database import SqlStore
