@@ -200,9 +200,16 @@ class Player:
 
     def _score(self, now: int) -> None:
         """Let the models score whatever has news, and keep what they told."""
-        while self._scorer is not None and self.worker.score(now):
-            self._scored_at = now
-            self._tally.events += self._scorer.take()
+        if self._scorer is None:
+            return
+        with self.store.read() as unit:
+            due = unit.rescores.next_due()
+        if due is None or due > now:
+            return
+        self._scored_at = now
+        while self.worker.score(now) == self.worker.pace.score_batch:
+            continue
+        self._tally.events += self._scorer.take()
 
     def _carry_out(self, now: int) -> None:
         """Send what is ready, and let people react to it."""
