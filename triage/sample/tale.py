@@ -10,6 +10,7 @@ from msgspec import Struct
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.domain.work import Event, EventType
 
+
 class Mood(Struct, frozen=True):
     """How the customer of a record felt when they wrote at *at*: calm, worried, angry, urgent or thankful."""
 
