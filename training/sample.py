@@ -13,11 +13,12 @@ from training.pasts import Pasts
 from training.prepare import Loaded, Request
 from training.tables import Table
 from triage.domain.work import Event
-from triage.sample import invent
+from triage.sample import Organisation, invent
+from triage.sample.tale import Mood
 
 SEEDS = tuple(range(101, 113))
 """Other organisations than the one that `make run` shows (seed 7), so that it is new to the models."""
-_URGENT = 0.6
+_URGENT = ("angry", "urgent")
 _NOTE = (
     "Fitted on sample organisations invented from seeds 101 to 112 (`triage/sample`), not on anybody's data: a model "
     "to see triage work with. Fit your own history before you rely on it."
@@ -42,13 +43,15 @@ def case_rows(seeds: Sequence[int]) -> Loaded:
     rows: list[tuple[str, dict[str, object], int, int, int, float]] = []
     events: dict[str, list[Event]] = {}
     for seed in seeds:
-        for record, past in _tales(seed, ("Case",)).items():
+        told = invent(seed)
+        moods: dict[str, list[Mood]] = {}
+        for one in told.moods:
+            moods.setdefault(one.record, []).append(one)
+        for record, past in _tales(told, ("Case",)).items():
             name = f"{seed}/{record}"
-            events[name] = [event for event in past if event.type != "scored"]
-            for event in past:
-                if event.type == "scored" and "urgency" in event.scores:
-                    urgent = int(event.scores["urgency"]["score"] > _URGENT)
-                    rows.append((name, past[0].changes, past[0].at, event.at - 1, urgent, 0.0))
+            events[name] = past
+            for felt in moods.get(record, ()):
+                rows.append((name, past[0].changes, past[0].at, felt.at, int(felt.mood in _URGENT), 0.0))
     return _loaded(rows, events, ("OwnerId", "Priority", "Status"), "urgent")
 
 
@@ -57,25 +60,26 @@ def sales_rows(seeds: Sequence[int]) -> Loaded:
     rows: list[tuple[str, dict[str, object], int, int, int, float]] = []
     events: dict[str, list[Event]] = {}
     for seed in seeds:
-        for record, past in _tales(seed, ("Lead", "Opportunity")).items():
+        told = invent(seed)
+        for record, past in _tales(told, ("Lead", "Opportunity")).items():
             ends = [
                 str(value) for event in past for key, value in event.changes.items() if key in ("Status", "StageName")
             ]
             won = ends[-1] in ("Qualified", "Closed Won")
             if not won and ends[-1] not in ("Unqualified", "Closed Lost"):
                 continue
-            value = next((event.scores["lead"]["value"] for event in past if "lead" in event.scores), 0.0)
+            value = told.worths.get(record, 0.0)
             name = f"{seed}/{record}"
-            events[name] = [event for event in past if event.type != "scored"]
+            events[name] = past
             fields = {"Object": past[0].object, **past[0].changes}
             amount = float(past[0].changes.get("Amount", value)) if won else 0.0
             rows.append((name, fields, past[0].at, past[0].at, int(won), amount))
     return _loaded(rows, events, (), "won")
 
 
-def _tales(seed: int, objects: tuple[str, ...]) -> dict[str, list[Event]]:
+def _tales(told: Organisation, objects: tuple[str, ...]) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
-    for event in invent(seed).events:
+    for event in told.events:
         if event.object in objects:
             found.setdefault(event.id, []).append(event)
     return {record: past for record, past in found.items() if past[0].type == "created"}

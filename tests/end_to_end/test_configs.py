@@ -24,6 +24,7 @@ from triage.rules.sections import placeholders
 from triage.sample import AGENTS, invent
 from triage.sla.milestones import violated
 from triage.store.memory import MemoryStore
+from triage.wiring import open_scorer
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 POLICIES = sorted(folder.name for folder in CONFIGS.iterdir() if any(folder.rglob("*.yaml")))
@@ -36,8 +37,8 @@ def document(name: str) -> PolicyDocument:
 
 @cache
 def example() -> Played:
-    """The sample organisation under the example policy: the demo's own loop on a store in memory."""
-    return Player(document("example"), invent(7), MemoryStore("default")).play()
+    """The sample organisation under the example policy and the shipped models: the demo's own loop, in memory."""
+    return Player(document("example"), invent(7), MemoryStore("default"), open_scorer()).play()
 
 
 RULES = [
@@ -92,6 +93,14 @@ def test_every_template_is_used_and_speaks_of_fields_that_exist(name):
 def test_every_rule_of_the_example_fires_in_the_sample_organisation(rule):
     """The sample and the rules are alive: something was carried out because of each."""
     assert Counter(action.rule for action in example().actions)[rule] > 0
+
+
+def test_the_shipped_models_score_every_family_that_the_rules_read():
+    """Cases, leads and deals alike; and the rules act upon it."""
+    scored = example().scored
+    assert scored.models.keys() == {"urgency", "lead", "sentiment", "complexity"}
+    assert scored.records == example().records["total"]
+    assert scored.actions > 50
 
 
 def test_an_entry_without_steps_takes_its_cases():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,13 +25,17 @@ from triage.demo.summary import Files, summarise
 from triage.engine import PureEngine
 from triage.errors import ConfigError, StoreBusy
 from triage.intake.event import parse_event
+from triage.policy import compile_policy
 from triage.ports import EffectFilter, Store, record_key
 from triage.publishing import publish
+from triage.replay.engine import run_replay
+from triage.replay.lines import ActionLine
 from triage.sample import START, invent
+from triage.scoring.local import LocalScorer
 from triage.store.database import SqlStore
 from triage.store.lock import file_lock
 from triage.store.memory import MemoryStore
-from triage.testing import SMALL_POLICY
+from triage.testing import SMALL_POLICY, FixedScorer
 from triage.wiring import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +47,22 @@ from triage.demo.main import find_policy
 from triage.demo.play import Player
 from triage.sample import invent
 from triage.store.memory import MemoryStore
-played = Player(load_policy(read_folder(find_policy())), invent(7, 1), MemoryStore("default")).play()
+from triage.wiring import open_scorer
+played = Player(load_policy(read_folder(find_policy())), invent(7, 1), MemoryStore("default"), open_scorer()).play()
 print(hashlib.sha256(msgspec.json.encode(played, order="sorted")).hexdigest())
 """
 
 
+def scorer() -> FixedScorer:
+    """The same of every record: for plays whose models do not matter."""
+    return FixedScorer(
+        urgency__score=0.9, sentiment__label="neutral", complexity__score=0.3, lead__value=12_000.0, lead__signal=False,
+    )  # fmt: skip
+
+
 def player(store: Store | None = None, days: int = 1, seed: int = 7) -> Player:
-    return Player(load_policy(read_folder(find_policy())), invent(seed, days), store or MemoryStore(ORG))
+    organisation = invent(seed, days)
+    return Player(load_policy(read_folder(find_policy())), organisation, store or MemoryStore(ORG), scorer())
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +73,13 @@ def two_days() -> tuple[Player, Played]:
 
 
 def test_a_played_organisation_is_counted_to_the_last_event(two_days):
-    """Every event of the script is taken in; every effect planned stands somewhere."""
+    """Every event of the script and every score is taken in; every effect planned stands somewhere."""
     found, played = two_days
     assert played.finished
-    assert played.given == len(played.events) == played.accepted + played.repeated + played.refused
+    assert played.scored.events == sum(event.type == "scored" for event in played.events)
+    assert (
+        played.given == len(played.events) - played.scored.events == played.accepted + played.repeated + played.refused
+    )
     assert (played.repeated, played.refused) == (0, 0)
     assert played.states["done"] == len(played.actions) == len({action.key for action in played.actions})
     with found.store.read() as unit:
@@ -111,7 +129,7 @@ def test_the_audit_tells_of_every_effect(two_days):
 
 
 def test_neither_hash_seed_nor_zone_changes_the_play():
-    """Two processes with different surroundings play the same bytes."""
+    """Two processes with different surroundings play the same bytes, scored by the shipped models."""
     digests = set()
     for surroundings in ({"PYTHONHASHSEED": "3", "TZ": "Asia/Kolkata"}, {"PYTHONHASHSEED": "99", "TZ": "UTC"}):
         run = subprocess.run(
@@ -160,7 +178,7 @@ def test_progress_grows_and_its_numbers_agree():
 def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """One day by the command, in plain lines: the store's path and what was printed."""
     database, out = tmp_path_factory.mktemp("demo") / "data" / "demo.db", io.StringIO()
-    assert main(7, 1, True, out, database=database) == 0
+    assert main(7, 1, True, out, database=database, models=scorer) == 0
     return database, out.getvalue()
 
 
@@ -199,8 +217,33 @@ def test_a_second_run_begins_anew(command):
     """The file of the run before is overwritten, and the text is the same."""
     database, text = command
     again = io.StringIO()
-    assert main(7, 1, True, again, database=database) == 0
+    assert main(7, 1, True, again, database=database, models=scorer) == 0
     assert again.getvalue() == text
+
+
+def test_a_replay_of_the_log_decides_by_the_scores_in_it(command):
+    """No model is asked again: what scores were a reason for comes out as it was played."""
+    database, _ = command
+    policy = compile_policy(load_policy(read_folder(find_policy())), virtual=True)
+    replay = run_replay(database.with_suffix(".jsonl"), policy, apply=True)
+    lines = [line for line in replay if isinstance(line, ActionLine)]
+    replayed = {(line.id, line.rule) for line in lines if line.rule == "urgent-by-score"}
+    played = {(one.id, one.rule) for one in player().play().actions if one.rule == "urgent-by-score"}
+    assert played
+    assert played <= replayed
+    assert all("urgency.score" in line.reason for line in lines if line.rule == "urgent-by-score")
+
+
+def test_without_models_the_demo_says_so_and_plays(tmp_path):
+    """A folder without models: one line says why, in words and in figures, and the rest is played."""
+    out = io.StringIO()
+    models = partial(LocalScorer.open, tmp_path / "none")
+    assert main(7, 1, True, out, database=tmp_path / "demo.db", as_json=True, models=models) == 0
+    told = json.loads(out.getvalue())
+    assert "no model of urgency or lead-value" in told["scoring"]["refused"]
+    assert (told["scoring"]["events"], told["scoring"]["models"]) == (0, {})
+    assert told["carried_out"]
+    assert b'"scored"' not in (tmp_path / "demo.jsonl").read_bytes()
 
 
 def test_two_demos_do_not_share_a_file(tmp_path):
@@ -234,7 +277,7 @@ def test_ctrl_c_stops_the_command_with_a_half_summary(tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     out = Interrupting()
-    assert main(7, 2, True, out, database=tmp_path / "demo.db") == INTERRUPTED
+    assert main(7, 2, True, out, database=tmp_path / "demo.db", models=scorer) == INTERRUPTED
     assert "Stopped half way" in out.getvalue()
     assert "Try next:" in out.getvalue()
     assert signal.getsignal(signal.SIGINT) is before

@@ -54,9 +54,9 @@ def describe_openings(calendar: Calendar | WallTime, now: int, count: int) -> tu
     while len(found) < count and days < 20 * 366:
         until = min(now + days * DAY, LAST - 1)
         # The last stretch may go on beyond the span looked at, but where it begins is certain.
-        found = list(_changes(calendar.ledger(now, until), load_zone(calendar.zone)))
+        found = list(itertools.islice(_changes(calendar.ledger(now, until), load_zone(calendar.zone)), count))
         days *= 4
-    return tuple(found[:count])
+    return tuple(found)
 
 
 def describe_ledger(stretches: Iterable[Stretch], zone: str) -> tuple[LedgerLine, ...]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
 from triage.config import load_policy, read_folder
 from triage.demo.board import LiveBoard, PlainBoard
 from triage.demo.breaches import stored_facts
 from triage.demo.play import ORG, Played, Player
+from triage.demo.scores import Scored
 from triage.demo.summary import Files, figures, summarise
 from triage.domain.instant import format_instant
 from triage.domain.work import Event
-from triage.errors import ConfigError
-from triage.ports import Store, record_key
+from triage.errors import ConfigError, ModelRefused
+from triage.ports import Scorer, Store, record_key
 from triage.sample import DAYS, invent
 from triage.store.lock import file_lock
-from triage.wiring import SystemClock, open_store, stop_on_signals
+from triage.wiring import SystemClock, open_scorer, open_store, stop_on_signals
 
 DATABASE = Path("triage-data/demo.db")
 INTERRUPTED = 130
@@ -40,6 +42,7 @@ def main(
     database: Path = DATABASE,
     salesforce: bool = False,
     as_json: bool = False,
+    models: Callable[[], Scorer] = open_scorer,
 ) -> int:
     """
     Return the exit code: 0 once all days are played, 130 where Ctrl-C stopped it (its half is summed up all the same).
@@ -53,6 +56,8 @@ def main(
         salesforce: Play inside the Salesforce sandbox: people write there, and the worker reads and acts through its
             APIs. The policy must read fields that the sandbox has, as the example does.
         as_json: One JSON object at the end, and the lines of the play on standard error.
+        models: Opens what scores, by default the models at hand; where it refuses, nothing is scored, and a line says
+            why.
 
     Raises:
         ConfigError: no policy, one with faults, or days out of range.
@@ -67,10 +72,13 @@ def main(
     with file_lock(database.with_name(database.name + ".lock"), database):
         store = _fresh_store(database)
         try:
+            scorer, refused = _opened(models)
             with TemporaryDirectory(prefix="triage-") as certificates:
                 place = Path(certificates) if salesforce else None
-                player = Player(document, invent(seed, days), store, folder=place)
+                player = Player(document, invent(seed, days), store, scorer, folder=place)
                 played = _shown(player, sys.stderr if as_json else stream, plain or as_json)
+            if refused:
+                played = replace(played, scored=Scored(refused=refused))
             files = Files(str(database), str(_write_log(database, played.events)), str(folder))
             known = {record_key(facts.item.object, facts.item.id): facts for facts in stored_facts(store)}
         finally:
@@ -107,6 +115,14 @@ def _shown(player: Player, stream: TextIO, plain: bool) -> Played:
     board = LiveBoard(console, SystemClock()) if live else PlainBoard(stream)
     with stop_on_signals(player.worker) as stop, board:
         return player.play(board.watch, stop.is_set)
+
+
+def _opened(models: Callable[[], Scorer]) -> tuple[Scorer | None, str]:
+    """Return the scorer, or None and why there is none."""
+    try:
+        return models(), ""
+    except ModelRefused as cause:
+        return None, str(cause)
 
 
 def _fresh_store(database: Path) -> Store:

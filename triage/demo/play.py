@@ -1,4 +1,4 @@
-"""The loop: events come in when their instant has come, timers fire, effects go out, and people react to them."""
+"""The loop: events come in when their instant has come, models score, timers fire, effects go out, people react."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from triage.demo.breaches import Breach, breaches_in, stored_facts, without_rules
+from triage.demo.scores import ListeningScorer, Scored
 from triage.domain.decision import Action
 from triage.domain.instant import MINUTE
 from triage.domain.work import Event
 from triage.engine import PureEngine
 from triage.policy import Policy
-from triage.ports import Store
+from triage.ports import Scorer, Store
 from triage.publishing import publish
 from triage.rules.document import PolicyDocument
 from triage.sample import START, Organisation, Script
@@ -63,10 +64,11 @@ class Played(Struct, frozen=True, kw_only=True):
     """
     What happened between `began` and `ended` (virtual ms UTC); not `finished` means that somebody stopped it.
 
-    `given` events came from the script: `accepted` + `repeated` + `refused`. `actions` were carried out, each once;
-    `states` counts all that was planned by where it stands. `missed` and `missed_without` are promises broken with and
-    without escalation by `ended`. `logged` is how many actions Salesforce's log object holds, None without Salesforce;
-    `calls` how many API calls that took.
+    `given` events came from the script: `accepted` + `repeated` + `refused`; `scored` says what models added to them.
+    `events` are all of these, as they were taken in. `actions` were carried out, each once; `states` counts all that
+    was planned by where it stands. `missed` and `missed_without` are promises broken with and without escalation by
+    `ended`. `logged` is how many actions Salesforce's log object holds, None without Salesforce; `calls` how many API
+    calls that took.
     """
 
     seed: int
@@ -85,6 +87,7 @@ class Played(Struct, frozen=True, kw_only=True):
     lateness: dict[str, int]
     missed: tuple[Breach, ...]
     missed_without: tuple[Breach, ...]
+    scored: Scored = field(default_factory=Scored)
     events: tuple[Event, ...] = ()
     logged: int | None = None
     calls: int = 0
@@ -111,9 +114,17 @@ class Player:
     """Plays one organisation through a worker on *store*, whose policy is published as virtual: it touches nothing."""
 
     def __init__(
-        self, document: PolicyDocument, organisation: Organisation, store: Store, *, folder: Path | None = None
+        self,
+        document: PolicyDocument,
+        organisation: Organisation,
+        store: Store,
+        scorer: Scorer | None = None,
+        *,
+        folder: Path | None = None,
     ) -> None:
         """
+        Publish *document* on *store*; without a *scorer*, rules that read scores find none.
+
         Args:
             folder: Play inside a Salesforce sandbox whose certificates go there; by default events come as they are.
         """
@@ -124,10 +135,14 @@ class Player:
         self.clock = ManualClock(START)
         self.inside = None if folder is None else _inside(organisation, document, self.clock, folder)
         self.sink = RecordingSink(live=False, name="demo") if self.inside is None else self.inside.sink
-        self.worker = Worker(store, self.sink, engine, self.clock, name="demo", pace=Pace(threads=2))
+        self._scorer = None if scorer is None else ListeningScorer(scorer)
+        self.worker = Worker(
+            store, self.sink, engine, self.clock, name="demo", pace=Pace(threads=2), scorer=self._scorer
+        )
         publish(store, engine, document.texts, START, actor="demo", reason="the sample organisation", virtual=True)
         self._document = document
         self._tally = _Tally()
+        self._scored_at = -1
         self._without = without_rules(document, organisation.events, organisation.end, ORG)
         with store.read() as unit:
             self._policy: Policy = self.worker.policy(unit)
@@ -181,6 +196,7 @@ class Player:
         self.clock.set(max(now, self.clock.now()))
         now = self.clock.now()
         ready = self._take_in(self.script.take(now), now)
+        self._score(now)
         due = self.worker.next_due()
         if due is not None and due <= now:
             fired = self.worker.fire(now)
@@ -188,7 +204,8 @@ class Player:
             self._tally.fired += fired.records
             for instant in fired.due:
                 self.worker.lateness.add(now - instant)
-        if ready:
+        # What a score made ready is not counted there.
+        if ready or self._scored_at == now:
             self._carry_out(now)
 
     def _take_in(self, events: tuple[Event, ...], now: int) -> int:
@@ -209,6 +226,19 @@ class Player:
         self._tally.repeated += taken.repeated
         self._tally.refused += taken.refused
         return taken.planned
+
+    def _score(self, now: int) -> None:
+        """Let the models score whatever has news, and keep what they told."""
+        if self._scorer is None:
+            return
+        with self.store.read() as unit:
+            due = unit.rescores.next_due()
+        if due is None or due > now:
+            return
+        self._scored_at = now
+        while self.worker.score(now) == self.worker.pace.score_batch:
+            continue
+        self._tally.events += self._scorer.take()
 
     def _carry_out(self, now: int) -> None:
         """Send what is ready, and let people react to it."""
@@ -242,6 +272,7 @@ class Player:
             records=records, fired=tally.fired, actions=tuple(tally.actions), states=states,
             lateness=self.worker.lateness.report(),
             missed=breaches_in(stored_facts(self.store), self._policy, ended), missed_without=without,
+            scored=Scored() if self._scorer is None else self._scorer.scored(tally.actions),
             events=tuple(tally.events), logged=logged, calls=calls,
         )  # fmt: skip
 

@@ -121,20 +121,15 @@ def jobs_of(seed: int, day: Day) -> list[Job]:
     """Return the cases and leads of the organisation of *seed*, all on one day."""
     told = invent(seed)
     tiers = {account.id: account.tier for account in told.accounts}
-    scores: dict[str, Event] = {}
-    for event in told.events:
-        if event.type == "scored":
-            scores.setdefault(event.id, event)
     rng = random.Random(seed)
     created = [event for event in told.events if event.type == "created" and event.object in ("Case", "Lead")]
-    return [_job(event, scores.get(event.id), tiers, rng, day) for event in created]
+    return [_job(event, told.worths.get(event.id, 0.0), tiers, rng, day) for event in created]
 
 
-def _job(event: Event, scored: Event | None, tiers: dict[str, str], rng: random.Random, day: Day) -> Job:
-    changes, scores = event.changes, {} if scored is None else scored.scores
+def _job(event: Event, value: float, tiers: dict[str, str], rng: random.Random, day: Day) -> Job:
+    changes = event.changes
     region = str(changes.get("Support_Hours__c", REGIONS[0]))
     sells = event.object == "Lead"
-    value = float(scores.get("lead", {}).get("value", 0))
     priority = str(changes.get("Priority", "Medium"))
     urgency = None if sells else PRIORITIES.index(priority) / (len(PRIORITIES) - 1)
     product = str(changes.get("Product__c", "")).casefold()

@@ -43,6 +43,7 @@ class Rescue(Struct, frozen=True):
 def summarise(played: Played, known: Mapping[str, Facts], files: Files) -> Iterator[str]:
     """Yield the summary line by line; *known* holds the records by key, for their names."""
     yield from _opening(played)
+    yield from _scores(played)
     yield ""
     yield from _rules(played)
     yield ""
@@ -67,6 +68,7 @@ def figures(played: Played, files: Files) -> dict[str, object]:
         "events": {"given": played.given, "accepted": played.accepted, "repeated": played.repeated,
                    "refused": played.refused, "reactions": played.reactions},
         "records": played.records,
+        "scoring": played.scored,
         "timers_fired": played.fired,
         "effects": played.states,
         "carried_out": Counter(action.rule for action in played.actions),
@@ -133,6 +135,19 @@ def _opening(played: Played) -> Iterator[str]:
         f"Timers fired at most {format_duration(played.lateness['worst'])} of virtual time after their due instant "
         f"({played.lateness['count']} timers; the play moves in rounds of {TICK // MINUTE} minutes)."
     )
+
+
+def _scores(played: Played) -> Iterator[str]:
+    """Say in one line which models scored what, or why none did."""
+    scored = played.scored
+    if scored.refused:
+        yield f"Nothing was scored, so rules that read scores stayed silent: {scored.refused}"
+    elif scored.events:
+        models = ", ".join(f"{family} ({version})" for family, version in scored.models.items())
+        yield (
+            f"Scored here, offline, by the models of {models}: {scored.records} records, {scored.events} times; "
+            f"{scored.actions} of {len(played.actions)} actions had a score among their reasons."
+        )
 
 
 def _rules(played: Played) -> Iterator[str]:

@@ -2,8 +2,9 @@
 A sample organisation of ours, invented from a seed: who works there, who writes to it, and what happens in six days.
 
 Here are the people, the customers' words, the stories of cases, leads and deals, and how people react to an escalation.
-Not here: anything random without its seed, any clock, and any trained model. Scores in `scored` events are SIMULATED
-from the mood of the text that the story chose; they stand in until trained models exist. Read `organisation.py` first.
+Not here: anything random without its seed, any clock, any trained model, and any score: whoever plays the organisation
+lets models score it. How customers felt and what leads are worth is the stories' own knowledge, which no event tells;
+the default models are fitted on it (with other seeds). Read `organisation.py` first.
 """
 
 from triage.sample.organisation import Organisation, invent

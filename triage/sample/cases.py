@@ -7,9 +7,8 @@ import random
 from msgspec import Struct
 
 from triage.domain.instant import HOUR, MINUTE, SECOND
-from triage.domain.work import Event
 from triage.sample.people import AGENTS, INBOX, Account, later
-from triage.sample.tale import Tale, open_minutes, wall_hours
+from triage.sample.tale import Tale, Told, open_minutes, wall_hours
 from triage.sample.texts import BOUNCE, answer, auto_reply, complaint, message, outage
 
 PRODUCTS = ("Billing", "Platform", "Mobile")
@@ -36,8 +35,8 @@ class Cast(Struct, frozen=True):
     agent: str
 
 
-def case_tale(rng: random.Random, plot: Plot) -> tuple[Event, ...]:
-    """Return the events of one case in time order, as they would run if nobody ever escalated anything."""
+def case_tale(rng: random.Random, plot: Plot) -> Told:
+    """Return one case, its events in time order, as they would run if nobody ever escalated anything."""
     region = plot.account.region
     desk = [seat.agent.id for seat in AGENTS if seat.region == region and "tier1" in seat.agent.pools]
     cast = Cast(
@@ -59,8 +58,8 @@ def case_tale(rng: random.Random, plot: Plot) -> tuple[Event, ...]:
         _reopened(tale, rng, cast, quick=again > 1)
     if rng.random() < 0.25:
         tale.says(tale.at + wall_hours(rng, 0.2, 2), cast.sender, message(rng, cast.language, "thankful"))
-        tale.feels(rng, "thankful", cast.language)
-    return tuple(tale.events)
+        tale.feels("thankful")
+    return tale.told()
 
 
 def _opened(tale: Tale, rng: random.Random, plot: Plot, cast: Cast) -> bool:
@@ -82,7 +81,7 @@ def _opened(tale: Tale, rng: random.Random, plot: Plot, cast: Cast) -> bool:
     tale.add("created", plot.at, changes=changes, actor="005WEB", origin="system")
     if origin == "Email":
         tale.says(plot.at + SECOND, cast.sender, text)
-    tale.feels(rng, mood, cast.language)
+    tale.feels(mood)
     if plot.hold:
         reason = "agreed with the customer: waits for their release"
         tale.add(
@@ -125,7 +124,7 @@ def _waited(tale: Tale, rng: random.Random, cast: Cast, picked: int | None, answ
             tale.update(picked, cast.agent, OwnerId=cast.agent)
             picked = None
         tale.says(again, cast.sender, message(rng, cast.language, mood))
-        tale.feels(rng, mood, cast.language)
+        tale.feels(mood)
     if picked is not None:
         tale.update(picked, cast.agent, OwnerId=cast.agent)
     if rng.random() < 0.08:
@@ -149,7 +148,7 @@ def _asked_back(tale: Tale, rng: random.Random, cast: Cast) -> None:
     mood = rng.choices(("calm", "worried", "urgent"), weights=(70, 18, 12))[0]
     tale.says(tale.at + wall_hours(rng, 0.5, 7), cast.sender, message(rng, cast.language, mood))
     tale.update(tale.at, "005WEB", Status="Working")
-    tale.feels(rng, mood, cast.language)
+    tale.feels(mood)
     slow = rng.random() < 0.25
     _answers(tale, rng, cast, later(cast.agent, tale.at, open_minutes(rng, *((150, 480) if slow else (8, 100)))))
 
@@ -171,6 +170,6 @@ def _reopened(tale: Tale, rng: random.Random, cast: Cast, *, quick: bool) -> Non
     mood = rng.choice(("worried", "angry", "urgent"))
     tale.says(tale.at + wall_hours(rng, 0.3, 1.0 if quick else 6), cast.sender, message(rng, cast.language, mood))
     tale.update(tale.at, "005WEB", Status="Working")
-    tale.feels(rng, mood, cast.language)
+    tale.feels(mood)
     tale.writes(later(cast.agent, tale.at, open_minutes(rng, 4, 30)), cast.agent, answer(cast.language))
     tale.update(later(cast.agent, tale.at, open_minutes(rng, 5, 40 if quick else 200)), cast.agent, Status="Closed")

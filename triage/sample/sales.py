@@ -5,16 +5,15 @@ from __future__ import annotations
 import random
 
 from triage.domain.instant import DAY, SECOND, format_instant
-from triage.domain.work import Event
 from triage.sample.people import AGENTS, SALES_INBOX, Account, later
-from triage.sample.tale import Tale, open_minutes
+from triage.sample.tale import Tale, Told, open_minutes
 from triage.sample.texts import need
 
 STAGES = ("Prospecting", "Qualification", "Proposal", "Negotiation")
 
 
-def lead_tale(rng: random.Random, number: int, at: int, region: str, company: str) -> tuple[Event, ...]:
-    """Return the events of one lead in time order: scored within seconds, called within minutes, hours, or never."""
+def lead_tale(rng: random.Random, number: int, at: int, region: str, company: str) -> Told:
+    """Return one lead, its events in time order: called within minutes, hours, or never; hot ones are worth more."""
     desk = [seat.agent.id for seat in AGENTS if seat.region == region and seat.sells]
     agent = rng.choice(desk)
     queued = rng.random() < 0.4
@@ -27,9 +26,6 @@ def lead_tale(rng: random.Random, number: int, at: int, region: str, company: st
     }  # fmt: skip
     tale.add("created", at, changes=changes, actor="005WEB", origin="system")
     value = round(rng.lognormvariate(10.1 if hot else 8.2, 0.6), -2)
-    score = min(0.99, max(0.02, rng.gauss(0.86 if hot else 0.4, 0.08)))
-    scores = {"lead": {"score": round(score, 3), "value": value}}
-    tale.add("scored", at + rng.randrange(3, 12) * SECOND, scores=scores, origin="system")
     if queued:
         tale.update(later(agent, tale.at, open_minutes(rng, 2, 70)), agent, OwnerId=agent)
     kind = rng.choices(("prompt", "slow", "neglect"), weights=(50, 25, 25))[0]
@@ -38,7 +34,7 @@ def lead_tale(rng: random.Random, number: int, at: int, region: str, company: st
     if rng.random() < 0.7:
         end = rng.choices(("Qualified", "Unqualified"), weights=(45, 55))[0]
         _called(tale, agent, later(agent, tale.at, open_minutes(rng, 60, 900)), end)
-    return tuple(tale.events)
+    return tale.told(value)
 
 
 def _called(tale: Tale, agent: str, at: int, status: str) -> None:
@@ -46,8 +42,8 @@ def _called(tale: Tale, agent: str, at: int, status: str) -> None:
     tale.update(tale.at, agent, Status=status)
 
 
-def deal_tale(rng: random.Random, number: int, at: int, account: Account) -> tuple[Event, ...]:
-    """Return the events of one opportunity in time order; about a third stands still in some stage."""
+def deal_tale(rng: random.Random, number: int, at: int, account: Account) -> Told:
+    """Return one opportunity, its events in time order; about a third stands still in some stage."""
     desk = [seat.agent.id for seat in AGENTS if seat.region == account.region and seat.sells]
     agent = rng.choice(desk)
     tale = Tale("Opportunity", f"006{number:05d}", at)
@@ -64,4 +60,4 @@ def deal_tale(rng: random.Random, number: int, at: int, account: Account) -> tup
         if not stuck:
             tale.add("activity", moved - 60 * SECOND, direction="out", channel="phone", actor=agent)
         tale.update(moved, agent, StageName=name)
-    return tuple(tale.events)
+    return tale.told()

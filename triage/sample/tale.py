@@ -1,21 +1,30 @@
-"""One record's tale in the making: its events in time order, with ids of their own, and scores made up from moods."""
+"""One record's tale in the making: its events in time order, with ids of their own, and what no event tells."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
+from msgspec import Struct
+
 from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.domain.work import Event, EventType
 
-_MOODS = {
-    "thankful": ("positive", 0.8, 0.05),
-    "calm": ("neutral", 0.05, 0.2),
-    "worried": ("neutral", -0.25, 0.45),
-    "angry": ("negative", -0.7, 0.65),
-    "urgent": ("negative", -0.85, 0.88),
-}
-"""Mood of a text -> the label, score and urgency that a model would give it, more or less."""
+
+class Mood(Struct, frozen=True):
+    """How the customer of a record felt when they wrote at *at*: calm, worried, angry, urgent or thankful."""
+
+    record: str
+    at: int
+    mood: str
+
+
+class Told(Struct, frozen=True):
+    """A tale that has been told: its events in time order, the moods behind them, and what a lead is worth in money."""
+
+    events: tuple[Event, ...]
+    moods: tuple[Mood, ...] = ()
+    worth: float = 0.0
 
 
 class Tale:
@@ -26,6 +35,7 @@ class Tale:
         self.id = record_id
         self.at = at
         self.events: list[Event] = []
+        self.moods: list[Mood] = []
 
     def add(self, type_: EventType, at: int, **values: Any) -> None:
         """Let something happen at *at*, or right after the last event where that was later."""
@@ -45,15 +55,13 @@ class Tale:
         """Let an agent's mail go out."""
         self.add("message", at, direction="out", channel="email", body=body, actor=actor, sender="support@example.com")
 
-    def feels(self, rng: random.Random, mood: str, language: str) -> None:
-        """Let the simulated scores of the last text come in, some seconds after it."""
-        label, score, urgency = _MOODS[mood]
-        scores = {
-            "urgency": {"score": round(min(0.99, max(0.01, rng.gauss(urgency, 0.07))), 3)},
-            "sentiment": {"label": label, "score": round(max(-1.0, min(1.0, rng.gauss(score, 0.05))), 3)},
-            "language": language,
-        }
-        self.add("scored", self.at + rng.randrange(3, 20) * SECOND, scores=scores, origin="system")
+    def feels(self, mood: str) -> None:
+        """Remember in which mood the last text was written."""
+        self.moods.append(Mood(self.id, self.at, mood))
+
+    def told(self, worth: float = 0.0) -> Told:
+        """Return the tale as it stands."""
+        return Told(tuple(self.events), tuple(self.moods), worth)
 
 
 def open_minutes(rng: random.Random, low: int, high: int) -> int:

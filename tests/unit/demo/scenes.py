@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from triage.demo.breaches import Breach
 from triage.demo.play import Played, Progress, Upcoming
+from triage.demo.scores import Scored
 from triage.domain.decision import Action, Evidence, Reason
 from triage.domain.facts import Facts
 from triage.domain.instant import HOUR, MINUTE
@@ -33,6 +34,7 @@ def played(**parts) -> Played:
         reactions=3, records={"total": 4, "open": 1, "timers": 1}, fired=5, actions=(action(),),
         states={"done": 1, "held": 2}, lateness={"count": 5, "p50": MINUTE, "p99": MINUTE, "worst": MINUTE},
         missed=(), missed_without=(breach(),),
+        scored=Scored(models={"sentiment": "s1", "urgency": "u1"}, events=9, records=4, actions=1),
     )  # fmt: skip
     return replace(base, **parts)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 
 from tests.unit.demo.scenes import action, breach, known, played
-from triage.demo.summary import CASES_SHOWN, Files, saved, summarise, top_rescues
+from triage.demo.scores import Scored
+from triage.demo.summary import CASES_SHOWN, Files, figures, saved, summarise, top_rescues
 from triage.domain.instant import HOUR, MINUTE
 
 FILES = Files("triage-data/demo.db", "triage-data/demo.jsonl", "configs/example")
@@ -23,6 +27,7 @@ def text(found=None, facts=None) -> str:
         "9 taken in, 2 repeated, 1 refused; 3 were people's reactions",
         "Effects planned: 3 (1 done, 2 held)",
         "at most 1m of virtual time",
+        "by the models of sentiment (s1), urgency (u1): 4 records, 9 times; 1 of 1 actions had a score",
         "because account.tier == Gold (is Gold)",
         "not missed: first_response, otherwise late by 1h",
     ],
@@ -35,6 +40,20 @@ def test_the_summary_says(part):
 def test_a_play_that_was_stopped_is_said_to_be_half():
     """Nobody takes a half for the whole."""
     assert text(played(finished=False)).startswith("Stopped half way:")
+
+
+def test_a_play_without_models_says_so_in_one_line():
+    """Why, and what follows from it."""
+    found = text(played(scored=Scored(refused="models: no model in it")))
+    assert "Nothing was scored, so rules that read scores stayed silent: models: no model in it\n" in found
+    assert "Scored here" not in found
+
+
+def test_figures_tell_of_the_scoring():
+    """With the same numbers as the line."""
+    told = json.loads(msgspec.json.encode(figures(played(), FILES)))["scoring"]
+    assert told["models"] == {"sentiment": "s1", "urgency": "u1"}
+    assert (told["records"], told["events"], told["actions"], told["refused"]) == (4, 9, 1, "")
 
 
 def test_promises_are_compared_milestone_by_milestone():

@@ -15,10 +15,14 @@ EMEA = Account("00100001", "Amber Labs", "Gold", "emea", "005CS01", "amber-labs"
 AT = START + 12 * HOUR
 
 
-def tales(count: int = 60, **plot):
+def told(count: int = 60, **plot):
     return [
         case_tale(random.Random(seed), Plot(number=seed, at=AT, account=EMEA, **plot)) for seed in range(1, count + 1)
     ]
+
+
+def tales(count: int = 60, **plot):
+    return [one.events for one in told(count, **plot)]
 
 
 def statuses(tale):
@@ -71,12 +75,11 @@ def test_customers_write_again_only_while_they_wait():
 
 
 def test_an_outage_names_its_product_and_is_urgent():
-    """Cases of the outage are incidents, scored as urgent."""
-    for tale in tales(10, product="Platform"):
-        created = tale[0].changes
+    """Cases of the outage are incidents, and whoever reports them is in a hurry."""
+    for one in told(10, product="Platform"):
+        created = one.events[0].changes
         assert (created["Product__c"], created["Type"]) == ("Platform", "Incident")
-        scored = next(event for event in tale if event.type == "scored")
-        assert scored.scores["sentiment"]["label"] == "negative"
+        assert one.moods[0].mood == "urgent"
 
 
 @pytest.mark.parametrize("tale", tales(10, reopens=3))
@@ -120,4 +123,4 @@ def test_machines_reply_now_and_then():
 
 def test_the_same_dice_tell_the_same_tale():
     """A tale depends on its generator and its plot alone."""
-    assert tales(3) == tales(3)
+    assert told(3) == told(3)

@@ -16,6 +16,7 @@ from triage.domain.instant import DAY, MINUTE
 from triage.intake.event import parse_event
 from triage.sample import AGENTS, DAYS, START, invent
 from triage.sample.organisation import CASES, DEALS, LEADS, OUTAGE, OUTAGE_CASES
+from triage.sample.texts import MOODS
 
 ORGANISATION = invent()
 _DIGEST = """
@@ -105,12 +106,19 @@ def test_the_outage_is_a_burst():
     assert {event.changes["Product__c"] for event in burst} == {"Platform"}
 
 
-def test_customers_write_in_several_languages_and_moods():
-    """Four languages and all three labels are among the scores."""
-    scored = [event.scores for event in ORGANISATION.events if event.type == "scored"]
-    assert {scores["language"] for scores in scored if "language" in scores} == {"en", "de", "fr", "es"}
-    labels = {scores["sentiment"]["label"] for scores in scored if "sentiment" in scores}
-    assert labels == {"negative", "neutral", "positive"}
+def test_customers_write_in_several_moods_that_no_event_tells():
+    """Every mood is of a case and of its time; whoever wants scores has to ask a model."""
+    begun = {event.id: event.at for event in created() if event.object == "Case"}
+    assert {one.mood for one in ORGANISATION.moods} == set(MOODS)
+    assert all(begun[one.record] <= one.at < ORGANISATION.end for one in ORGANISATION.moods)
+    assert [one.at for one in ORGANISATION.moods] == sorted(one.at for one in ORGANISATION.moods)
+    assert "scored" not in {event.type for event in ORGANISATION.events}
+
+
+def test_every_lead_is_worth_something():
+    """Known to the story alone."""
+    assert len(ORGANISATION.worths) == LEADS
+    assert min(ORGANISATION.worths.values()) > 0
 
 
 def test_a_shorter_play_is_the_beginning_of_the_longer_one():

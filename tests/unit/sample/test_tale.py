@@ -1,13 +1,11 @@
-"""One record's tale: order, ids and simulated scores."""
+"""One record's tale: order, ids and moods."""
 
 from __future__ import annotations
 
 import random
 
-import pytest
-
 from triage.domain.instant import HOUR, MINUTE, SECOND
-from triage.sample.tale import Tale, open_minutes, wall_hours
+from triage.sample.tale import Mood, Tale, open_minutes, wall_hours
 
 
 def a_tale() -> Tale:
@@ -42,41 +40,15 @@ def test_mail_has_a_direction_and_a_sender():
     assert (out.direction, out.actor, out.auto) == ("out", "005A", False)
 
 
-@pytest.mark.parametrize(
-    ("mood", "label"),
-    [
-        ("thankful", "positive"),
-        ("calm", "neutral"),
-        ("worried", "neutral"),
-        ("angry", "negative"),
-        ("urgent", "negative"),
-    ],
-)
-def test_simulated_scores_follow_the_mood(mood, label):
-    """The label is the mood's, shares stay between 0 and 1, and scores come seconds after the text."""
-    for seed in range(50):
-        tale = a_tale()
-        tale.feels(random.Random(seed), mood, "en")
-        event = tale.events[-1]
-        assert event.type == "scored"
-        assert event.scores["sentiment"]["label"] == label
-        assert 0 < event.scores["urgency"]["score"] < 1
-        assert -1 <= event.scores["sentiment"]["score"] <= 1
-        assert 0 < event.at - 1000 < MINUTE
-
-
-def test_urgent_texts_score_higher_than_calm_ones():
-    """On the average, and by far."""
-
-    def mean(mood: str) -> float:
-        total = 0.0
-        for seed in range(100):
-            tale = a_tale()
-            tale.feels(random.Random(seed), mood, "en")
-            total += tale.events[-1].scores["urgency"]["score"]
-        return total / 100
-
-    assert mean("urgent") > mean("worried") > mean("calm")
+def test_a_mood_belongs_to_the_last_text_and_is_no_event():
+    """Nobody who reads the events learns it."""
+    tale = a_tale()
+    tale.says(2000, "someone@customer.example", "hello")
+    tale.feels("angry")
+    told = tale.told(worth=70.0)
+    assert told.moods == (Mood("5001", told.events[-1].at, "angry"),)
+    assert [event.type for event in told.events] == ["created", "message"]
+    assert told.worth == 70.0
 
 
 def test_spans_stay_within_what_was_asked_for():
