@@ -23,6 +23,7 @@ from triage.ports import Clock, Journal, SourceState, Unit
 from triage.salesforce import translate
 from triage.salesforce.changes import Changed, Stream
 from triage.salesforce.client import Client
+from triage.salesforce.describe import MILESTONES
 from triage.salesforce.presence import Presence
 from triage.salesforce.reading import CHILDREN, OVERLAP, Reader
 from triage.taken import Ingested
@@ -157,7 +158,7 @@ class Feed:
 
     def _unannounced(self) -> tuple[str, ...]:
         """Return the objects that have no change events."""
-        return tuple(name for name in self._reader.objects if name == "CaseComment")
+        return tuple(name for name in self._reader.objects if name in ("CaseComment", MILESTONES))
 
     def _subscribe(self) -> None:
         """Subscribe; where that is from now on, read what has happened before to the objects that are known."""
@@ -237,6 +238,7 @@ class Feed:
         """Take in *events* in order; records whose event does not say what happened are read again in its place."""
         own = [one for one in events if one.ours and one.header["entityName"] in self._reader.specs]
         logged = self._reader.own_writes({identity for one in own for identity in one.header["recordIds"]})
+        events = self._labelled(events)
         found: list[Event] = []
         for one in events:
             name, kind = one.header["entityName"], one.header["changeType"]
@@ -248,6 +250,23 @@ class Feed:
             elif name in self._reader.objects:
                 found += self._told(one, name, kind, logged)
         self._take(found)
+
+    def _labelled(self, events: list[Changed]) -> list[Changed]:
+        """Return *events* with the labels of references that changed: they tell ids, and criteria compare labels."""
+        wanted: dict[str, set[str]] = {}
+        for one in events:
+            name, told = one.header["entityName"], one.header["changeType"] in ("CREATE", "UPDATE")
+            if told and self._reader.points(name, one.values):
+                wanted.setdefault(name, set()).update(one.header["recordIds"])
+        rows = {name: self._reader.labels(name, ids) for name, ids in wanted.items()}
+
+        def labelled(one: Changed) -> Changed:
+            name, ids = one.header["entityName"], one.header["recordIds"]
+            if not ids or ids[0] not in wanted.get(name, ()):
+                return one
+            return one._replace(values=self._reader.labelled(name, one.values, rows[name].get(ids[0], {})))
+
+        return list(map(labelled, events))
 
     def _told(self, one: Changed, name: str, kind: str, logged: dict[str, translate.Own]) -> Iterator[Event]:
         identities = one.header["recordIds"]
