@@ -22,6 +22,9 @@ LOG_TRIGGER_NAME = "Trigger_Name__c"
 LOG_TEAM = "Team__c"
 LOG_OUTCOME = "Outcome__c"
 
+DONE, REFUSED, UNDONE = "done", "refused", "undone"
+"""What an action came to: Outcome__c; empty while it is under way."""
+
 LOOKUPS = {"Case": "Case__c", "Lead": "Lead__c", "Opportunity": "Opportunity__c"}
 """Which field of a log or score row refers to its record, by object; of any other object there is only its id."""
 
