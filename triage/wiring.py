@@ -20,7 +20,7 @@ from triage.fleet import Fleet
 from triage.intaking import Door
 from triage.logs import JsonJournal, NamedJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Scorer, Sink, Store, Unit
+from triage.ports import Engine, Journal, Scorer, Sink, Store, Unit
 from triage.sending import Pace
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
@@ -33,6 +33,7 @@ from triage.worker import Worker
 if TYPE_CHECKING:
     from triage.salesforce.client import Client
     from triage.salesforce.deployment import Deployment
+    from triage.salesforce.setup_rules import Rules
     from triage.store.postgres import PostgresStore
 
 SQLITE = "sqlite:///"
@@ -189,6 +190,18 @@ def open_salesforce_sink(name: str) -> Sink:
 
 
 @contextmanager
+def open_setup_rules(store: Store, engine: Engine, journal: Journal | None = None) -> Iterator[Rules]:
+    """Yield the rules kept in the setup of the connected organisation, for the policy of *store*."""
+    from triage.salesforce.setup_rules import Rules
+
+    client = open_salesforce()
+    try:
+        yield Rules(client, open_deployment(client), store, engine, journal)
+    finally:
+        client.close()
+
+
+@contextmanager
 def feeding_salesforce(
     worker: Worker, stop: threading.Event, journal: Journal | None, seen: Callable[[Collection[str]], object]
 ) -> Iterator[None]:
@@ -201,13 +214,17 @@ def feeding_salesforce(
     from triage.salesforce.feed import Feed
     from triage.salesforce.presence import Presence
     from triage.salesforce.reading import Reader
+    from triage.salesforce.setup_rules import Rules
 
     client = open_salesforce()
     with worker.store.read() as unit:
         document = load_policy(live.texts if (live := unit.policies.live()) else {})
     reader = Reader(client, document)
     clock = SystemClock()
-    feed = Feed(client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen)
+    rules = Rules(client, open_deployment(client), worker.store, worker.engine, journal)
+    feed = Feed(
+        client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen, besides=rules.poll
+    )  # fmt: skip
 
     def read() -> None:
         try:

@@ -72,12 +72,14 @@ class Feed:
         live_from: int | None = None,
         every: int = POLL_EVERY,
         seen: Callable[[Collection[str]], object] = len,
+        besides: Callable[[int], object] | None = None,
     ) -> None:
         """
         Args:
             every: How often, in ms, what has no change events is read: comments, and who is there.
             events: Read change events; without, everything is polled.
             live_from: As in `Worker.ingest`: what was true before is backlog.
+            besides: Called in each round with the instant: what else is looked after in the organisation.
             seen: Hears the keys of actions of ours that the organisation shows as done, before their change is told.
         """
         self._client = client
@@ -90,6 +92,7 @@ class Feed:
         self._live_from = live_from
         self._every = every
         self._seen = seen
+        self._besides = besides
         self._latest: dict[str, frozenset[str]] = {}
         self._stream: Stream | None = None
         self._polled_at = self._present_at = 0
@@ -131,6 +134,8 @@ class Feed:
         if self._presence is not None and not 0 <= now - self._present_at < self._every:
             self._present_at = now
             self._take(self._presence.events(now))
+        if self._besides is not None:
+            self._besides(now)
         return self.taken.read - before
 
     def poll(self, names: Iterable[str]) -> None:

@@ -38,6 +38,19 @@ SCORE_SENTIMENT = "Sentiment__c"
 SCORE_NEXT = "Next_Escalation__c"
 SCORE_VALUES = "Values__c"
 
+RULES = "Triage_Rule__mdt"
+"""One record a rule, kept in Salesforce's setup; `metadata_rules.py` knows its fields."""
+
+RULE_STATUS = "Triage_Rule_Status__c"
+"""One row a rule record: what became of it."""
+
+STATUS_KEY = "Key__c"
+STATUS_RULE = "Rule__c"
+STATUS_STATE = "State__c"
+STATUS_ERROR = "Error__c"
+STATUS_CHECKED = "Checked_At__c"
+STATUS_SINCE = "In_Force_Since__c"
+
 DEPLOYMENT = "Triage_Deployment__c"
 """One row: which deployment of ours acts on the organisation."""
 

@@ -353,6 +353,28 @@ _OURS = (
             text(package.DEPLOYMENT_NAME), Column(name=package.DEPLOYMENT_SEEN, type="datetime"),
         ),
     ),
+    table(
+        package.RULE_STATUS, "a0U",
+        (
+            text("Name", system=True), text(package.STATUS_KEY, unique=True, external=True, length=80, required=True),
+            text(package.STATUS_RULE), choice(package.STATUS_STATE, "good", "kept", "refused", default="good"),
+            Column(name=package.STATUS_ERROR, type="textarea", length=32_000),
+            *typed("datetime", package.STATUS_CHECKED, package.STATUS_SINCE),
+        ),
+    ),
+    table(
+        package.RULES, "m0R",
+        (
+            *(text(name) for name in (
+                "DeveloperName", "MasterLabel", "Object__c", "Trigger__c", "Milestone__c", "Trigger_Field__c",
+                "Threshold_Unit__c", "Tier__c", "Action__c", "Target_Kind__c", "Target__c", "Template__c", "Mode__c",
+                "Description__c",
+            )),
+            *typed("textarea", "Secondary__c", length=4_000), *typed("boolean", "Active__c", default=True),
+            *typed("double", "Threshold__c", "Repeat_Minutes__c", "Repeat_At_Most__c"),
+        ),
+        writable=False, soft=False,
+    ),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {one.name: one for one in (*_WORK, *_PEOPLE, *_SERVICE, *_AUTOMATION, *_OURS)}
