@@ -116,7 +116,7 @@ _WORK = (
             system=True),
             reference("BusinessHoursId", "BusinessHours", by="BusinessHours"), reference("EntitlementId",
             "Entitlement"), _RECORD_TYPE, *typed("datetime", "SlaStartDate", "SlaExitDate"),
-            text("SuppliedEmail"), _HOURS, *_HOLD,
+            text("SuppliedEmail"), text("ContactEmail", system=True), _HOURS, *_HOLD,
         ),
         tracked=("OwnerId", "Priority", "Status"), history="CaseHistory", changes=True,
     ),
