@@ -13,8 +13,10 @@ from msgspec.structs import replace
 
 from triage.again import again, stored
 from triage.domain.decision import Action, AuditEntry
+from triage.domain.message import Message
 from triage.domain.work import Event, WorkItem
 from triage.errors import StoreLost, TriageError
+from triage.policy import FAMILIES
 from triage.ports import (
     Clock,
     Compiled,
@@ -267,7 +269,7 @@ class Delivery:
                 if "digest" in effect.action.params:
                     effect, why = self._gathered(effect, why, turn, unit, now)
                 if not why:
-                    kept.append(self._worded(effect, turn, now))
+                    kept.append(self._worded(effect, turn, unit, now))
                     continue
                 unit.outbox.change([effect.action.key], state, run_at=0, error=why)
                 turn.free(effect)
@@ -285,12 +287,13 @@ class Delivery:
         except TriageError as fault:
             return "dead", f"cannot be checked: {fault}"
 
-    def _worded(self, effect: Effect, turn: Turn, now: int) -> Parcel:
+    def _worded(self, effect: Effect, turn: Turn, unit: Unit, now: int) -> Parcel:
         """Return *effect* with its words; where there can be none, no sink lets it outside."""
         facts = turn.known(effect.record)
         if facts is not None:
             with contextlib.suppress(TriageError):
-                return Parcel(effect, self._engine.message(effect.action, facts, turn.policy, now))
+                message = self._engine.message(effect.action, facts, turn.policy, now)
+                return Parcel(effect, replace(message, model_versions=_models(unit, effect.record, message)))
         return Parcel(effect)
 
     def _gathered(self, effect: Effect, why: str, turn: Turn, unit: Unit, now: int) -> tuple[Effect, str]:
@@ -401,6 +404,15 @@ def _returned(
 def _told_of(effect: Effect) -> list[str]:
     """Return the records that a digest tells of."""
     return [record_key(line["object"], line["id"]) for line in effect.action.params.get("digest", ())]
+
+
+def _models(unit: Unit, record: str, message: Message) -> dict[str, str]:
+    """Return which model of each family gave *record* the scores that *message* speaks of; none where it has none."""
+    if not any(name.startswith(FAMILIES) for name in message.values):
+        return {}
+    told = unit.intake.scored(record)
+    found = {} if told is None else told.scores.get("model_versions", {})
+    return {str(family): str(version) for family, version in found.items()} if isinstance(found, dict) else {}
 
 
 def changes(before: WorkItem, after: WorkItem) -> dict[str, object]:

@@ -453,6 +453,9 @@ class Intake(Protocol):
     def events(self, record: str, limit: int | None = None) -> list[Event]:
         """Return the events of one record, in the order they were taken in."""
 
+    def scored(self, record: str) -> Event | None:
+        """Return the last `scored` event of one record, None where it has never been scored."""
+
     def source(self, name: str) -> SourceState | None:
         """Return how far *name* has been read."""
 

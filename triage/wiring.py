@@ -20,7 +20,7 @@ from triage.fleet import Fleet
 from triage.intaking import Door
 from triage.logs import JsonJournal, NamedJournal
 from triage.metrics import serve_metrics
-from triage.ports import Journal, Scorer, Sink, Store, Unit
+from triage.ports import Engine, Journal, Scorer, Sink, Store, Unit
 from triage.sending import Pace
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from triage.rules.llm_policy import LlmPolicy
     from triage.salesforce.client import Client
     from triage.salesforce.deployment import Deployment
+    from triage.salesforce.setup_rules import Rules
     from triage.scoring.opening import OpeningScorer
     from triage.store.postgres import PostgresStore
 
@@ -199,6 +200,18 @@ def open_salesforce_sink(name: str) -> Sink:
 
 
 @contextmanager
+def open_setup_rules(store: Store, engine: Engine, journal: Journal | None = None) -> Iterator[Rules]:
+    """Yield the rules kept in the setup of the connected organisation, for the policy of *store*."""
+    from triage.salesforce.setup_rules import Rules
+
+    client = open_salesforce()
+    try:
+        yield Rules(client, open_deployment(client), store, engine, journal)
+    finally:
+        client.close()
+
+
+@contextmanager
 def feeding_salesforce(
     worker: Worker, stop: threading.Event, journal: Journal | None, seen: Callable[[Collection[str]], object]
 ) -> Iterator[None]:
@@ -211,13 +224,17 @@ def feeding_salesforce(
     from triage.salesforce.feed import Feed
     from triage.salesforce.presence import Presence
     from triage.salesforce.reading import Reader
+    from triage.salesforce.setup_rules import Rules
 
     client = open_salesforce()
     with worker.store.read() as unit:
         document = load_policy(live.texts if (live := unit.policies.live()) else {})
     reader = Reader(client, document)
     clock = SystemClock()
-    feed = Feed(client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen)
+    rules = Rules(client, open_deployment(client), worker.store, worker.engine, journal)
+    feed = Feed(
+        client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen, besides=rules.poll
+    )  # fmt: skip
 
     def read() -> None:
         try:

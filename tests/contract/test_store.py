@@ -247,6 +247,20 @@ def test_an_event_is_kept_once_per_source(store: Store) -> None:
         assert unit.intake.events("Case/1") == [event, event]
 
 
+def test_the_last_scores_of_a_record_are_found(store: Store) -> None:
+    """Whatever a customer wrote, and whatever came since."""
+    told = [
+        Event(at=at, type=kind, event_id=f"e{at}", object="Case", id="1", body='"type":"scored"', scores={"n": at})
+        for at, kind in enumerate(("created", "scored", "scored", "message"))
+    ]  # fmt: skip
+    with store.write() as unit:
+        unit.intake.add("crm", told)
+    with store.read() as unit:
+        found = unit.intake.scored("Case/1")
+        assert found is not None
+        assert (found.event_id, unit.intake.scored("Case/2")) == ("e2", None)
+
+
 def test_a_source_remembers_how_far_it_was_read(store: Store) -> None:
     state = SourceState(name="file", live_from=5, cursor="c", accepted=1, repeated=2, refused=3)
     with store.write() as unit:

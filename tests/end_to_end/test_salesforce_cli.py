@@ -124,3 +124,20 @@ def test_a_worker_reads_the_organisation_and_writes_back(sandbox: dict[str, str]
     with contextlib.closing(open_store(str(database), "default")) as store, store.read() as unit:
         assert unit.outbox.counts() == {"done": 1}
     there.close()
+
+
+def test_rules_of_salesforce_are_published_and_asked_for_where_it_is_not_connected(
+    sandbox: dict[str, str], tmp_path: Path
+) -> None:
+    """`rules: {source: salesforce}` in a folder; the sample organisation has no such rules yet."""
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    for name, text in {**TEXTS, "setup.yaml": "object: Case\nrules: {source: salesforce}\n"}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    given = ("policy", "publish", "--policy", str(folder), "--by", "me", "--reason", "test", "--json")
+    env = {"TRIAGE_DATABASE_URL": str(tmp_path / "triage.db")}
+    alone = triage(*given, env=env)
+    assert alone.returncode == 2
+    assert "no Salesforce organisation is connected" in alone.stderr
+    done = triage(*given, env={**sandbox, **env})
+    assert (done.returncode, json.loads(done.stdout)["added"]) == (0, ["shout"]), done.stderr

@@ -55,6 +55,7 @@ def compose(action: Action, facts: Facts, policy: Policy, now: int) -> Message:
         webhooks=policy.directory.webhooks,
         changes=field_changes(action, policy),
         next_at=facts.next_at,
+        team=_team(action, facts, policy),
         limits=limits(policy.safety),
     )
     if action.kind not in MESSAGES:
@@ -195,6 +196,19 @@ def _addresses(action: Action, facts: Facts, policy: Policy) -> tuple[str, ...]:
         found = name if "@" in name else fields.get("customer.email") or fields.get("contact.email")
         return (str(found),) if found else ()
     return ()
+
+
+def _team(action: Action, facts: Facts, policy: Policy) -> str:
+    """Return the team, pool or queue of the target; of a person, or of whoever owns a changed record, the first one."""
+    kind, _, name = action.target.partition(":")
+    if kind in ("team", "pool", "queue"):
+        return name
+    who = name if kind == "user" else str(facts.item.fields.get("owner", ""))
+    if kind not in ("user", "field", "owner"):
+        return ""
+    agents = facts.agents or policy.directory.agents
+    groups = (group for agent in agents if agent.id == who for group in (*agent.teams, *agent.pools))
+    return next(groups, "")
 
 
 def _short(text: str, most: int) -> str:

@@ -25,12 +25,13 @@ from triage.cli.common import (
     sink_option,
     store_option,
 )
-from triage.cli.salesforce import salesforce_checks
+from triage.cli.salesforce import publish_setup_rules, salesforce_checks
 from triage.config import Settings, read_file, read_folder, read_secret, salesforce_settings
 from triage.doctor import examine, examine_llm, examine_sinks
 from triage.domain.instant import format_instant, parse_instant
 from triage.engine import PureEngine
 from triage.publishing import Published, promote, publish, rollback
+from triage.salesforce.metadata_rules import wants_setup_rules
 from triage.sinks.settings import read_sinks
 from triage.steering import release, start, stop, stops, waiting
 from triage.undo import preview, undo
@@ -53,6 +54,7 @@ def policy_publish(folder: str | None, url: str | None, actor: str, reason: str,
     Make a folder of policy files the policy in force: the only way that one becomes live.
 
     New and changed rules act on nothing that is already true (it becomes backlog), and new ones only observe.
+    A file that says `rules: {source: salesforce}` takes those of the connected organisation's setup.
     """
     document = read_policy(folder)
     if dry_run:
@@ -69,7 +71,10 @@ def policy_publish(folder: str | None, url: str | None, actor: str, reason: str,
             advance(count - seen)
             seen = count
 
-        published = publish(store, PureEngine(), texts, now, actor=actor, reason=reason, progress=woken)
+        if wants_setup_rules(texts):
+            published = publish_setup_rules(store, texts, now, actor=actor, reason=reason, progress=woken)
+        else:
+            published = publish(store, PureEngine(), texts, now, actor=actor, reason=reason, progress=woken)
     _print_published(published, as_json)
 
 

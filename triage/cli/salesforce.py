@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ import click
 from triage.cli.common import FINDINGS, as_json, policy_option, print_json, print_table, read_policy, say
 from triage.config import salesforce_settings
 from triage.doctor import Check
+from triage.engine import PureEngine
+from triage.ports import Store
+from triage.publishing import Published
 from triage.rules.document import PolicyDocument
 from triage.sample import invent
-from triage.wiring import SystemClock, open_deployment, open_salesforce, stop_on_signals
+from triage.wiring import SystemClock, open_deployment, open_salesforce, open_setup_rules, stop_on_signals
 
 if TYPE_CHECKING:
     from triage.salesforce.sandbox import Sandbox
@@ -104,6 +108,19 @@ def salesforce_take_over(yes: bool, as_json: bool) -> None:
     finally:
         client.close()
     say("this deployment acts now", {"acts": True, "organization": identity.organization_id}, as_json)
+
+
+def publish_setup_rules(
+    store: Store, texts: Mapping[str, str], now: int, *, actor: str, reason: str, progress: Callable[[int], None]
+) -> Published:
+    """Publish *texts* with the rules of Salesforce's setup; standard error tells which records are not in force."""
+    with open_setup_rules(store, PureEngine()) as rules:
+        published, statuses = rules.publish(texts, now, actor=actor, reason=reason, progress=progress)
+    for one in statuses:
+        if one.state != "good":
+            last = "its last good version stays" if one.state == "kept" else "no rule of it is in force"
+            click.echo(f"{one.name}: {one.error}; {last}", err=True)
+    return published
 
 
 def hidden_connection() -> dict[str, Any]:

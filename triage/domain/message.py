@@ -26,6 +26,7 @@ class Message(Struct, frozen=True, kw_only=True):
     (rule, due, reason, link) and is empty for customers. `to` are mail addresses as data gave them: not checked yet.
     `values` are the record's present fields by our names, `webhooks` the policy's addresses by name. `customer`: it
     goes to one. `changes` are the fields that the effect sets, by CRM name; `next_at` is when the record is next due.
+    `team` is whose the target is, as far as that is known; `model_versions` are those of its scores, by family.
     """
 
     org: str = ""
@@ -40,6 +41,8 @@ class Message(Struct, frozen=True, kw_only=True):
     webhooks: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     next_at: int | None = None
+    team: str = ""
+    model_versions: dict[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
 
 

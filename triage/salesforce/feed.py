@@ -23,6 +23,7 @@ from triage.ports import Clock, Journal, SourceState, Unit
 from triage.salesforce import translate
 from triage.salesforce.changes import Changed, Stream
 from triage.salesforce.client import Client
+from triage.salesforce.describe import MILESTONES
 from triage.salesforce.presence import Presence
 from triage.salesforce.reading import CHILDREN, OVERLAP, Reader
 from triage.taken import Ingested
@@ -71,12 +72,14 @@ class Feed:
         live_from: int | None = None,
         every: int = POLL_EVERY,
         seen: Callable[[Collection[str]], object] = len,
+        besides: Callable[[int], object] | None = None,
     ) -> None:
         """
         Args:
             every: How often, in ms, what has no change events is read: comments, and who is there.
             events: Read change events; without, everything is polled.
             live_from: As in `Worker.ingest`: what was true before is backlog.
+            besides: Called in each round with the instant: what else is looked after in the organisation.
             seen: Hears the keys of actions of ours that the organisation shows as done, before their change is told.
         """
         self._client = client
@@ -89,6 +92,7 @@ class Feed:
         self._live_from = live_from
         self._every = every
         self._seen = seen
+        self._besides = besides
         self._latest: dict[str, frozenset[str]] = {}
         self._stream: Stream | None = None
         self._polled_at = self._present_at = 0
@@ -130,6 +134,8 @@ class Feed:
         if self._presence is not None and not 0 <= now - self._present_at < self._every:
             self._present_at = now
             self._take(self._presence.events(now))
+        if self._besides is not None:
+            self._besides(now)
         return self.taken.read - before
 
     def poll(self, names: Iterable[str]) -> None:
@@ -157,7 +163,7 @@ class Feed:
 
     def _unannounced(self) -> tuple[str, ...]:
         """Return the objects that have no change events."""
-        return tuple(name for name in self._reader.objects if name == "CaseComment")
+        return tuple(name for name in self._reader.objects if name in ("CaseComment", MILESTONES))
 
     def _subscribe(self) -> None:
         """Subscribe; where that is from now on, read what has happened before to the objects that are known."""
@@ -237,6 +243,7 @@ class Feed:
         """Take in *events* in order; records whose event does not say what happened are read again in its place."""
         own = [one for one in events if one.ours and one.header["entityName"] in self._reader.specs]
         logged = self._reader.own_writes({identity for one in own for identity in one.header["recordIds"]})
+        events = self._labelled(events)
         found: list[Event] = []
         for one in events:
             name, kind = one.header["entityName"], one.header["changeType"]
@@ -248,6 +255,23 @@ class Feed:
             elif name in self._reader.objects:
                 found += self._told(one, name, kind, logged)
         self._take(found)
+
+    def _labelled(self, events: list[Changed]) -> list[Changed]:
+        """Return *events* with the labels of references that changed: they tell ids, and criteria compare labels."""
+        wanted: dict[str, set[str]] = {}
+        for one in events:
+            name, told = one.header["entityName"], one.header["changeType"] in ("CREATE", "UPDATE")
+            if told and self._reader.points(name, one.values):
+                wanted.setdefault(name, set()).update(one.header["recordIds"])
+        rows = {name: self._reader.labels(name, ids) for name, ids in wanted.items()}
+
+        def labelled(one: Changed) -> Changed:
+            name, ids = one.header["entityName"], one.header["recordIds"]
+            if not ids or ids[0] not in wanted.get(name, ()):
+                return one
+            return one._replace(values=self._reader.labelled(name, one.values, rows[name].get(ids[0], {})))
+
+        return list(map(labelled, events))
 
     def _told(self, one: Changed, name: str, kind: str, logged: dict[str, translate.Own]) -> Iterator[Event]:
         identities = one.header["recordIds"]

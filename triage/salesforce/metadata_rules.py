@@ -17,8 +17,9 @@ from triage.config import load_policy
 from triage.errors import ConfigError
 from triage.intake.text import show
 from triage.salesforce.drafting import flow, listed, quoted
+from triage.salesforce.package import RULES
 
-OBJECT = "Triage_Rule__mdt"
+OBJECT = RULES
 FIELDS = (
     "DeveloperName", "MasterLabel", "Active__c", "Object__c", "Trigger__c", "Milestone__c", "Trigger_Field__c",
     "Threshold__c", "Threshold_Unit__c", "Secondary__c", "Tier__c", "Action__c", "Target_Kind__c", "Target__c",

@@ -22,6 +22,9 @@ LOG_TRIGGER_NAME = "Trigger_Name__c"
 LOG_TEAM = "Team__c"
 LOG_OUTCOME = "Outcome__c"
 
+DONE, REFUSED, UNDONE = "done", "refused", "undone"
+"""What an action came to: Outcome__c; empty while it is under way."""
+
 LOOKUPS = {"Case": "Case__c", "Lead": "Lead__c", "Opportunity": "Opportunity__c"}
 """Which field of a log or score row refers to its record, by object; of any other object there is only its id."""
 
@@ -34,6 +37,19 @@ SCORE_LEAD = "Lead_Probability__c"
 SCORE_SENTIMENT = "Sentiment__c"
 SCORE_NEXT = "Next_Escalation__c"
 SCORE_VALUES = "Values__c"
+
+RULES = "Triage_Rule__mdt"
+"""One record a rule, kept in Salesforce's setup; `metadata_rules.py` knows its fields."""
+
+RULE_STATUS = "Triage_Rule_Status__c"
+"""One row a rule record: what became of it."""
+
+STATUS_KEY = "Key__c"
+STATUS_RULE = "Rule__c"
+STATUS_STATE = "State__c"
+STATUS_ERROR = "Error__c"
+STATUS_CHECKED = "Checked_At__c"
+STATUS_SINCE = "In_Force_Since__c"
 
 DEPLOYMENT = "Triage_Deployment__c"
 """One row: which deployment of ours acts on the organisation."""

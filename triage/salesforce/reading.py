@@ -14,7 +14,15 @@ from triage.errors import ConfigError, QueryRefused
 from triage.rules.document import PolicyDocument
 from triage.salesforce import package, translate
 from triage.salesforce.client import Client
-from triage.salesforce.describe import Shape, missing_fields, shape, shapes
+from triage.salesforce.describe import (
+    MILESTONES,
+    Shape,
+    milestone_of,
+    missing_fields,
+    parent_paths,
+    shape,
+    shapes,
+)
 from triage.salesforce.soql import instant, listed
 from triage.salesforce.translate import Known, Own
 
@@ -30,6 +38,7 @@ BULK_FROM = 2_000
 CHILDREN: dict[str, tuple[str, ...]] = {
     "EmailMessage": ("ParentId", "Incoming", "TextBody", "FromAddress", "Headers"),
     "CaseComment": ("ParentId", "CommentBody"),
+    MILESTONES: ("CaseId", "MilestoneType.Name", "CompletionDate"),
     "Task": ("Status", "TaskSubtype", "WhoId", "WhatId", "OwnerId"),
 }
 """Objects whose rows are messages, comments and activities of others, with what is read of them."""
@@ -59,10 +68,14 @@ class Reader:
         if faults:
             raise ConfigError("\n".join(faults))
         self._shapes: dict[str, Shape] = {name: one for name, one in found.items() if one is not None}
+        case = self.specs.get("Case")
+        names = {milestone_of(path).casefold(): path for path in (case.labels if case is not None else ())}
+        self._completions = {name: path for name, path in names.items() if name}
         for name in CHILDREN:
-            one = shape(client, name)
+            one = shape(client, name) if name != MILESTONES or self._completions else None
             if one is not None:
                 self._shapes[name] = one
+        self._pointers = {name: self._pointing(name) for name in self.specs}
         self._related = _related_columns(self.specs.values())
         self.known = Known(us=client.identity().user_id, robots=_robots(client), queues=_queues(client, document))
 
@@ -109,7 +122,42 @@ class Reader:
         if name in self.specs:
             return translate.columns(self.specs[name], self._shapes[name])
         wanted = [*self._related.get(name, ()), *CHILDREN.get(name, ()), *translate.SYSTEM_COLUMNS]
-        return [one for one in dict.fromkeys(wanted) if self._shapes[name].has(one)]
+        return [one for one in dict.fromkeys(wanted) if "." in one or self._shapes[name].has(one)]
+
+    def points(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Return whether *values*, which a change event told of an object, hold a reference whose label is read."""
+        return not self._pointers.get(name, {}).keys().isdisjoint(values)
+
+    def labels(self, name: str, identities: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the references of *identities* and the labels behind them, by record: change events tell ids only."""
+        pointers = self._pointers[name]
+        paths = [path for found in pointers.values() for path in found]
+        found: dict[str, dict[str, Any]] = {}
+        for ids in _batches(iter(sorted(identities)), AT_ONCE):
+            soql = f"SELECT {', '.join(['Id', *pointers, *paths])} FROM {name} WHERE Id IN {listed(ids)}"  # noqa: S608
+            found |= {row["Id"]: translate.flat(row, self.specs[name]) for row in self._client.query(soql)}
+        return found
+
+    def labelled(self, name: str, values: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Return *values* with the label of each reference in them, as *row* (one of `labels`) has it now.
+
+        A reference that has changed again since has no label here: its own change event brings it.
+        """
+        found = dict(values)
+        for column, paths in self._pointers[name].items():
+            if column in values:
+                same = row.get(column) == values[column]
+                found |= {path: row.get(path) if same else None for path in paths}
+        return found
+
+    def _pointing(self, name: str) -> dict[str, list[str]]:
+        """Return the references of an object through which labels are read, each with the paths of these."""
+        found: dict[str, list[str]] = {}
+        for path in parent_paths(self.specs[name].labels):
+            parent = self._shapes[name].parents[path.partition(".")[0].casefold()]
+            found.setdefault(parent.field, []).append(path)
+        return found
 
     def own_writes(self, identities: Collection[str]) -> dict[str, Own]:
         """Return the last action of ours on each of *identities*, as the log has it."""
@@ -162,6 +210,8 @@ class Reader:
             found = translate.message(row)
         elif name == "Task":
             found = translate.activity(row)
+        elif name == MILESTONES:
+            found = translate.completion(row, self._completions)
         else:
             found = translate.comment(row) if name == "CaseComment" else None
         return found if found is not None and found.object in self.specs else None

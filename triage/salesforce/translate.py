@@ -13,7 +13,7 @@ from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Origin
 from triage.errors import IntakeError
 from triage.salesforce import package
-from triage.salesforce.describe import Shape
+from triage.salesforce.describe import Shape, parent_paths
 
 SYSTEM_COLUMNS = (
     "Id",
@@ -58,8 +58,28 @@ def columns(spec: ObjectSpec, shape: Shape) -> list[str]:
     """Return the fields to be read of one object: the mapped ones that are there, and the system's."""
     wanted = [one.source for one in spec.fields if one.source] + [relation.by for relation in spec.related]
     wanted += [*SYSTEM_COLUMNS, package.HOLD_UNTIL, package.HOLD_REASON, "MasterRecordId"]
-    there = {name.casefold(): name for name in shape.types}
+    there = {name.casefold(): name for name in shape.types} | {one.casefold(): one for one in parent_paths(spec.labels)}
     return list(dict.fromkeys(there[name.casefold()] for name in wanted if name.casefold() in there))
+
+
+def flat(row: Mapping[str, Any], spec: ObjectSpec) -> dict[str, Any]:
+    """
+    Return *row* with every label that *spec* reads over references under its path: `{"RecordType.Name": "Support"}`.
+
+    REST nests what stands behind a reference, and says null for a reference that is empty; bulk answers are flat.
+    """
+    found = {name: value for name, value in row.items() if not isinstance(value, Mapping)}
+    folded = {name.casefold() for name in found}
+    return found | {path: _behind(row, path) for path in parent_paths(spec.labels) if path.casefold() not in folded}
+
+
+def _behind(row: Mapping[str, Any], path: str) -> Any:
+    value: Any = row
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = next((one for name, one in value.items() if name.casefold() == part.casefold()), None)
+    return None if isinstance(value, Mapping) else value
 
 
 def mapped(spec: ObjectSpec) -> frozenset[str]:
@@ -81,6 +101,7 @@ def snapshot(
         own: The action of ours behind its last change, where there was one.
     """
     created, modified = _at(row["CreatedDate"]), _at(row["LastModifiedDate"])
+    row = flat(row, spec)
     values = _values(row, spec, known)
     base = {"object": spec.name, "id": row["Id"]}
     if _yes(row.get("IsDeleted")):
@@ -166,6 +187,27 @@ def comment(row: Mapping[str, Any]) -> Event:
     return Event(
         at=_at(row["CreatedDate"]), type="comment", event_id=f"{row['Id']}/comment", object="Case", id=row["ParentId"],
         body=row.get("CommentBody") or "", actor=row.get("CreatedById") or "",
+    )  # fmt: skip
+
+
+def completion(row: Mapping[str, Any], paths: Mapping[str, str]) -> Event | None:
+    """
+    Return how one CaseMilestone row stands: completed at an instant, or not (a milestone that recurs begins again).
+
+    It is no save of the case, so that its clocks go on: the event is of our own making.
+
+    Args:
+        paths: The source that reads each milestone's completion, by its name in small letters; of others None is told.
+    """
+    kind = row.get("MilestoneType")
+    name = kind.get("Name") if isinstance(kind, Mapping) else row.get("MilestoneType.Name")
+    path = paths.get(str(name or "").casefold())
+    if path is None or not row.get("CaseId"):
+        return None
+    done = row.get("CompletionDate") or None
+    return Event(
+        at=_at(done or row["LastModifiedDate"]), type="updated", event_id=f"{row['Id']}/{_at(row['SystemModstamp'])}",
+        object="Case", id=row["CaseId"], changes={path: done}, origin="triage", actor="triage",
     )  # fmt: skip
 
 

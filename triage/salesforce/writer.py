@@ -7,6 +7,7 @@ Salesforce refuses for good is a dead letter with its words. Nothing is decided 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from triage.errors import (
     KeyTaken,
     LimitReached,
     LoginRefused,
+    RecordGone,
     RecordLocked,
     SalesforceError,
     SessionExpired,
@@ -50,13 +52,16 @@ LONGEST = 32_000
 TITLE_MOST, BODY_MOST = 250, 750
 """Characters of a custom notification."""
 
-_STARTED, _DONE = "Started", "Done"
+_STARTED, _DONE, _REFUSED = "Started", "Done", "Refused"
+_OUTCOMES = {_DONE: package.DONE, _REFUSED: package.REFUSED}
 _SCORES = {
-    "urgency.score": package.SCORE_URGENCY,
-    "lead.score": package.SCORE_LEAD,
-    "sentiment.label": package.SCORE_SENTIMENT,
+    package.SCORE_URGENCY: ("urgency.score",),
+    package.SCORE_LEAD: ("lead.probability", "lead.score"),
+    package.SCORE_SENTIMENT: ("sentiment.label",),
 }
-_SCORE_FAMILIES = ("urgency.", "lead.", "sentiment.", "complexity.", "language")
+_SCORE_FAMILIES = ("urgency.", "lead.", "sentiment.", "complexity.", "language", "intent.", "product_line.")
+_UNDO = ("override", "undo")
+"""Rule and step of an action that takes back another one, whose key its episode names."""
 
 
 class SalesforceSink:
@@ -106,7 +111,10 @@ class SalesforceSink:
                 return self._change(action, message)
             return self._invoke(action, message)
         except SalesforceError as fault:
-            raise _as_sink(fault) from fault
+            error = _as_sink(fault)
+            if isinstance(error, SinkRefused) and not isinstance(fault, RecordGone):
+                self._note_refused(action, message)
+            raise error from fault
 
     def close(self) -> None:
         """Let go of every line."""
@@ -123,18 +131,38 @@ class SalesforceSink:
         changes = {name: self._value(name, value, action) for name, value in message.changes.items()}
         if not changes:
             raise SinkRefused(f"{action.kind} to {action.target} changes no field of {action.object}")
+        log = self._log(action, message, _DONE)
         parts = [
-            self._part("POST", f"sobjects/{package.LOG}", "log", self._log(action, message, _DONE)),
             self._part("PATCH", f"sobjects/{action.object}/{action.id}", "record", changes | self._on_record(message)),
+            *self._scores(action, message),
+            *self._undone(action),
         ]
-        child = self._scores(action, message)
-        if child is not None:
-            parts.append(child)
         try:
-            self._client.composite(parts)
+            self._client.composite([self._part("POST", f"sobjects/{package.LOG}", "log", log), *parts])
         except KeyTaken:
-            return self._read_back(action)
+            row = self._logged(action)
+            if row is None or row[package.LOG_STATUS] != _REFUSED or row[package.LOG_RECORD] != action.id:
+                return self._read_back(action, row)
+            # It was refused before, and somebody has sent it again: its row becomes that of a change that was done.
+            path = f"sobjects/{package.LOG}/{row['Id']}"
+            self._client.composite([self._part("PATCH", path, "log", log), *parts])
         return Receipt()
+
+    def _note_refused(self, action: Action, message: Message) -> None:
+        """Let the log tell what was refused; where that fails, too, the dead letter has its words."""
+        body = self._log(action, message, _REFUSED)
+        key = body.pop(package.LOG_KEY)
+        with contextlib.suppress(SalesforceError):
+            self._client.rest("PATCH", f"sobjects/{package.LOG}/{package.LOG_KEY}/{key}", body)
+
+    def _undone(self, action: Action) -> list[dict[str, Any]]:
+        """Return the part that marks the log row of the action which *action* takes back, none where there is none."""
+        kind, _, key = action.episode.partition(":")
+        if (action.rule, action.step) != _UNDO or kind != "event":
+            return []
+        rows = self._client.query(f"SELECT Id FROM {package.LOG} WHERE {package.LOG_KEY} = {quoted(key)}")  # noqa: S608
+        changes = {package.LOG_OUTCOME: package.UNDONE}
+        return [self._part("PATCH", f"sobjects/{package.LOG}/{row['Id']}", "undone", changes) for row in rows]
 
     def _part(self, method: str, path: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         # A part of a composite request does not inherit the header that forbids assignment rules.
@@ -143,9 +171,8 @@ class SalesforceSink:
             "httpHeaders": NO_ASSIGNMENT,
         }  # fmt: skip
 
-    def _read_back(self, action: Action) -> Receipt:
-        """Return that the key was done before; refuse where it stands on another record."""
-        row = self._logged(action)
+    def _read_back(self, action: Action, row: Mapping[str, Any] | None) -> Receipt:
+        """Return that the key was done before, as *row* has it; refuse where it stands on another record."""
         if row is None:
             raise Unreachable("the key is taken, and its log row cannot be read", code="DUPLICATE_VALUE")
         if row[package.LOG_RECORD] != action.id:
@@ -165,10 +192,11 @@ class SalesforceSink:
         except KeyTaken:
             found = self._logged(action)
             if found is None or found[package.LOG_STATUS] == _DONE:
-                return self._read_back(action)
+                return self._read_back(action, found)
             row = found["Id"]
         receipt = does()
-        self._client.rest("PATCH", f"sobjects/{package.LOG}/{row}", {package.LOG_STATUS: _DONE})
+        closed = {package.LOG_STATUS: _DONE, package.LOG_OUTCOME: package.DONE}
+        self._client.rest("PATCH", f"sobjects/{package.LOG}/{row}", closed)
         return receipt
 
     def _call(self, action: Action, message: Message) -> Callable[[], Receipt]:
@@ -221,22 +249,22 @@ class SalesforceSink:
             package.LOG_TARGET: action.target[:255],
             package.LOG_TRIGGER: _encode(action.reason).decode()[:LONGEST],
             package.LOG_SCORES: _encode(_scored(message)).decode()[:LONGEST],
-            package.LOG_MODEL: str(message.values.get("model.version", ""))[:255] or None,
+            package.LOG_MODEL: _models(message)[:255] or None,
             package.LOG_DUE: format_instant(action.due),
             package.LOG_AT: format_instant(self._now()),
             package.LOG_STATUS: status,
+            package.LOG_OUTCOME: _OUTCOMES.get(status),
             package.LOG_TRIGGER_NAME: _trigger(action)[:255] or None,
+            package.LOG_TEAM: message.team[:255] or None,
         }
-        if action.target.startswith("team:"):
-            found[package.LOG_TEAM] = action.target.removeprefix("team:")[:255]
         return found | _lookup(action)
 
-    def _scores(self, action: Action, message: Message) -> dict[str, Any] | None:
-        """Return the part that keeps the child row with the record's scores, None where they live elsewhere."""
+    def _scores(self, action: Action, message: Message) -> list[dict[str, Any]]:
+        """Return the part that keeps the child row with the record's scores, none where they live elsewhere."""
         if self._client.connection.scores != "child":
-            return None
+            return []
         path = f"sobjects/{package.SCORE}/{package.SCORE_RECORD}/{action.id}"
-        return self._part("PATCH", path, "scores", _score_fields(message) | _lookup(action))
+        return [self._part("PATCH", path, "scores", _score_fields(message) | _lookup(action))]
 
     def _on_record(self, message: Message) -> dict[str, Any]:
         if self._client.connection.scores != "record":
@@ -252,9 +280,14 @@ def _lookup(action: Action) -> dict[str, str]:
 
 
 def _trigger(action: Action) -> str:
-    """Return the clock or the first condition that made the rule act, as it is written in the rule."""
+    """Return the clock or the first condition that made the rule act, as it is written there; else what was noted."""
     reason = action.reason
-    return reason.clock or next((one.leaf for one in reason.evidence), "")
+    return reason.clock or next((one.leaf for one in reason.evidence), reason.note)
+
+
+def _models(message: Message) -> str:
+    """Return which model of each family gave the record its scores: `lead=2026-01, urgency=2026-03`."""
+    return ", ".join(f"{family}={version}" for family, version in sorted(message.model_versions.items()))
 
 
 def _scored(message: Message) -> dict[str, Any]:
@@ -263,7 +296,7 @@ def _scored(message: Message) -> dict[str, Any]:
 
 def _score_fields(message: Message) -> dict[str, Any]:
     scores = _scored(message)
-    found = {field: scores.get(name) for name, field in _SCORES.items()}
+    found = {field: next((scores[name] for name in names if name in scores), None) for field, names in _SCORES.items()}
     due = None if message.next_at is None else format_instant(message.next_at)
     return found | {package.SCORE_NEXT: due, package.SCORE_VALUES: _encode(scores).decode()[:LONGEST]}
 

@@ -51,6 +51,13 @@ class SqlIntake:
         found = self._connection.execute(query.order_by(event.c.seq).limit(limit)).scalars()
         return [decode_event(body) for body in found]
 
+    def scored(self, record: str) -> Event | None:
+        """Return the last `scored` event of one record; the others are told apart without being read."""
+        mine = (event.c.org_id == self._org, event.c.record_id == record, event.c.body.like('%"type":"scored"%'))
+        query = select(event.c.body).where(*mine).order_by(event.c.seq.desc()).limit(1)
+        body = self._connection.execute(query).scalar_one_or_none()
+        return None if body is None else decode_event(body)
+
     def source(self, name: str) -> SourceState | None:
         """Return how far *name* has been read; a writer is the only one to read on before its transaction ends."""
         lock_name(self._connection, self._org, "source", name)

@@ -220,6 +220,11 @@ class MemoryIntake:
         """Return the events of one record."""
         return [event for key, event in self._tables.events.values() if key == record][:limit]
 
+    def scored(self, record: str) -> Event | None:
+        """Return the last `scored` event of one record."""
+        found = [event for event in self.events(record) if event.type == "scored"]
+        return found[-1] if found else None
+
     def source(self, name: str) -> SourceState | None:
         """Return how far *name* has been read."""
         return self._tables.sources.get(name)

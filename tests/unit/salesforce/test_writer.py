@@ -20,19 +20,28 @@ from triage.salesforce.deployment import SEEN_EVERY, Deployment
 from triage.salesforce.package import (
     DEPLOYMENT,
     DEPLOYMENT_NAME,
+    DONE,
     LOG_ACTION,
     LOG_DUE,
     LOG_KEY,
+    LOG_MODEL,
+    LOG_OUTCOME,
     LOG_RECORD,
     LOG_RULE,
     LOG_SCORES,
     LOG_STATUS,
+    LOG_TEAM,
     LOG_TRIGGER,
+    LOG_TRIGGER_NAME,
+    REFUSED,
     SCORE,
+    SCORE_LEAD,
     SCORE_NEXT,
     SCORE_RECORD,
     SCORE_URGENCY,
+    UNDONE,
 )
+from triage.salesforce.sandbox.values import Caller, Refused
 from triage.salesforce.writer import SalesforceSink
 from triage.testing import START, RecordingSink
 
@@ -70,6 +79,61 @@ def test_the_log_row_says_what_why_and_when(here: Place) -> None:
     assert json.loads(row[LOG_TRIGGER])["evidence"][0]["leaf"] == "age >= 1h"
     assert row["Trigger_Name__c"] == "age >= 1h"
     assert json.loads(row[LOG_SCORES]) == {"urgency.score": 0.87}
+
+
+def test_the_log_row_fills_what_reports_group_by(here: Place) -> None:
+    """Trigger, team, outcome, the models of the scores, and the look-up of the record's own object."""
+    lead = here.org.create("Lead", {"LastName": "Z", "Company": "Co"}, Caller(BOB))
+    one = action(object="Lead", id=lead, kind="set", target="field:status", reason=Reason(clock="since_assigned"))
+    words = message(
+        changes={"Status": "Working"}, team="sales-emea", values={"lead.probability": 0.4},
+        model_versions={"urgency": "u1", "lead": "l2"},
+    )  # fmt: skip
+    sink(here).send(one, words)
+    (row,) = here.log()
+    assert (row["Lead__c"], row["Case__c"], row["Opportunity__c"]) == (lead, None, None)
+    assert (row[LOG_TRIGGER_NAME], row[LOG_TEAM], row[LOG_OUTCOME]) == ("since_assigned", "sales-emea", DONE)
+    assert row[LOG_MODEL] == "lead=l2, urgency=u1"
+    (scores,) = here.org.rows[SCORE].values()
+    assert (scores[SCORE_LEAD], scores["Lead__c"]) == (0.4, lead)
+
+
+def test_what_was_refused_is_logged_as_refused_and_done_once_it_may_be(here: Place) -> None:
+    """Somebody mends the organisation and sends the dead letter again: the same row, now done."""
+    case, out = here.case(), sink(here)
+    here.org.rules["Case"].append(lambda before, after: "Not now" if before else "")
+    for _ in range(2):
+        with pytest.raises(SinkRefused, match="Not now"):
+            out.send(*raised(case))
+    (row,) = here.log()
+    assert (row[LOG_STATUS], row[LOG_OUTCOME], here.row(case)["Priority"]) == ("Refused", REFUSED, "Low")
+    here.org.rules["Case"].clear()
+    assert not out.send(*raised(case)).already
+    assert out.send(*raised(case)).already
+    (row,) = here.log()
+    assert (row[LOG_STATUS], row[LOG_OUTCOME], here.row(case)["Priority"]) == ("Done", DONE, "High")
+
+
+def test_a_flow_that_refuses_closes_its_row_as_refused(here: Place) -> None:
+    """It had been begun."""
+
+    def flow(inputs: Any) -> dict[str, Any]:
+        raise Refused("FLOW_EXCEPTION", "out of order")
+
+    here.sandbox.site.resources.actions["custom/flow/Page"] = flow
+    with pytest.raises(SinkRefused):
+        sink(here).send(action(id=here.case(), kind="custom", target="flow:Page"), message())
+    assert [(row[LOG_STATUS], row[LOG_OUTCOME]) for row in here.log()] == [("Refused", REFUSED)]
+
+
+def test_an_undo_marks_the_row_of_what_it_takes_back(here: Place) -> None:
+    """In the same request; the row of the undo itself is done."""
+    case, out = here.case(), sink(here)
+    out.send(*raised(case))
+    back = {"rule": "override", "step": "undo", "episode": f"event:{'a' * 64}", "params": {"to": "Low"}}
+    one, words = raised(case, "b" * 64, **back)
+    out.send(one, replace(words, changes={"Priority": "Low"}))
+    assert {row[LOG_KEY][0]: row[LOG_OUTCOME] for row in here.log()} == {"a": UNDONE, "b": DONE}
 
 
 def test_scores_live_on_a_child_so_that_the_record_is_not_modified_by_them(here: Place) -> None:

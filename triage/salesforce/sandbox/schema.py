@@ -86,6 +86,7 @@ _HOLD: tuple[Column, ...] = (
     Column(name=package.HOLD_UNTIL, type="datetime"),
     Column(name=package.HOLD_REASON, type="string"),
 )
+_RECORD_TYPE = reference("RecordTypeId", "RecordType")
 _HOURS = choice("Support_Hours__c", "emea", "americas", "apac")
 
 
@@ -114,8 +115,8 @@ _WORK = (
             reference("AccountId", "Account"), reference("ParentId", "Case"), reference("MasterRecordId", "Case",
             system=True),
             reference("BusinessHoursId", "BusinessHours", by="BusinessHours"), reference("EntitlementId",
-            "Entitlement"),
-            text("SuppliedEmail"), _HOURS, *_HOLD,
+            "Entitlement"), _RECORD_TYPE, *typed("datetime", "SlaStartDate", "SlaExitDate"),
+            text("SuppliedEmail"), text("ContactEmail", system=True), _HOURS, *_HOLD,
         ),
         tracked=("OwnerId", "Priority", "Status"), history="CaseHistory", changes=True,
     ),
@@ -131,6 +132,7 @@ _WORK = (
             Column(name="Description", type="textarea", length=32_000),
             Column(name="IsConverted", type="boolean", system=True, default=False),
             reference("OwnerId", "User", "Group", by="Owner"), reference("MasterRecordId", "Lead", system=True),
+            _RECORD_TYPE,
             _HOURS, *_HOLD,
         ),
         changes=True,
@@ -147,7 +149,7 @@ _WORK = (
             Column(name="CloseDate", type="date", required=True), choice("Type", "New Business", "Renewal"),
             Column(name="Description", type="textarea", length=32_000),
             *typed("boolean", "IsClosed", "IsWon", system=True, default=False),
-            reference("OwnerId", "User", by="Owner"), reference("AccountId", "Account"), _HOURS, *_HOLD,
+            reference("OwnerId", "User", by="Owner"), reference("AccountId", "Account"), _RECORD_TYPE, _HOURS, *_HOLD,
         ),
         changes=True,
     ),
@@ -197,6 +199,11 @@ _PEOPLE = (
     table(
         "GroupMember", "011",
         (reference("GroupId", "Group"), reference("UserOrGroupId", "User", "Group", by="UserOrGroup")), soft=False,
+    ),
+    table(
+        "RecordType", "012",
+        (text("Name"), text("DeveloperName"), text("SobjectType"), Column(name="IsActive", type="boolean",
+        default=True)), writable=False, soft=False,
     ),
     table("QueueSobject", "03g", (reference("QueueId", "Group", by="Queue"), text("SobjectType")), soft=False),
     table(
@@ -274,8 +281,10 @@ _SERVICE = (
     table(
         "Entitlement", "550",
         (text("Name"), reference("AccountId", "Account"), reference("BusinessHoursId", "BusinessHours"),
-        text("Status")),
+        text("Status"), reference("SlaProcessId", "SlaProcess")),
     ),
+    table("SlaProcess", "552", (text("Name"), text("SobjectType"), Column(name="IsActive", type="boolean",
+    default=True)), writable=False, soft=False),
     table(
         "UserServicePresence", "0N5",
         (
@@ -343,6 +352,28 @@ _OURS = (
             required=True),
             text(package.DEPLOYMENT_NAME), Column(name=package.DEPLOYMENT_SEEN, type="datetime"),
         ),
+    ),
+    table(
+        package.RULE_STATUS, "a0U",
+        (
+            text("Name", system=True), text(package.STATUS_KEY, unique=True, external=True, length=80, required=True),
+            text(package.STATUS_RULE), choice(package.STATUS_STATE, "good", "kept", "refused", default="good"),
+            Column(name=package.STATUS_ERROR, type="textarea", length=32_000),
+            *typed("datetime", package.STATUS_CHECKED, package.STATUS_SINCE),
+        ),
+    ),
+    table(
+        package.RULES, "m0R",
+        (
+            *(text(name) for name in (
+                "DeveloperName", "MasterLabel", "Object__c", "Trigger__c", "Milestone__c", "Trigger_Field__c",
+                "Threshold_Unit__c", "Tier__c", "Action__c", "Target_Kind__c", "Target__c", "Template__c", "Mode__c",
+                "Description__c",
+            )),
+            *typed("textarea", "Secondary__c", length=4_000), *typed("boolean", "Active__c", default=True),
+            *typed("double", "Threshold__c", "Repeat_Minutes__c", "Repeat_At_Most__c"),
+        ),
+        writable=False, soft=False,
     ),
 )  # fmt: skip
 

@@ -20,6 +20,8 @@ _HOURS = {
     "apac": ("Australia/Sydney", "09:00", "17:30"),
 }  # fmt: skip
 _WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+_SYSTEM = ("CaseNumber", "ContactEmail")
+"""Fields of a story that nobody writes: the organisation works them out."""
 WEB = "005WEB00"
 """The user under whom what comes through the web is created."""
 
@@ -81,8 +83,8 @@ class Story:
         return left
 
     def _created(self, event: Event) -> None:
-        values = {key: value for key, value in event.changes.items() if key != "CaseNumber"}
-        system = {"CaseNumber": event.changes["CaseNumber"]} if "CaseNumber" in event.changes else {}
+        values = {key: value for key, value in event.changes.items() if key not in _SYSTEM}
+        system = {key: value for key, value in event.changes.items() if key in _SYSTEM}
         if event.object == "Lead":
             values["LastName"] = values["Company"]
         self._org.create(event.object, values, _by(event), identity=event.id, system=system)
