@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from triage.scoring.calibrators import EDGE, Calibrator
 from triage.scoring.conformal import Conformal
 from triage.scoring.encode import TargetCodes, tree_row
 from triage.scoring.linear import Active, Grams, LinearPart, LinearShape, Weights
+from triage.scoring.reasons import strongest
 from triage.scoring.trees import Forest
 
 Floats = npt.NDArray[np.float64]
@@ -137,6 +139,8 @@ class TabularModel:
     ) -> None:
         self.spec, self.grams, self.version = spec, grams, version
         self.linear, self.forest, self.text, self.amounts = linear, forest, text, amounts
+        self.fixed: Any = None
+        """What reasons keep of this model."""
         self.extractor = Extractor(spec.features)
         self.codes = TargetCodes(spec.codes, spec.unseen)
         self.amount_codes = TargetCodes(spec.amount_codes, spec.amount_unseen)
@@ -156,8 +160,6 @@ class TabularModel:
 
     def answer(self, row: Row, *, explain: bool = True) -> Answer:
         """Return the answer for one row of features."""
-        from triage.scoring.reasons import strongest
-
         chances = self.chances(row)
         return self._answer(row, chances, strongest(self, row) if explain else ())
 

@@ -80,14 +80,15 @@ class Forest:
 
     def shares(self, row: Sequence[float], n_features: int) -> Floats:
         """Return, of shape (n_outputs, n_features), how far each feature moved each margin on one row's way down."""
-        moved = np.zeros((self.size, n_features))
+        moved = [[0.0] * n_features for _ in range(self.size)]
         nodes = self._nodes
         for root, output in self._roots:
+            way = moved[output]
             feature, threshold, left, right, missing_left, value = nodes[root]
             while feature >= 0:
                 cell = row[feature]
                 at = left if cell <= threshold or (missing_left and cell != cell) else right
                 before, split_by = value, feature
                 feature, threshold, left, right, missing_left, value = nodes[at]
-                moved[output, split_by] += value - before
-        return moved
+                way[split_by] += value - before
+        return np.array(moved)
