@@ -10,7 +10,17 @@ from typing import Any
 import click
 import msgspec
 
-from triage.cli.common import as_json, cell, instant_cell, opened_store, print_json, print_table, signed, store_option
+from triage.cli.common import (
+    as_json,
+    cell,
+    instant_cell,
+    opened_store,
+    print_json,
+    print_table,
+    say,
+    signed,
+    store_option,
+)
 from triage.domain.decision import AuditEntry
 from triage.engine import PureEngine
 from triage.errors import ModelRefused
@@ -90,11 +100,12 @@ def models_show(name: str, root: Path, as_json: bool) -> None:
 @models.command("shadow")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_ROOT
-def models_shadow(folder: Path, root: Path) -> None:
+@as_json
+def models_shadow(folder: Path, root: Path, as_json: bool) -> None:
     """Let the model in FOLDER score beside the champion: written down, read by no rule."""
     registry = challenge(read_registry(root), root, folder)
     write_registry(root, registry)
-    click.echo(f"{folder} scores in the shadow of its family's champion")
+    say(f"{folder} scores in the shadow of its family's champion", {"shadow": str(folder)}, as_json)
 
 
 @models.command("promote")

@@ -132,6 +132,7 @@ class LinearPart(Weights):
     def __init__(self, shape: LinearShape, weights: Floats, intercept: Floats) -> None:
         super().__init__(weights, intercept)
         self.shape = shape
+        self._last: tuple[Row, Active, Active] | None = None
         self._levels: list[tuple[dict[str, int], int]] = []
         at = shape.words + shape.characters
         self.starts = [0, shape.words]
@@ -150,6 +151,9 @@ class LinearPart(Weights):
 
     def active(self, row: Row, grams: Active) -> Active:
         """Return the places of *row* that are not zero and their values; *grams* are those of its text."""
+        last = self._last
+        if last is not None and last[0] is row and last[1] is grams:
+            return last[2]
         places, values = list(grams[0]), list(grams[1])
         for (known, rare), level in zip(self._levels, row.categories, strict=True):
             place = known.get(level, rare)
@@ -167,4 +171,5 @@ class LinearPart(Weights):
             elif edges:
                 places.append(at + 2 + bisect_right(edges, value))
                 values.append(1.0)
+        self._last = (row, grams, (places, values))
         return places, values

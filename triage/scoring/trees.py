@@ -39,6 +39,7 @@ class Forest:
                 strict=True,
             )
         )
+        self._walked: tuple[Sequence[float], list[float]] = ((), [])
         self._roots = list(zip(self.roots.tolist(), self.outputs.tolist(), strict=True))
 
     @property
@@ -48,6 +49,10 @@ class Forest:
 
     def single(self, row: Sequence[float]) -> list[float]:
         """Return the margin of each output for one row of features."""
+        walked = self._walked
+        if walked[0] is row:
+            # Its reasons were asked for just before: the way down is the same.
+            return list(walked[1])
         nodes = self._nodes
         sums: list[float] = self.baseline.tolist()
         for root, output in self._roots:
@@ -81,6 +86,7 @@ class Forest:
     def shares(self, row: Sequence[float], n_features: int) -> Floats:
         """Return, of shape (n_outputs, n_features), how far each feature moved each margin on one row's way down."""
         moved = [[0.0] * n_features for _ in range(self.size)]
+        sums: list[float] = self.baseline.tolist()
         nodes = self._nodes
         for root, output in self._roots:
             way = moved[output]
@@ -91,4 +97,6 @@ class Forest:
                 before, split_by = value, feature
                 feature, threshold, left, right, missing_left, value = nodes[at]
                 way[split_by] += value - before
+            sums[output] += value
+        self._walked = (row, sums)
         return np.array(moved)
