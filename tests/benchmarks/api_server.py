@@ -1,4 +1,4 @@
-"""A server for bench_api: `ours` is `triage serve`'s application, `usual` FastAPI with the same model in scikit-learn."""
+"""A server for bench_api: `ours` is the application of `triage serve`, `usual` FastAPI with scikit-learn, same model."""
 
 from __future__ import annotations
 
