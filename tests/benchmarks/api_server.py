@@ -1,4 +1,4 @@
-"""A server for bench_api: `ours` is the application of `triage serve`, `usual` FastAPI with scikit-learn, same model."""
+"""A server for bench_api: `ours` is the application of `triage serve`, `usual` FastAPI with scikit-learn."""
 
 from __future__ import annotations
 

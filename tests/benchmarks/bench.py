@@ -9,7 +9,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PARTS = (
-    "bench_calendars", "bench_decide", "bench_routing", "bench_replay", "bench_timers", "bench_postgres", "bench_scores",
+    "bench_calendars", "bench_decide", "bench_routing", "bench_replay", "bench_timers", "bench_postgres",
+    "bench_scores",
     "bench_llm", "bench_api",
 )  # fmt: skip
 
