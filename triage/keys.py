@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -19,6 +20,12 @@ rules, models and agents; see figures about a person. Each is given by itself.
 """
 
 PREFIX = "triage"
+
+KEPT = 800.0
+"""For how long, in ms, a key that was looked up is not looked up again."""
+
+MOST_KEPT = 1_000
+"""How many keys are kept so at most."""
 
 
 def create_key(
@@ -52,6 +59,7 @@ def revoke_key(store: Store, key_id: str, now: int, *, actor: str = "cli", reaso
         if not unit.access.revoke(key_id, now):
             raise ConfigError(f"no key {key_id!r} that still works: `triage keys list` names them")
         _note(unit, "key_revoked", now, actor, key=key_id, reason=reason)
+    _ended.count += 1
 
 
 def rotate_key(store: Store, key_id: str, expires: int, now: int, *, actor: str = "cli") -> tuple[ApiKey, str]:
@@ -82,6 +90,47 @@ def opened_by(store: Store, text: str, now: int) -> ApiKey:
     if key is None or not known or key.revoked is not None or key.expires <= now:
         raise AccessError("the key is unknown, has expired or was revoked")
     return replace(key, secret_hash="")
+
+
+class Keyring:
+    """
+    Keys that were looked up a moment ago: a program that asks often costs the store nothing.
+
+    A key that is revoked in this process opens nothing from then on; one that another process revokes, within `KEPT`.
+    """
+
+    def __init__(self, store: Store, ticks: Callable[[], float]) -> None:
+        """*ticks* are milliseconds that only ever grow."""
+        self._store = store
+        self._ticks = ticks
+        self._held: dict[bytes, tuple[float, int, ApiKey]] = {}
+
+    def fresh(self, text: str, now: int) -> ApiKey | None:
+        """Return the key that *text* is where that is known without the store, else None."""
+        held = self._held.get(hashlib.sha256(text.encode()).digest())
+        if held is None or self._ticks() - held[0] > KEPT or held[1] != _ended.count or held[2].expires <= now:
+            return None
+        return held[2]
+
+    def opened_by(self, text: str, now: int) -> ApiKey:
+        """Return what `opened_by` returns, or raise as it does."""
+        key = self.fresh(text, now)
+        if key is None:
+            at, ended = self._ticks(), _ended.count
+            key = opened_by(self._store, text, now)
+            if len(self._held) >= MOST_KEPT:
+                self._held.clear()
+            self._held[hashlib.sha256(text.encode()).digest()] = (at, ended, key)
+        return key
+
+
+class _Ended:
+    """How many keys this process has ended: whoever keeps a key looks it up again after that."""
+
+    count = 0
+
+
+_ended = _Ended()
 
 
 def _hash(secret: str) -> str:

@@ -71,6 +71,7 @@ def open_api(
         usage=llm_usage,
         figures=lambda: generate_latest(registry),
         concerns=lambda: followers.concerns([store, *desk.opened()]),
+        quick=scorer.is_quick if isinstance(scorer, OpeningScorer) else lambda _: False,
     )
     return create_app(desk, version("triage"), lambda: uuid.uuid4().hex, settings=settings, journal=journal)
 

@@ -1,15 +1,36 @@
-"""A server for bench_api: `ours` is `triage serve`'s application, `usual` FastAPI with the same model in scikit-learn."""
+"""A server for bench_api: `ours` is the application of `triage serve`, `usual` FastAPI with scikit-learn."""
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from tests.support.tables import cases, saved
 
 ROWS = 3000
+
+
+class Record(BaseModel):
+    """What the usual server takes."""
+
+    Id: str
+    CreatedDate: str
+    Queue: str | None = None
+    Seats: float | None = None
+    Subject: str | None = None
+
+
+class Answer(BaseModel):
+    """What it gives."""
+
+    id: str
+    score: float
 
 
 def fitted(folder: Path) -> tuple[Any, Path]:
@@ -42,26 +63,9 @@ def usual(folder: Path) -> None:
     import uvicorn
     from bench_scores import as_pipeline
     from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    from training.columns import table_items
-    from triage.features import extract_features
 
     model, _ = fitted(folder)
     pipeline, frame = as_pipeline(model)
-    spec = model.model.spec.features
-
-    class Record(BaseModel):
-        Id: str
-        CreatedDate: str
-        Queue: str | None = None
-        Seats: float | None = None
-        Subject: str | None = None
-
-    class Answer(BaseModel):
-        id: str
-        score: float
-
     app = FastAPI()
     names = list(frame.columns)
 
@@ -81,11 +85,8 @@ def usual(folder: Path) -> None:
         row = pd.DataFrame([{name: known.get(name, np.nan) for name in names}], columns=names)
         return Answer(id=record.Id, score=float(pipeline.predict_proba(row)[0, 1]))
 
-    del table_items, extract_features, spec
     config = uvicorn.Config(app, log_level="critical", access_log=False)
     server = uvicorn.Server(config)
-    import socket
-
     held = socket.create_server(("127.0.0.1", 0))
     print(json.dumps({"port": held.getsockname()[1], "key": "", "records": records()}), flush=True)
     server.run([held])
@@ -116,8 +117,6 @@ def ours(folder: Path) -> None:
     server = Server(app, "127.0.0.1", 0)
     server.start()
     print(json.dumps({"port": server.port, "key": key, "records": records()}), flush=True)
-    import threading
-
     server.wait(threading.Event())
 
 

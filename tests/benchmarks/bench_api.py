@@ -1,4 +1,4 @@
-"""`/v1/score` end to end against the same model served the usual way: FastAPI `def`, pydantic, a scikit-learn pipeline."""
+"""`/v1/score` end to end against the same model served the usual way: FastAPI `def`, pydantic, a sklearn pipeline."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def one_by_one(server: Server, times: int) -> float:
 
 
 def at_rate(server: Server) -> float:
-    """Return the 99th percentile, in ms, of `RATE` requests a second, from when each was due to when it was answered."""
+    """Return the 99th percentile, in ms, of `RATE` requests a second, each from when it was due to its answer."""
     taken: list[float] = []
     lanes = 4
     start = time.perf_counter() + 0.2

@@ -134,7 +134,7 @@ def keys_rotate(key_id: str, expires: str, url: str | None, as_json: bool) -> No
 @store_option
 @as_json
 def keys_revoke(key_id: str, reason: str, url: str | None, as_json: bool) -> None:
-    """End KEY_ID at once: the next request with it is refused."""
+    """End KEY_ID: requests with it are refused, within a second by a server that has just seen it."""
     with opened_store(url) as store:
         revoke_key(store, key_id, SystemClock().now(), reason=reason)
     say(f"{key_id} opens nothing any more", {"revoked": key_id}, as_json)

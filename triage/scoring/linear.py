@@ -84,9 +84,19 @@ class Grams:
 
     def __init__(self, words: Vocabulary, characters: Vocabulary) -> None:
         self.words, self.characters = words, characters
+        self._last: tuple[str, Active] = ("", ([], []))
 
     def active(self, text: str) -> Active:
-        """Return the places of *text* that are not zero, and their values."""
+        """Return the places of *text* that are not zero, and their values, which nobody may change."""
+        last = self._last
+        if last[0] == text:
+            # A score and its reasons look at the same text one after the other.
+            return last[1]
+        found = self._active(text)
+        self._last = (text, found)
+        return found
+
+    def _active(self, text: str) -> Active:
         places: list[int] = []
         values: list[float] = []
         if text and self.words.places:
@@ -102,13 +112,14 @@ class Weights:
     def __init__(self, weights: Floats, intercept: Floats) -> None:
         self.weights = np.ascontiguousarray(weights.T)
         self.intercept = intercept
-        self._single = weights[0].tolist() if len(weights) == 1 else None
+        self.single: list[float] | None = weights[0].tolist() if len(weights) == 1 else None
+        """The weights where there is one output."""
         self._constant = float(intercept[0])
 
     def outputs(self, active: Active) -> list[float]:
         """Return the margin of each output."""
         places, values = active
-        weights = self._single
+        weights = self.single
         if weights is not None:
             return [self._constant + sum([weights[place] * value for place, value in zip(places, values, strict=True)])]
         found: list[float] = (self.intercept + np.asarray(values) @ self.weights[places]).tolist()
@@ -121,6 +132,7 @@ class LinearPart(Weights):
     def __init__(self, shape: LinearShape, weights: Floats, intercept: Floats) -> None:
         super().__init__(weights, intercept)
         self.shape = shape
+        self._last: tuple[Row, Active, Active] | None = None
         self._levels: list[tuple[dict[str, int], int]] = []
         at = shape.words + shape.characters
         self.starts = [0, shape.words]
@@ -139,6 +151,9 @@ class LinearPart(Weights):
 
     def active(self, row: Row, grams: Active) -> Active:
         """Return the places of *row* that are not zero and their values; *grams* are those of its text."""
+        last = self._last
+        if last is not None and last[0] is row and last[1] is grams:
+            return last[2]
         places, values = list(grams[0]), list(grams[1])
         for (known, rare), level in zip(self._levels, row.categories, strict=True):
             place = known.get(level, rare)
@@ -156,4 +171,5 @@ class LinearPart(Weights):
             elif edges:
                 places.append(at + 2 + bisect_right(edges, value))
                 values.append(1.0)
+        self._last = (row, grams, (places, values))
         return places, values

@@ -8,6 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ModelRefused
 from triage.ports import Journal, Scorer
+from triage.scoring.together import Scorers
+
+QUICK = frozenset({"urgency", "lead"})
+"""The families that no encoder of texts gives."""
 
 
 class OpeningScorer:
@@ -42,6 +46,14 @@ class OpeningScorer:
                     self._warn(str(cause))
                     raise
             return self._opened
+
+    def is_quick(self, wanted: Collection[str]) -> bool:
+        """Tell whether *wanted* (none: all there are) is given within a millisecond or so: open, and numbers alone."""
+        found = self._opened
+        if found is None:
+            return False
+        given = found.families if isinstance(found, Scorers) else QUICK
+        return QUICK.issuperset(wanted or given)
 
     def reopen(self) -> None:
         """Open the models anew with the next call: another one is in charge."""

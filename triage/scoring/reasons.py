@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,21 +30,48 @@ def strongest(model: TabularModel, row: Row) -> tuple[str, ...]:
 def parts(model: TabularModel, row: Row) -> dict[str, float]:
     """Return how far each column moved the margin of *row* up (towards more urgent) or down, against the typical."""
     spec = model.spec
-    weights = direction(model)
+    fixed = _fixed(model)
     moved: dict[str, float] = {}
     grams = model.grams.active(row.text)
     if model.linear is not None and spec.share > 0:
-        names = linear_names(model)
-        found = weights @ linear_shares(model.linear, row, grams)
-        for name, share, usual in zip(names, found, _usual(spec.typical_linear, weights), strict=True):
-            moved[name] = moved.get(name, 0.0) + spec.share * (float(share) - float(usual))
+        found = (fixed.weights @ linear_shares(model.linear, row, grams)).tolist()
+        for name, share, usual in zip(fixed.linear_names, found, fixed.usual_linear, strict=True):
+            moved[name] = moved.get(name, 0.0) + spec.share * (share - usual)
     if model.forest is not None and spec.share < 1:
         seen = model.tree_row(row, grams)
-        found = tree_direction(model) @ model.forest.shares(seen, len(seen))
-        usual_parts = _usual(spec.typical_trees, tree_direction(model))
-        for name, share, usual in zip(tree_names(model), found, usual_parts, strict=True):
-            moved[name] = moved.get(name, 0.0) + (1 - spec.share) * (float(share) - float(usual))
+        found = (fixed.tree_weights @ model.forest.shares(seen, len(seen))).tolist()
+        for name, share, usual in zip(fixed.tree_names, found, fixed.usual_trees, strict=True):
+            moved[name] = moved.get(name, 0.0) + (1 - spec.share) * (share - usual)
     return moved
+
+
+class _Fixed(NamedTuple):
+    """What of a model every record's reasons need."""
+
+    weights: np.ndarray
+    tree_weights: np.ndarray
+    linear_names: list[str]
+    tree_names: list[str]
+    usual_linear: list[float]
+    usual_trees: list[float]
+    categories: dict[str, int]
+    numbers: dict[str, int]
+
+
+def _fixed(model: TabularModel) -> _Fixed:
+    held: _Fixed | None = model.fixed
+    if held is None:
+        weights, tree_weights, features = direction(model), tree_direction(model), model.spec.features
+        linear = model.linear is not None and model.spec.share > 0
+        trees = model.forest is not None and model.spec.share < 1
+        held = model.fixed = _Fixed(
+            weights, tree_weights, linear_names(model), tree_names(model),
+            _usual(model.spec.typical_linear, weights).tolist() if linear else [],
+            _usual(model.spec.typical_trees, tree_weights).tolist() if trees else [],
+            {name: at for at, name in reversed(list(enumerate(features.category_names)))},
+            {name: at for at, name in reversed(list(enumerate(features.number_names)))},
+        )  # fmt: skip
+    return held
 
 
 def linear_shares(linear: LinearPart, row: Row, grams: Active) -> np.ndarray:
@@ -101,14 +128,13 @@ def _sentence(model: TabularModel, row: Row, name: str, moved: float) -> str:
 
 
 def _told(model: TabularModel, row: Row, name: str, moved: float) -> str:
-    features = model.spec.features
+    fixed = _fixed(model)
     if name == "text":
         words = list(_words(model, row, moved))
         return "the words " + ", ".join(f"“{word}”" for word in words) if words else "the wording"
-    if name in features.category_names:
-        level = row.categories[features.category_names.index(name)]
-        return _level(name, level)
-    value = row.numbers[features.number_names.index(name)]
+    if name in fixed.categories:
+        return _level(name, row.categories[fixed.categories[name]])
+    value = row.numbers[fixed.numbers[name]]
     if name.endswith(".hours_before"):
         name = f"hours from {name.removesuffix('.hours_before')} to the opening"
     return f"{_plain(name)} missing" if value != value else f"{_plain(name)} {value:.6g}"
@@ -152,13 +178,14 @@ def _words(model: TabularModel, row: Row, moved: float) -> Iterator[str]:
     part = model.text if model.text is not None else model.linear
     if part is None or not row.text:
         return
-    weights = direction(model)
+    weights = _fixed(model).weights
     shares: dict[str, float] = {}
     for gram in set(word_grams(row.text)):
         found = model.grams.words.places.get(gram)
         if found is not None:
             place, idf = found
-            shares[gram] = float(weights @ part.weights[place]) * idf
+            weight = part.single[place] if part.single is not None else float(weights @ part.weights[place])
+            shares[gram] = weight * idf
     sign = 1.0 if moved > 0 else -1.0
     for gram in sorted(shares, key=lambda gram: (-sign * shares[gram], gram))[:3]:
         if sign * shares[gram] > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from triage.scoring.calibrators import EDGE, Calibrator
 from triage.scoring.conformal import Conformal
 from triage.scoring.encode import TargetCodes, tree_row
 from triage.scoring.linear import Active, Grams, LinearPart, LinearShape, Weights
+from triage.scoring.reasons import strongest
 from triage.scoring.trees import Forest
 
 Floats = npt.NDArray[np.float64]
@@ -137,6 +139,9 @@ class TabularModel:
     ) -> None:
         self.spec, self.grams, self.version = spec, grams, version
         self.linear, self.forest, self.text, self.amounts = linear, forest, text, amounts
+        self._seen: tuple[Row, list[float]] | None = None
+        self.fixed: Any = None
+        """What reasons keep of this model."""
         self.extractor = Extractor(spec.features)
         self.codes = TargetCodes(spec.codes, spec.unseen)
         self.amount_codes = TargetCodes(spec.amount_codes, spec.amount_unseen)
@@ -156,10 +161,9 @@ class TabularModel:
 
     def answer(self, row: Row, *, explain: bool = True) -> Answer:
         """Return the answer for one row of features."""
-        from triage.scoring.reasons import strongest
-
-        chances = self.chances(row)
-        return self._answer(row, chances, strongest(self, row) if explain else ())
+        # Reasons first: they walk the same trees, and leave what a score needs of it.
+        reasons = strongest(self, row) if explain else ()
+        return self._answer(row, self.chances(row), reasons)
 
     def chances(self, row: Row) -> list[float]:
         """Return the probability of each class for one row: the quick way, without abstention or reasons."""
@@ -197,7 +201,12 @@ class TabularModel:
 
     def tree_row(self, row: Row, grams: Active) -> list[float]:
         """Return what the trees see of *row*; *grams* are those of its text."""
-        return tree_row(row, self.codes, self.text.outputs(grams) if self.text is not None else [])
+        last = self._seen
+        if last is not None and last[0] is row:
+            return last[1]
+        seen = tree_row(row, self.codes, self.text.outputs(grams) if self.text is not None else [])
+        self._seen = (row, seen)
+        return seen
 
     def level(self, chances: Sequence[float]) -> int:
         """Return the class that stands for *chances*: over the threshold, the likeliest, or the expected step cut."""

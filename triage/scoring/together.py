@@ -19,6 +19,11 @@ class Scorers:
         """Take each scorer with the families that it gives."""
         self._scorers = dict(scorers)
 
+    @property
+    def families(self) -> frozenset[str]:
+        """What all of them give together."""
+        return frozenset(name for families in self._scorers.values() for name in families)
+
     def score(
         self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
     ) -> list[Scores]:

@@ -39,6 +39,7 @@ class Forest:
                 strict=True,
             )
         )
+        self._walked: tuple[Sequence[float], list[float]] = ((), [])
         self._roots = list(zip(self.roots.tolist(), self.outputs.tolist(), strict=True))
 
     @property
@@ -48,6 +49,10 @@ class Forest:
 
     def single(self, row: Sequence[float]) -> list[float]:
         """Return the margin of each output for one row of features."""
+        walked = self._walked
+        if walked[0] is row:
+            # Its reasons were asked for just before: the way down is the same.
+            return list(walked[1])
         nodes = self._nodes
         sums: list[float] = self.baseline.tolist()
         for root, output in self._roots:
@@ -80,14 +85,18 @@ class Forest:
 
     def shares(self, row: Sequence[float], n_features: int) -> Floats:
         """Return, of shape (n_outputs, n_features), how far each feature moved each margin on one row's way down."""
-        moved = np.zeros((self.size, n_features))
+        moved = [[0.0] * n_features for _ in range(self.size)]
+        sums: list[float] = self.baseline.tolist()
         nodes = self._nodes
         for root, output in self._roots:
+            way = moved[output]
             feature, threshold, left, right, missing_left, value = nodes[root]
             while feature >= 0:
                 cell = row[feature]
                 at = left if cell <= threshold or (missing_left and cell != cell) else right
                 before, split_by = value, feature
                 feature, threshold, left, right, missing_left, value = nodes[at]
-                moved[output, split_by] += value - before
-        return moved
+                way[split_by] += value - before
+            sums[output] += value
+        self._walked = (row, sums)
+        return np.array(moved)
