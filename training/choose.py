@@ -65,7 +65,8 @@ def choose(
     assert best is not None
     _, half_life, strength, linear = best
     trees: tuple[float, int, int, float, np.ndarray] | None = None
-    for life in half_lives(at, fit):
+    # Trees on too few recent rows choose well on one slice and serve worse on the next: no life below a third.
+    for life in half_lives(at, fit)[:2]:
         weights = recency(at, fit, life) * base[fit]
         leaves = 15 if len(fit) >= 9000 else 8
         fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
