@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 
 from training.amounts import fit_amount, set_interval
-from training.calibrate import choose_calibrator
+from training.calibrate import apply, choose_calibrator
 from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
 from training.choose import Choice, blended, choose, fit_choice, judged, recency
@@ -127,6 +127,11 @@ def _judged_spec(
     y = rows.y[cut.calibrate]
     weights = recency(prepared.at, cut.calibrate, choice.half_life)
     calibrator, chances = choose_calibrator(margins, y, np.ones(len(y)), request.seed)
+    if cut.by_time and calibrator.kind == "platt":
+        # What drift did to the latest slice is half of it gone on the next: held-out slices favour the middle.
+        slope, offset = calibrator.params
+        calibrator = msgspec.structs.replace(calibrator, params=((slope + 1) / 2, offset / 2))
+        chances = apply(calibrator, margins)
     judged_by = chances if margins is forward else choose_calibrator(forward, y, np.ones(len(y)), request.seed)[1]
     signal = has_signal(y, forward, request.seed) if rows.n_classes == 2 else True
     known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
