@@ -92,7 +92,7 @@ def _fit(prepared: Prepared, spec: ModelSpec, won: np.ndarray, form: tuple[str, 
     shape = AmountShape(form=kind, mean=mean, column=column)
     if kind == "trees":
         codes, bins, trees = fit_amounts(features, amounts, seed=prepared.request.seed, iterations=_ITERATIONS)
-        return _with_codes(msgspec.structs.replace(spec, amount=shape), codes), forest_arrays(trees, bins, "amounts")
+        return _with_codes(msgspec.structs.replace(spec, amount=shape), codes), forest_arrays([trees], bins, "amounts")
     if kind == "column":
         place = prepared.spec.number_names.index(column)
         shape = msgspec.structs.replace(shape, place=place, factor=_factor(features.numbers[:, place], amounts))

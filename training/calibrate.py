@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from triage.scoring.calibrators import EDGE, Calibrator
 
 _FOLDS = 5
+_RICHER = 1e-3
 _LEAST_ISOTONIC = 1000
 """Fewer rows than this make steps of chance."""
 
@@ -39,8 +40,8 @@ def choose_calibrator(
             here = fold == part
             held[here] = apply(fit(margins[~here], y[~here], weights[~here]), margins[here])
         loss = float(-np.average(np.log(np.clip(held[np.arange(len(y)), y], EDGE, 1)), weights=weights))
-        # A richer kind has to be better by more than the last digits.
-        if best is None or loss < best[0] - 2e-4:
+        # A richer kind has to be better by more than chance makes it: what it bends to here is gone on later rows.
+        if best is None or loss < best[0] - _RICHER:
             best = (loss, kind, held)
     assert best is not None
     return fits[best[1]](margins, y, weights), best[2]

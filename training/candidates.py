@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
@@ -28,6 +29,7 @@ class Rows:
         y: int64 array of shape (n_rows,), the class.
         n_classes: How many there are.
         ordinal: Whether the classes are steps of one scale.
+        crosses: How many of the last categories are pairs of others.
     """
 
     features: FeatureTable
@@ -35,6 +37,7 @@ class Rows:
     y: np.ndarray
     n_classes: int
     ordinal: bool
+    crosses: int = 0
 
     @property
     def outcomes(self) -> np.ndarray:
@@ -60,7 +63,6 @@ class LinearFit:
     numbers: NumberEncoder
     weights: np.ndarray
     intercept: np.ndarray
-    estimators: list[LogisticRegression] = field(default_factory=list)
 
     def matrix(self, rows: Rows, at: np.ndarray) -> sparse.csr_matrix:
         """Return the design matrix of the rows at positions *at*."""
@@ -69,7 +71,7 @@ class LinearFit:
     def outputs(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return the estimators' own margins, of shape (len(at), n_outputs)."""
         design = self.matrix(rows, at)
-        return np.stack([estimator.decision_function(design) for estimator in self.estimators], axis=1)
+        return np.asarray(design @ self.weights.T + self.intercept)
 
     def margins(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return margins as the blend takes them: shape (len(at), 1) for two classes, else log probabilities."""
@@ -89,13 +91,13 @@ class TextFit:
 
 @dataclass
 class TreesFit:
-    """Fitted trees with what they see."""
+    """Fitted forests with what they see; their margins are averaged. Each sees some columns of one matrix."""
 
     codes: TargetEncoder
     text: TextFit | None
     bins: Bins
-    trees: HistGradientBoostingClassifier
-    iterations: int
+    forests: list[HistGradientBoostingClassifier]
+    columns: list[np.ndarray]
 
     def seen(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return the trees' feature matrix of the rows at *at*, binned."""
@@ -107,7 +109,24 @@ class TreesFit:
 
     def margins(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return margins as the blend takes them."""
-        return tree_margins(self.trees.decision_function(self.seen(rows, at)))
+        seen = self.seen(rows, at)
+        return tree_margins(self._mean([one.decision_function(seen[:, own]) for one, own in self._pairs()]))
+
+    def stages(self, rows: Rows, at: np.ndarray, wanted: Sequence[int]) -> dict[int, np.ndarray]:
+        """Return the margins that the rows at *at* had after each *wanted* number of iterations."""
+        seen = self.seen(rows, at)
+        found: dict[int, list[np.ndarray]] = {number: [] for number in wanted}
+        for one, own in self._pairs():
+            for number, raw in enumerate(one.staged_decision_function(seen[:, own]), 1):
+                if number in found:
+                    found[number].append(raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw)
+        return {number: tree_margins(self._mean(parts)) for number, parts in found.items() if parts}
+
+    def _pairs(self) -> Iterator[tuple[HistGradientBoostingClassifier, np.ndarray]]:
+        return zip(self.forests, self.columns, strict=True)
+
+    def _mean(self, parts: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(sum(parts) / len(parts))
 
 
 def tree_margins(raw: np.ndarray) -> np.ndarray:
@@ -123,14 +142,14 @@ def fit_linear(rows: Rows, at: np.ndarray, weights: np.ndarray, strength: float)
     numbers = NumberEncoder().fit(features.numbers)
     design = _design(rows, at, levels, numbers)
     outcomes = rows.outcomes[at]
-    fitted = [_logistic(design, outcomes[:, output], weights, strength) for output in range(outcomes.shape[1])]
+    grams = sum(rows.grams.widths)
+    fitted = [_linear(design, outcomes[:, output], weights, strength, grams) for output in range(outcomes.shape[1])]
     return LinearFit(
         linear_shape(rows.grams, levels, numbers, rows.form),
         levels,
         numbers,
-        np.vstack([estimator.coef_ for estimator in fitted]),
-        np.concatenate([estimator.intercept_ for estimator in fitted]),
-        fitted,
+        np.vstack([coefficients for coefficients, _ in fitted]),
+        np.array([constant for _, constant in fitted]),
     )
 
 
@@ -144,7 +163,12 @@ def fit_trees(
     leaves: int = 15,
     strength: float = 1.0,
 ) -> TreesFit:
-    """Return boosted trees fitted on the rows at *at*: target codes and text margins are those of other folds."""
+    """
+    Return boosted trees fitted on the rows at *at*: target codes and text margins are those of other folds.
+
+    Where some categories are pairs, there are two forests, one of which does not see them: pairs help
+    where levels are many and rows enough, and hurt where rows are few or drift; the mean of both is steadier.
+    """
     features = rows.features.take(at)
     outcomes = rows.outcomes[at]
     codes = TargetEncoder(seed)
@@ -153,14 +177,27 @@ def fit_trees(
     if sum(rows.grams.widths):
         margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, seed, strength)
         blocks.append(margins)
-    trees = HistGradientBoostingClassifier(
-        learning_rate=0.04, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False, random_state=seed,
-        min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0, max_features=0.4,
-    )  # fmt: skip
     matrix = np.hstack(blocks)
     bins = Bins(matrix)
-    trees.fit(bins.transform(matrix), rows.y[at], sample_weight=weights)
-    return TreesFit(codes, text, bins, trees, iterations)
+    seen = bins.transform(matrix)
+    columns = _forest_columns(matrix.shape[1], blocks[0].shape[1], outcomes.shape[1] + 1, rows.crosses)
+    forests = [
+        HistGradientBoostingClassifier(
+            learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
+            random_state=seed + number, min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0,
+            max_features=0.4,
+        ).fit(seen[:, own], rows.y[at], sample_weight=weights)
+        for number, own in enumerate(columns)
+    ]  # fmt: skip
+    return TreesFit(codes, text, bins, forests, columns)
+
+
+def _forest_columns(width: int, coded: int, each: int, crosses: int) -> list[np.ndarray]:
+    """Return which of *width* columns each forest sees: all, and, where there are pairs, all but their codes."""
+    everything = np.arange(width)
+    if not crosses:
+        return [everything]
+    return [everything, np.delete(everything, np.arange(coded - crosses * each, coded))]
 
 
 def fit_amounts(
@@ -188,10 +225,38 @@ def _text_margins(
     for output in range(outcomes.shape[1]):
         for part in range(4):
             here = fold == part
-            model = _logistic(matrix[~here], outcomes[~here, output], weights[~here], strength)
-            margins[here, output] = model.decision_function(matrix[here])
-    whole = [_logistic(matrix, outcomes[:, output], weights, strength) for output in range(outcomes.shape[1])]
-    return margins, TextFit(np.vstack([one.coef_ for one in whole]), np.concatenate([one.intercept_ for one in whole]))
+            own, constant = _linear(matrix[~here], outcomes[~here, output], weights[~here], strength, matrix.shape[1])
+            margins[here, output] = matrix[here] @ own + constant
+    whole = [
+        _linear(matrix, outcomes[:, output], weights, strength, matrix.shape[1]) for output in range(outcomes.shape[1])
+    ]
+    return margins, TextFit(np.vstack([own for own, _ in whole]), np.array([constant for _, constant in whole]))
+
+
+def _linear(
+    design: sparse.csr_matrix, outcome: np.ndarray, weights: np.ndarray, strength: float, grams: int
+) -> tuple[np.ndarray, float]:
+    """
+    Return weights of shape (n_places,) and the intercept for a yes-or-no *outcome*.
+
+    Where the first *grams* places are text, they are the mean of two models: one on the matrix as it is, one with each
+    gram scaled by how unevenly the outcomes use it (the log of its two rates). Both are linear, so their mean is.
+    """
+    plain = _logistic(design, outcome, weights, strength)
+    if not grams:
+        return plain.coef_[0], float(plain.intercept_[0])
+    scales = np.ones(design.shape[1])
+    scales[:grams] = _unevenness(design[:, :grams], outcome)
+    other = _logistic((design @ sparse.diags(scales)).tocsr(), outcome, weights, strength)
+    return (plain.coef_[0] + scales * other.coef_[0]) / 2, float(plain.intercept_[0] + other.intercept_[0]) / 2
+
+
+def _unevenness(grams: sparse.csr_matrix, outcome: np.ndarray) -> np.ndarray:
+    """Return |log(rate among rows with the outcome / rate among the others)| of each gram, one added to each count."""
+    seen = (grams > 0).astype(float)
+    one = seen.T @ outcome + 1.0
+    other = seen.T @ (1.0 - outcome) + 1.0
+    return np.asarray(np.abs(np.log((one / one.sum()) / (other / other.sum()))))
 
 
 def _logistic(

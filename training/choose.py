@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from training.calibrate import apply, fit_simple
-from training.candidates import LinearFit, Rows, TreesFit, fit_linear, fit_trees, tree_margins
+from training.candidates import LinearFit, Rows, TreesFit, fit_linear, fit_trees
 
 DAY = 86_400_000
 _SHARES = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
-_ITERATIONS = (40, 70, 110, 160, 220, 300, 400)
+_ITERATIONS = (25, 45, 75, 110, 150, 200, 260)
 Tell = Callable[[str], None]
 
 
@@ -22,7 +22,8 @@ class Choice:
     The recipe that won, and what every candidate showed on the choosing slice.
 
     Attributes:
-        half_life: Days after which a row weighs half; 0 for none.
+        half_life: Days after which a row weighs half in the linear model; 0 for none.
+        tree_life: The same for the trees.
         strength: C of the linear model.
         iterations: Trees a class.
         leaves: Leaves a tree.
@@ -31,6 +32,7 @@ class Choice:
     """
 
     half_life: float = 0.0
+    tree_life: float = 0.0
     strength: float = 1.0
     iterations: int = 200
     leaves: int = 15
@@ -63,11 +65,12 @@ def choose(
     assert best is not None
     _, half_life, strength, linear = best
     trees: tuple[float, int, int, float, np.ndarray] | None = None
-    for life in dict.fromkeys((half_life, 0.0)):
+    # Trees on too few recent rows choose well on one slice and serve worse on the next: no life below a third.
+    for life in half_lives(at, fit)[:2]:
         weights = recency(at, fit, life) * base[fit]
         leaves = 15 if len(fit) >= 9000 else 8
         fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
-        for iterations, margins in _stages(fitted, rows, choosing).items():
+        for iterations, margins in fitted.stages(rows, choosing, _ITERATIONS).items():
             loss = judged(margins, y)
             losses[_name("trees", life, iterations)] = loss
             if trees is None or loss < trees[0] - 1e-4:
@@ -77,7 +80,7 @@ def choose(
     share, loss = _blend(linear, trees[4], y)
     losses[f"blend {share:.1f}"] = loss
     tell(f"blend, {share:.0%} linear: {loss:.4f}")
-    return Choice(half_life, strength, trees[1], trees[2], share, losses)
+    return Choice(half_life, trees[3], strength, trees[1], trees[2], share, losses)
 
 
 def fit_choice(
@@ -88,6 +91,7 @@ def fit_choice(
     linear = fit_linear(rows, at_rows, weights, choice.strength) if choice.share > 0 else None
     trees = None
     if choice.share < 1:
+        weights = recency(at, at_rows, choice.tree_life) * base[at_rows]
         trees = fit_trees(rows, at_rows, weights, seed=seed, iterations=choice.iterations, leaves=choice.leaves)
     return linear, trees
 
@@ -113,13 +117,13 @@ def recency(at: np.ndarray | None, rows: np.ndarray, half_life: float) -> np.nda
 
 
 def half_lives(at: np.ndarray | None, fit: np.ndarray) -> tuple[float, ...]:
-    """Return the half-lives worth trying, in days: none, half of the span that *fit* covers, and a fifth of it."""
+    """Return the half-lives worth trying, in days: none, a third of the span that *fit* covers, and a sixth of it."""
     if at is None:
         return (0.0,)
     known = at[fit].astype(float)
     low, high = np.quantile(known, [0.01, 1.0])
     span = float(high - low) / DAY
-    return (0.0,) if span <= 0 else (0.0, round(span / 2, 4), round(span / 5, 4))
+    return (0.0,) if span <= 0 else (0.0, round(span / 3, 4), round(span / 6, 4))
 
 
 def judged(margins: np.ndarray, y: np.ndarray) -> float:
@@ -135,16 +139,6 @@ def _blend(linear: np.ndarray, trees: np.ndarray, y: np.ndarray) -> tuple[float,
     near = [other for other in _SHARES if found[other] <= found[share] + 2e-4]
     share = min(near, key=lambda other: abs(other - 0.5))
     return share, found[share]
-
-
-def _stages(fitted: TreesFit, rows: Rows, choosing: np.ndarray) -> dict[int, np.ndarray]:
-    seen = fitted.seen(rows, choosing)
-    stages = enumerate(fitted.trees.staged_decision_function(seen), 1)
-    return {number: tree_margins(_flat(raw)) for number, raw in stages if number in _ITERATIONS}
-
-
-def _flat(raw: np.ndarray) -> np.ndarray:
-    return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
 
 
 def _strengths(rows: Rows) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from triage.features.text import character_grams, word_grams
 from triage.scoring.linear import RARE, LinearShape, NumberScale
 
-MOST_WORDS, MOST_CHARACTERS = 40_000, 80_000
+MOST_WORDS, MOST_CHARACTERS = 40_000, 120_000
 _MOST_TEXT = 4_000_000
 """Characters of all rows beyond which only words are read."""
 _BINS = 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -60,37 +61,51 @@ def linear_arrays(fit: LinearFit) -> Arrays:
 
 def trees_arrays(fit: TreesFit) -> Arrays:
     """Return the forest's arrays, and the weights of the text margins that it sees."""
-    found = forest_arrays(fit.trees, fit.bins, "trees")
+    found = forest_arrays(fit.forests, fit.bins, "trees", fit.columns)
     if fit.text is not None:
         found |= {"text.weights": fit.text.weights, "text.intercept": fit.text.intercept}
     return found
 
 
 def forest_arrays(
-    trees: HistGradientBoostingClassifier | HistGradientBoostingRegressor, bins: Bins, name: str
+    forests: Sequence[HistGradientBoostingClassifier | HistGradientBoostingRegressor],
+    bins: Bins,
+    name: str,
+    seen: Sequence[np.ndarray] = (),
 ) -> Arrays:
-    """Return *trees*, thresholds as edges of *bins*, as the arrays of `scoring.trees.ARRAYS`, called `name.array`."""
+    """
+    Return the mean of *forests* as the arrays of `scoring.trees.ARRAYS`, called `name.array`; thresholds are edges.
+
+    *seen* holds the columns of *bins* that each forest sees, in order; without it each sees all.
+    """
     columns: dict[str, list[np.ndarray]] = {
         part: [] for part in ("feature", "threshold", "left", "right", "missing_left", "value")
     }
     roots: list[int] = []
     outputs: list[int] = []
     start = 0
-    for stage in trees._predictors:
-        for output, tree in enumerate(stage):
-            nodes = tree.nodes
-            leaf = nodes["is_leaf"].astype(bool)
-            columns["feature"].append(np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32))
-            columns["threshold"].append(_thresholds(nodes, leaf, bins))
-            columns["left"].append(np.where(leaf, 0, nodes["left"] + start).astype(np.int32))
-            columns["right"].append(np.where(leaf, 0, nodes["right"] + start).astype(np.int32))
-            columns["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
-            columns["value"].append(nodes["value"].astype(np.float64))
-            roots.append(start)
-            outputs.append(output)
-            start += len(nodes)
+    whole = np.arange(len(bins.edges))
+    places = list(seen) or [whole] * len(forests)
+    trees = [
+        (own, output, tree.nodes)
+        for one, own in zip(forests, places, strict=True)
+        for stage in one._predictors
+        for output, tree in enumerate(stage)
+    ]
+    for own, output, nodes in trees:
+        leaf = nodes["is_leaf"].astype(bool)
+        feature = own[np.where(leaf, 0, nodes["feature_idx"])]
+        columns["feature"].append(np.where(leaf, -1, feature).astype(np.int32))
+        columns["threshold"].append(_thresholds(nodes, leaf, [bins.edges[place] for place in own]))
+        columns["left"].append(np.where(leaf, 0, nodes["left"] + start).astype(np.int32))
+        columns["right"].append(np.where(leaf, 0, nodes["right"] + start).astype(np.int32))
+        columns["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
+        columns["value"].append(nodes["value"].astype(np.float64) / len(forests))
+        roots.append(start)
+        outputs.append(output)
+        start += len(nodes)
     found = {f"{name}.{part}": np.concatenate(parts) for part, parts in columns.items()}
-    baseline = np.asarray(trees._baseline_prediction, dtype=np.float64).ravel()
+    baseline = np.mean([np.asarray(one._baseline_prediction, dtype=np.float64).ravel() for one in forests], axis=0)
     return found | {
         f"{name}.roots": np.array(roots, dtype=np.int32),
         f"{name}.outputs": np.array(outputs, dtype=np.int32),
@@ -98,11 +113,11 @@ def forest_arrays(
     }
 
 
-def _thresholds(nodes: np.ndarray, leaf: np.ndarray, bins: Bins) -> np.ndarray:
+def _thresholds(nodes: np.ndarray, leaf: np.ndarray, all_edges: Sequence[np.ndarray]) -> np.ndarray:
     """Return each inner node's threshold in the feature's own unit: its code k stands for the edge k."""
     found = np.zeros(len(nodes))
     for at in np.flatnonzero(~leaf):
-        edges = bins.edges[int(nodes["feature_idx"][at])]
+        edges = all_edges[int(nodes["feature_idx"][at])]
         code = float(nodes["num_threshold"][at])
         # Beyond the last edge: only missing values part there.
         found[at] = edges[math.floor(code)] if code < len(edges) else np.inf

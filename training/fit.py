@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 
 from training.amounts import fit_amount, set_interval
-from training.calibrate import choose_calibrator
+from training.calibrate import apply, choose_calibrator
 from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
 from training.choose import Choice, blended, choose, fit_choice, judged, recency
@@ -28,6 +28,7 @@ from triage.domain.instant import format_instant
 from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 Tell = Callable[[str], None]
+_PARTS = 3
 
 
 @dataclass
@@ -74,7 +75,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     earlier = np.concatenate([cut.fit, cut.choose])
     linear, trees = fit_choice(rows, earlier, choice, at, base, request.seed)
     margins = blended(rows, cut.calibrate, linear, trees, choice.share)
-    spec, chances = _judged_spec(prepared, choice, margins)
+    spec, chances = _judged_spec(prepared, choice, margins, _crossed(prepared, choice) if cut.by_time else margins)
     amount_arrays: Arrays = {}
     if prepared.amounts is not None:
         spec, amount_arrays = fit_amount(prepared, spec, earlier)
@@ -92,17 +93,51 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks)
 
 
-def _judged_spec(prepared: Prepared, choice: Choice, margins: np.ndarray) -> tuple[ModelSpec, np.ndarray]:
-    """Return the model's spec as far as the calibration slice tells it, and held-out probabilities of that slice."""
+def _crossed(prepared: Prepared, choice: Choice) -> np.ndarray:
+    """
+    Return margins of the calibration slice, each third by a model of all other rows, the slice's other thirds too.
+
+    The model that serves knows the latest rows. Where outcomes drift, one that ends before them is off in level by
+    as much as they drifted; its calibrator would take that off the serving model a second time.
+    """
+    cut = prepared.split
+    earlier = np.concatenate([cut.fit, cut.choose])
+    draws = np.random.RandomState(prepared.request.seed).permutation(int(cut.codes.max()) + 1)
+    fold = draws[cut.codes[cut.calibrate]] % _PARTS
+    found = np.zeros((len(fold), 1 if prepared.rows.n_classes == 2 else prepared.rows.n_classes))
+    for part in range(_PARTS):
+        here = fold == part
+        known = np.sort(np.concatenate([earlier, cut.calibrate[~here]]))
+        fitted = fit_choice(prepared.rows, known, choice, prepared.at, prepared.weights, prepared.request.seed)
+        found[here] = blended(prepared.rows, cut.calibrate[here], *fitted, choice.share)
+    return found
+
+
+def _judged_spec(
+    prepared: Prepared, choice: Choice, forward: np.ndarray, margins: np.ndarray
+) -> tuple[ModelSpec, np.ndarray]:
+    """
+    Return the model's spec as far as the calibration slice tells it, and held-out probabilities of that slice.
+
+    Args:
+        forward: Margins of the slice by a model that ends before it: figures and the signal are judged by them.
+        margins: Margins by models like the one that serves: the calibrator and abstention are learnt from them.
+    """
     request, cut, rows = prepared.request, prepared.split, prepared.rows
     y = rows.y[cut.calibrate]
     weights = recency(prepared.at, cut.calibrate, choice.half_life)
     calibrator, chances = choose_calibrator(margins, y, np.ones(len(y)), request.seed)
-    signal = has_signal(y, margins, request.seed) if rows.n_classes == 2 else True
+    if cut.by_time and calibrator.kind == "platt":
+        # What drift did to the latest slice is half of it gone on the next: held-out slices favour the middle.
+        slope, offset = calibrator.params
+        calibrator = msgspec.structs.replace(calibrator, params=((slope + 1) / 2, offset / 2))
+        chances = apply(calibrator, margins)
+    judged_by = chances if margins is forward else choose_calibrator(forward, y, np.ones(len(y)), request.seed)[1]
+    signal = has_signal(y, forward, request.seed) if rows.n_classes == 2 else True
     known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
     base_rate = float(np.average(y > 0, weights=weights)) if signal else float((rows.y[known] > 0).mean())
     if not signal:
-        chances = np.tile([1 - base_rate, base_rate], (len(y), 1))
+        chances = judged_by = np.tile([1 - base_rate, base_rate], (len(y), 1))
     categories = [rows.features.categories[row] for row in cut.calibrate]
     spec = ModelSpec(
         task=request.task,
@@ -124,7 +159,7 @@ def _judged_spec(prepared: Prepared, choice: Choice, margins: np.ndarray) -> tup
         amount_column=request.amount,
         excluded=tuple(prepared.excluded),
     )  # fmt: skip
-    return spec, chances
+    return spec, judged_by
 
 
 def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
@@ -200,7 +235,7 @@ def _with_leaks(prepared: Prepared) -> tuple[float, float] | None:
     )
     cut, rows = prepared.split, prepared.rows
     features = features_of(prepared.table, extra, prepared.pasts)
-    more = type(rows)(features, rows.grams, rows.y, rows.n_classes, rows.ordinal)
+    more = replace(rows, features=features)
     even = np.ones(len(cut.fit))
     return tuple(_score(one, fit_linear(one, cut.fit, even, 0.3), cut.choose) for one in (more, rows))  # type: ignore[return-value]
 
@@ -268,7 +303,8 @@ def _about(
         "window": window,
         "seed": request.seed,
         "choice": {
-            "half_life_days": choice.half_life, "linear_c": choice.strength, "trees": choice.iterations,
+            "half_life_days": choice.half_life, "tree_half_life_days": choice.tree_life,
+            "linear_c": choice.strength, "trees": choice.iterations,
             "leaves": choice.leaves, "linear_share": choice.share,
         },
         "losses": {name: round(loss, 6) for name, loss in choice.losses.items()},

@@ -29,6 +29,8 @@ from triage.intake.text import did_you_mean, show
 
 MOST_ROWS = 40_000
 """Rows that are fitted on; of a larger table the latest (or, without a time, every k-th by hash) are taken."""
+CROSSED_ROWS = 8_000
+"""Rows below which pairs of categories are no features: too few rows hold any one pair."""
 RESERVED = ("y_*", "leak_*")
 """Columns called like targets and leaks of a benchmark are never features; the guard names them first."""
 POSITIVES = 100
@@ -133,7 +135,9 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         in_order = replace(in_order, at=None)
     cut = _slices(in_order, classes, loaded, request.seed)
     _need_slices(classes, cut)
-    rows = Rows(features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal)
+    rows = Rows(
+        features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal, len(spec.crosses)
+    )
     return Prepared(
         *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
         at=in_order.at if cut.by_time else None,
@@ -292,6 +296,8 @@ def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) 
     table, pasts = loaded.table, loaded.pasts
     texts = sorted(columns.texts, key=list(table.frame.columns).index)
     crosses = top_crosses(table, columns.categories, classes.codes.astype(float), most=15)
+    if len(table) < CROSSED_ROWS:
+        crosses = ()
     aging = (
         pasts is not None and pasts.nows is not None and table.at is not None and bool((pasts.nows > table.at).any())
     )

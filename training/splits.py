@@ -22,7 +22,8 @@ class Split:
     """
     Positions of rows, ascending: int64 arrays of `fit`, `choose`, `calibrate`, and those in none of them.
 
-    `by_time` says whether later rows stand in later slices; `notes` tell what was done, as sentences.
+    `by_time` says whether later rows stand in later slices. `codes`, from 0, are equal for rows that stay together;
+    `notes` tell what was done, as sentences.
     """
 
     fit: np.ndarray
@@ -30,6 +31,7 @@ class Split:
     calibrate: np.ndarray
     dropped: np.ndarray
     by_time: bool
+    codes: np.ndarray
     notes: tuple[str, ...] = ()
 
 
@@ -77,7 +79,7 @@ def split(
     if dropped.any():
         notes.append(f"{int(dropped.sum()):,} later rows left out of their slice: earlier rows are their duplicates")
     sides = [np.flatnonzero((place == side) & ~dropped) for side in range(3)]
-    return Split(sides[0], sides[1], sides[2], np.flatnonzero(dropped), by_time, tuple(notes))
+    return Split(sides[0], sides[1], sides[2], np.flatnonzero(dropped), by_time, codes, tuple(notes))
 
 
 def _by_time(

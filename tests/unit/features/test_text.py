@@ -17,9 +17,11 @@ def test_word_grams_are_words_and_neighbours() -> None:
     assert word_grams("down again now") == ["down", "again", "now", "down again", "again now"]
 
 
-def test_character_grams_stay_inside_words() -> None:
+def test_character_grams_cross_words_and_keep_what_is_no_letter() -> None:
     assert character_grams("ab") == [" ab", "ab ", " ab "]
     assert character_grams("a") == [" a "]
+    assert {"b c", "c::", "b c::"} <= set(character_grams("A  b\nC::7"))
+    assert max(map(len, character_grams("A  b\nC::7"))) == 6
 
 
 def test_scripts_without_blanks_still_give_grams() -> None:

@@ -20,7 +20,7 @@ def fitted(classes: int) -> tuple[Forest, HistGradientBoostingClassifier, Bins, 
     bins = Bins(matrix)
     trees = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=8, random_state=0)
     trees.fit(bins.transform(matrix), y, sample_weight=rng.random_sample(1500))
-    arrays = forest_arrays(trees, bins, "t")
+    arrays = forest_arrays([trees], bins, "t")
     return Forest({name: arrays[f"t.{name}"] for name in ARRAYS}), trees, bins, matrix
 
 
