@@ -81,7 +81,8 @@ def test_every_line_counts_once_when_the_watcher_is_killed(tmp_path: Path) -> No
             process.send_signal(signal.SIGKILL)
             killed += process.wait() == -signal.SIGKILL
     with watch(tmp_path) as process:
-        assert process.wait(timeout=120) == 0
+        # 1: the line that cannot be read was refused now, and not before a kill.
+        assert process.wait(timeout=120) in (0, 1)
     assert killed >= 6
     store = SqlStore(tmp_path / "t.db", "acme")
     with store.read() as unit:

@@ -99,6 +99,10 @@ def cli() -> None:
 
 def run(arguments: list[str]) -> int:
     """Return the exit code of one command: no error of ours, no refused input and no closed pipe is a stack trace."""
+    name = next((one for one in arguments if not one.startswith("-")), "")
+    if name in PLACES:
+        # Here, not inside of click: it answers a Ctrl-C that comes while a module is imported with a line of its own.
+        _command(PLACES[name])
     try:
         code = cli.main(args=arguments, prog_name="triage", standalone_mode=False)
     except TriageError as cause:
