@@ -17,6 +17,7 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from triage.errors import ConfigError, StaleRecord, StoreBusy, StoreError, StoreFull, StoreLost
 from triage.store.backup import write_backup
@@ -151,12 +152,18 @@ class PostgresStore:
             return faults_of(connection)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that a thread still uses is closed when it gives it back."""
+        event.listen(self.engine, "checkin", _closed_for_good)
         self.engine.dispose()
 
     def _raw(self) -> psycopg.Connection[tuple[object, ...]]:
         plain = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(plain, autocommit=True, **REACHING)
+
+
+def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
+    """Close what comes back to a pool that has ended: nobody will take it from there."""
+    record.invalidate()
 
 
 def parsed_url(url: str) -> URL:
