@@ -224,7 +224,7 @@ def rules_schema() -> None:
 
 @click.command()
 @click.option("--seed", default=7, show_default=True, help="Which organisation: the same seed is the same story.")
-@click.option("--days", default=6, show_default=True, type=click.IntRange(1, DAYS), help="Business days to play.")
+@click.option("--days", default=5, show_default=True, type=click.IntRange(1, DAYS), help="Business days to play.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live table, as where there is no terminal.")
 @policy_option
 @click.option(
