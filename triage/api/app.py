@@ -33,6 +33,9 @@ BODY_LIMIT = 8 * 1024 * 1024
 SMALL = 4 * 1024
 """Bytes of a request that may be answered on the event loop: a record or two."""
 
+READ_OUT = 4
+"""How many times that is read and thrown away of a longer one, so that whoever sends it hears why it is refused."""
+
 RATE, BURST = 500.0, 1000.0
 """Requests a second that one key may send, and at once."""
 
@@ -224,9 +227,12 @@ class _Server:
         size = 0
         async for part in request.stream():
             size += len(part)
-            if size > self._body_limit:
-                raise Refused(413, f"at most {self._body_limit // 1024 // 1024} MiB", headers={"Connection": "close"})
-            parts.append(part)
+            if size <= self._body_limit:
+                parts.append(part)
+            elif size > READ_OUT * self._body_limit:
+                break
+        if size > self._body_limit:
+            raise Refused(413, f"at most {self._body_limit // 1024 // 1024} MiB", headers={"Connection": "close"})
         return b"".join(parts)
 
     def _identity(self, request: Request) -> str:
