@@ -165,19 +165,6 @@ def _loss(
     return losses.mean()
 
 
-def embed(model: Tuned, ids: Sequence[Sequence[int]], size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Return (pooled (n, hidden), logits (n, classes)), float32, in the order of *ids*."""
-    lengths = np.array([len(found) for found in ids])
-    pooled = np.zeros((len(ids), model.head.in_features), np.float32)
-    logits = np.zeros((len(ids), model.head.out_features), np.float32)
-    model.eval()
-    with torch.inference_mode():
-        for chosen in batches(lengths, size, None):
-            first, second = model(*padded([ids[at] for at in chosen]))
-            pooled[chosen], logits[chosen] = first.float().numpy(), second.float().numpy()
-    return pooled, logits
-
-
 def trial(
     model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe, clock: Callable[[], float], rounds: int = 3
 ) -> float:

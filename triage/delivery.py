@@ -408,7 +408,7 @@ def _told_of(effect: Effect) -> list[str]:
 
 def _models(unit: Unit, record: str, message: Message) -> dict[str, str]:
     """Return which model of each family gave *record* the scores that *message* speaks of; none where it has none."""
-    if not any(name.startswith(FAMILIES) for name in message.values):
+    if not any(name.partition(".")[0] in FAMILIES for name in message.values):
         return {}
     told = unit.intake.scored(record)
     found = {} if told is None else told.scores.get("model_versions", {})

@@ -151,7 +151,7 @@ def _digest(content: object) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic", enc_hook=_plain)).hexdigest()
 
 
-FAMILIES = ("urgency", "lead", "sentiment", "complexity", "language")
+FAMILIES = ("urgency", "lead", "sentiment", "complexity", "language", "intent", "product_line")
 """What is scored: the first part of a score's field name."""
 
 

@@ -107,3 +107,9 @@ def test_numbers_are_rounded_where_they_leave_and_nothing_is_told_of_nothing() -
     item = WorkItem(object="Case", id="1", created_at=START)
     assert rounded(Scores(values={"urgency.score": 0.12345678})).values == {"urgency.score": 0.123457}
     assert scored_event(item, [], Scores(), START) is None
+
+
+def test_a_rule_on_what_only_a_language_model_says_asks_for_it() -> None:
+    """Intent and product line are families like the others: a rule that reads one gets its records scored."""
+    texts = {**URGENT, "urgent.yaml": URGENT["urgent.yaml"].replace("urgency.score >= 80%", "intent.label == refund")}
+    assert compile_policy(load_policy(texts), virtual=True).objects["Case"].families == ("intent",)

@@ -208,21 +208,6 @@ class AgentsAnswer(Struct, frozen=True, kw_only=True):
     agents: list[dict[str, Any]]
 
 
-class NextRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to hand out; `skip` gives the item back that was handed out last, and needs a reason."""
-
-    skip: Annotated[str, Meta(max_length=160, description="OBJECT/ID of the item that is not taken.")] = ""
-    reason: Annotated[str, Meta(max_length=500)] = ""
-
-
-class NextAnswer(Struct, frozen=True, kw_only=True):
-    """The one item to work on next, and why this one; none where nothing waits for this agent."""
-
-    record: str | None
-    reasons: list[str]
-    rank: float | None = None
-
-
 class RulesAnswer(Struct, frozen=True, kw_only=True):
     """The policy in force: its version (digest), files and how far each rule may go."""
 

@@ -8,10 +8,9 @@ from msgspec import Struct, field
 
 from triage.domain.decision import Action
 from triage.domain.work import Event, Scores, WorkItem
+from triage.policy import FAMILIES
 from triage.ports import Scorer, record_key
 from triage.scored import scored_event
-
-FAMILIES = ("urgency", "lead", "sentiment", "complexity", "language")
 
 
 class Scored(Struct, frozen=True, kw_only=True):

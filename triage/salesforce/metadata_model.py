@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -236,8 +236,3 @@ class Reader:
 
 
 Reading = Callable[[Reader, Tag, str], None]
-
-
-def children_named(tag: Tag, *names: str) -> Iterator[Tag]:
-    """Yield the children of *tag* called one of *names*."""
-    return (child for child in tag.children if child.name in names)

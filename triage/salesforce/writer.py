@@ -33,6 +33,7 @@ from triage.errors import (
     SinkSilent,
     Unreachable,
 )
+from triage.policy import FAMILIES
 from triage.ports import Receipt, Sink
 from triage.salesforce import package
 from triage.salesforce.client import Client
@@ -59,7 +60,6 @@ _SCORES = {
     package.SCORE_LEAD: ("lead.probability", "lead.score"),
     package.SCORE_SENTIMENT: ("sentiment.label",),
 }
-_SCORE_FAMILIES = ("urgency.", "lead.", "sentiment.", "complexity.", "language", "intent.", "product_line.")
 _UNDO = ("override", "undo")
 """Rule and step of an action that takes back another one, whose key its episode names."""
 
@@ -291,7 +291,7 @@ def _models(message: Message) -> str:
 
 
 def _scored(message: Message) -> dict[str, Any]:
-    return {name: value for name, value in message.values.items() if name.startswith(_SCORE_FAMILIES)}
+    return {name: value for name, value in message.values.items() if name.partition(".")[0] in FAMILIES}
 
 
 def _score_fields(message: Message) -> dict[str, Any]:
