@@ -23,8 +23,9 @@ from triage.domain.work import Event
 from triage.errors import ConfigError, ModelRefused
 from triage.ports import Scorer, Store, record_key
 from triage.sample import DAYS, invent
+from triage.store.database import SqlStore
 from triage.store.lock import file_lock
-from triage.wiring import SystemClock, open_scorer, open_store, stop_on_signals
+from triage.wiring import SystemClock, open_scorer, stop_on_signals
 
 DATABASE = Path("triage-data/demo.db")
 INTERRUPTED = 130
@@ -131,12 +132,12 @@ def _fresh_store(database: Path) -> Store:
         raise ConfigError(f"{database} is not a demo's store, and the demo would write over it: name another file")
     for ending in ("", "-wal", "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)
-    return open_store(str(database), ORG)
+    return SqlStore(database, ORG, durable=False)
 
 
 def _is_demo(database: Path) -> bool:
     """Tell whether the file is a store in which our organisation plays; a file cut off at its start is none of ours."""
-    store = open_store(str(database), ORG)
+    store = SqlStore(database, ORG)
     try:
         with store.read() as unit:
             live = unit.policies.live()

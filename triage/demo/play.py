@@ -27,7 +27,7 @@ from triage.worker import Worker
 if TYPE_CHECKING:
     from triage.demo.inside import Inside
 
-TICK = 3 * MINUTE
+TICK = 5 * MINUTE
 """
 How much virtual time one round takes at most. A worker's own rounds are milliseconds; here each costs a transaction,
 so effects come up to this much after their due instant. What is decided, and as of when, does not depend on it.

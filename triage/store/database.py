@@ -71,12 +71,13 @@ class SqlStore:
     Opening brings an older schema up to date after a copy of the file; a newer one raises SchemaTooNew.
     """
 
-    def __init__(self, path: Path, org: str = "main", *, max_pages: int = 0) -> None:
+    def __init__(self, path: Path, org: str = "main", *, max_pages: int = 0, durable: bool = True) -> None:
         """
         Open *path*, made where it is missing.
 
         Args:
             max_pages: The most pages the file may have, 0 for no bound; a fuller one raises StoreFull.
+            durable: Whether a commit waits for the disk. False only where nobody misses the file after a power cut.
         """
         self.org = org
         self.tells = False
@@ -86,7 +87,7 @@ class SqlStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise StoreError(f"{path}: its folder cannot be made: {cause.strerror}") from cause
-        self.engine = sqlite_engine(path, max_pages)
+        self.engine = sqlite_engine(path, max_pages, durable=durable)
         try:
             with named_errors(path):
                 upgrade(self.engine, path)
@@ -161,7 +162,7 @@ class SqlStore:
         self.engine.dispose()
 
 
-def sqlite_engine(path: Path, max_pages: int = 0) -> Engine:
+def sqlite_engine(path: Path, max_pages: int = 0, *, durable: bool = True) -> Engine:
     """Return the engine of one file. Transactions are begun by hand: the driver's own would begin in the wrong mode."""
     engine = create_engine(
         f"sqlite:///{path}",
@@ -173,7 +174,7 @@ def sqlite_engine(path: Path, max_pages: int = 0) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in _pragmas(max_pages):
+        for pragma in _pragmas(max_pages, durable):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
@@ -208,10 +209,10 @@ def named_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def _pragmas(max_pages: int) -> tuple[str, ...]:
+def _pragmas(max_pages: int, durable: bool) -> tuple[str, ...]:
     fixed = (
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={'FULL' if durable else 'OFF'}",
         f"busy_timeout={BUSY_TIMEOUT}",
         f"cache_size=-{CACHE_KIB}",
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",

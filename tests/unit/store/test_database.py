@@ -38,6 +38,14 @@ def run_sql(path: Path, *statements: str) -> None:
     connection.close()
 
 
+def test_a_store_that_nobody_misses_waits_for_no_disk(tmp_path: Path) -> None:
+    """The demo's own file need not outlive a power cut."""
+    store = SqlStore(tmp_path / "demo.db", durable=False)
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 0
+    store.close()
+
+
 def test_a_new_file_is_wal_synchronous_and_of_the_newest_schema(tmp_path: Path) -> None:
     store = opened(tmp_path / "deep" / "down")
     with store.engine.connect() as connection:
