@@ -19,15 +19,23 @@ LOOK_EVERY = 5.0
 class Fleet:
     """The workers of one process. `health` is the worst of theirs."""
 
-    def __init__(self, orgs: Callable[[], Sequence[str]], open_worker: Callable[[str], Worker]) -> None:
+    def __init__(
+        self,
+        orgs: Callable[[], Sequence[str]],
+        open_worker: Callable[[str], Worker],
+        *,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Serve whatever organisations *orgs* names, asked again and again.
 
         Args:
             open_worker: Called with an organisation; each worker needs a clock of its own to be woken by.
+            end: Called by `close`: what all of them share ends there.
         """
         self._orgs = orgs
         self._open = open_worker
+        self._end = end
         self._threads: dict[str, threading.Thread] = {}
         self._fault = Health()
         self.workers: dict[str, Worker] = {}
@@ -54,8 +62,12 @@ class Fleet:
                 worker.clock.wake()
             for thread in self._threads.values():
                 thread.join()
-            for worker in self.workers.values():
-                worker.close()
+
+    def close(self) -> None:
+        """End the workers' threads, and what all of them share."""
+        for worker in self.workers.values():
+            worker.close()
+        self._end()
 
     def drain(self) -> dict[str, int]:
         """Do for every organisation what is due now, one after the other; return how many effects of each were done."""
@@ -63,7 +75,6 @@ class Fleet:
         for org in self._orgs():
             worker = self.workers.setdefault(org, self._open(org))
             done[org] = worker.drain(worker.clock.now())
-            worker.close()
         return done
 
     def _begin(self, stop: threading.Event) -> None:

@@ -511,6 +511,9 @@ class Outbox(Protocol):
     def change(self, keys: Sequence[str], state: State, *, run_at: int, error: str = "") -> None:
         """Put *keys* into *state* by hand; a lease on them ends, and attempts of what is ready again begin anew."""
 
+    def rewrite(self, effect: Effect) -> None:
+        """Store *effect*, which is there and not being sent, as it is to be now: what is to be done, state, instant."""
+
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
 

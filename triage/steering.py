@@ -153,7 +153,11 @@ def retry(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor:
 
 
 def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor: str, reason: str = "") -> int:
-    """Cancel the effects *keys*, which are not done yet; raise StoreError where one is."""
+    """
+    Cancel the effects *keys*, which are not done yet; raise StoreError where one is.
+
+    A digest goes on without its first message: the next one carries it, in the same state.
+    """
 
     def drop(unit: Unit) -> int:
         found = [_one(unit, key, ("ready", "held", "backlog", "dead", "would_have")) for key in keys]
@@ -163,6 +167,8 @@ def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor
                 turn.free(effect)
         turn.settle()
         _move(unit, found, "cancelled", now, "cancelled", actor, reason)
+        for effect in found:
+            _hand_on(unit, effect, now, actor)
         return len(found)
 
     return stored(store, drop)
@@ -278,6 +284,23 @@ def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:
 def _move(unit: Unit, effects: Sequence[Effect], state: State, now: int, event: str, actor: str, reason: str) -> None:
     unit.outbox.change([effect.action.key for effect in effects], state, run_at=now)
     unit.audit.append([entry_of(one.action, unit.org, event, now, actor=actor, reason=reason) for one in effects])
+
+
+def _hand_on(unit: Unit, carrier: Effect, now: int, actor: str) -> None:
+    """Let the next message of a digest carry it whose first was cancelled: the others were not."""
+    left: list[tuple[Effect, dict[str, object]]] = []
+    for line in carrier.action.params.get("digest", ()):
+        wanted = EffectFilter(key=str(line.get("key", "")), states=("superseded",), lock=True)
+        if line.get("key", carrier.action.key) != carrier.action.key:
+            left += [(one, line) for one in unit.outbox.find(wanted)]
+    if not left:
+        return
+    first = left[0][0]
+    params = first.action.params | ({"digest": [line for _, line in left]} if len(left) > 1 else {})
+    action = replace(first.action, params=params, status="planned", note="")
+    unit.outbox.rewrite(replace(first, action=action, state=carrier.state, run_at=carrier.run_at))
+    why = f"carries the digest of {carrier.action.key[:12]}, which was cancelled"
+    unit.audit.append([entry_of(action, unit.org, "planned", now, actor=actor, why=why)])
 
 
 def _entry(unit: Unit, now: int, event: str, actor: str, **body: str) -> AuditEntry:

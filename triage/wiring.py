@@ -115,6 +115,18 @@ def open_postgres(url: str, org: str, *, connections: int = 16) -> PostgresStore
     return PostgresStore(url, org, connections=connections)
 
 
+def same_database(store: Store, org: str) -> Store:
+    """Return the store of *org* in the database of *store*, on its connections; a file's other: ConfigError."""
+    if org == store.org:
+        return store
+    if not store.tells:
+        raise ConfigError(f"this file holds organisation {store.org}, not {org}")
+    from triage.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    return store.for_org(org)
+
+
 def open_fleet(
     url: str, orgs: Sequence[str], sink: Sink, *, journal: Journal | None = None, scorer: Scorer | None = None
 ) -> Fleet:
@@ -136,7 +148,7 @@ def open_fleet(
         own = store.for_org(org)
         return open_worker(own, sink, journal=named, scorer=scorer and follow_policy(scorer, own, journal=named))
 
-    return Fleet(lambda: orgs or store.orgs(), opened)
+    return Fleet(lambda: orgs or store.orgs(), opened, end=store.close)
 
 
 def open_sink(spec: str) -> Sink:

@@ -382,6 +382,20 @@ def test_a_leased_owner_change_is_not_superseded(store: Store) -> None:
         assert unit.outbox.supersede(unit.outbox.plan([ready("2", kind="reassign")])) == []
 
 
+def test_an_effect_that_is_rewritten_keeps_its_key_and_place(store: Store) -> None:
+    plan(store, ready("a"), ready("b"))
+    with store.write() as unit:
+        unit.outbox.change(["key-a"], "superseded", run_at=0, error="x")
+        (one,) = unit.outbox.find(EffectFilter(key="key-a"))
+        action = replace(one.action, params={"digest": [1, 2]})
+        unit.outbox.rewrite(replace(one, action=action, state="ready", run_at=7))
+    with store.read() as unit:
+        found = unit.outbox.find(EffectFilter())
+    assert [one.action.key for one in found] == ["key-a", "key-b"]
+    assert (found[0].action.params, found[0].state, found[0].run_at) == ({"digest": [1, 2]}, "ready", 7)
+    assert (found[0].error, found[0].attempt) == ("", 0)
+
+
 def test_a_change_by_hand_ends_a_lease(store: Store) -> None:
     plan(store, ready("1"))
     claim(store, 0)

@@ -53,6 +53,7 @@ def delays(server_url: str, folder: Path, mountain: int, small: int, seconds: in
         left = unit.outbox.counts().get("done", 0)
     stop.set()
     thread.join()
+    fleet.close()
     assert left < mountain, "the mountain was gone before the other was through: make it higher"
     with store.read() as unit:
         due = {one.action.key: one.action.due for one in unit.outbox.find(EffectFilter())}

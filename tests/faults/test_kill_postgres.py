@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,10 +125,8 @@ def done_by_now(url: str) -> int:
         store = PostgresStore(url, "acme")
     except StoreError:
         return -1
-    with store.read() as unit:
-        counts = unit.outbox.counts()
-    store.close()
-    return counts.get("done", 0)
+    with closing(store), store.read() as unit:
+        return unit.outbox.counts().get("done", 0)
 
 
 def check(url: str, out: Path, records: int) -> int:

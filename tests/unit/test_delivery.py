@@ -13,7 +13,7 @@ from triage.domain.instant import HOUR, MINUTE, SECOND
 from triage.engine import PureEngine
 from triage.errors import CalendarError, SinkBusy, SinkLimit, SinkRefused
 from triage.sending import Pace, Parcel, Sender
-from triage.steering import start, stop
+from triage.steering import cancel, start, stop
 from triage.testing import SMALL_POLICY, START, ManualClock, MemoryStore, RecordingSink, Sandbox
 from triage.worker import Worker
 
@@ -289,6 +289,32 @@ def test_a_digest_that_is_sent_again_tells_nothing_that_went_alone() -> None:
     sent = [line for lines in told(sandbox)[1:] for line in lines if line[1] == other]
     assert sent == []
     assert len(sandbox.sink.done) == 4
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_digest_goes_on_without_the_message_that_somebody_cancelled(count: int) -> None:
+    """One after the other is cancelled; each time the next one carries the rest."""
+    sandbox = gathered("1", "2", "3")
+    gone = []
+    for _ in range(count):
+        (carrier,) = sandbox.effects("ready")
+        gone.append((carrier.action.id, carrier.action.rule))
+        cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[carrier.action.key], actor="me")
+    assert sandbox.worker.drain(sandbox.clock.now()) == 1
+    left = [(name, rule) for name in "123" for rule in ("first", "second") if (name, rule) not in gone]
+    assert [sorted(lines) for lines in told(sandbox)] == [sorted(left)]
+    assert len(sandbox.effects("cancelled")) == count
+    assert "carries the digest" in sandbox.audit("planned")[-1].body["why"]
+
+
+def test_the_last_message_of_a_digest_goes_alone() -> None:
+    """Where nothing is left to gather, it is a message like any other."""
+    sandbox = gathered("1", "2", "3")
+    for _ in range(5):
+        (carrier,) = sandbox.effects("ready")
+        cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[carrier.action.key], actor="me")
+    assert sandbox.worker.drain(sandbox.clock.now()) == 1
+    assert told(sandbox) == [[]]
 
 
 class SlowPost(RecordingSink):

@@ -44,6 +44,7 @@ def run(fleet: Fleet, until: Callable[[], bool]) -> None:
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+    fleet.close()
 
 
 def test_every_organisation_is_served() -> None:
@@ -78,6 +79,16 @@ def test_draining_does_what_is_due_for_every_organisation() -> None:
     sinks = {org: RecordingSink(live=False) for org in ("a", "b")}
     fleet = Fleet(lambda: list(sinks), lambda org: served(org, sinks[org]))
     assert fleet.drain() == {"a": 1, "b": 1}
+    fleet.close()
+
+
+def test_what_all_workers_share_ends_with_the_fleet() -> None:
+    ended = []
+    fleet = Fleet(lambda: ["a"], lambda org: served(org, RecordingSink(live=False)), end=lambda: ended.append(True))
+    fleet.drain()
+    assert not ended
+    fleet.close()
+    assert ended
 
 
 def test_metrics_of_several_organisations_stand_under_one_name_with_the_label_org() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from triage.cli.common import (
@@ -14,13 +16,12 @@ from triage.cli.common import (
     say,
     store_option,
 )
-from triage.config import Settings
 from triage.domain.instant import DAY, parse_duration
 from triage.errors import ConfigError
 from triage.keys import SCOPES, create_key, revoke_key, rotate_key
 from triage.ports import ApiKey, Store
 from triage.serving import Server, local_models, open_api
-from triage.wiring import POSTGRES, SystemClock, address_of, open_journal, open_store, stop_on_signals
+from triage.wiring import SystemClock, address_of, open_journal, same_database, stop_on_signals
 
 FIRST_FOR = 30 * DAY
 """How long the key lasts that a first `triage serve` prints."""
@@ -40,13 +41,11 @@ def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
     Where no key exists yet, one for 30 days is made and printed, once. Effects are done by `triage run`, not here.
     """
     host, port = address_of(listen)
-    settings = Settings.from_environment()
     with opened_store(url, must_exist=False) as store:
         first = _first_key(store)
-        address = url or settings.database_url
         journal = open_journal(log_level)
         scorer, models = local_models(store, journal)
-        app = open_api(store, lambda org: _store_of(store, address, org), scorer=scorer, models=models, journal=journal)
+        app = open_api(store, partial(same_database, store), scorer=scorer, models=models, journal=journal)
         try:
             server = Server(app, host, port)
         except OSError as cause:
@@ -68,15 +67,6 @@ def _first_key(store: Store) -> str:
             return ""
     now = SystemClock().now()
     return create_key(store, ("score", "read", "operate", "admin"), now + FIRST_FOR, now, label="first")[1]
-
-
-def _store_of(store: Store, url: str, org: str) -> Store:
-    """Return the store of *org* in the database at *url*."""
-    if org == store.org:
-        return store
-    if not url.startswith(POSTGRES):
-        raise ConfigError(f"this file holds organisation {store.org}, not {org}")
-    return open_store(url, org, must_exist=True)
 
 
 @click.group()

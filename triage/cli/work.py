@@ -241,15 +241,17 @@ def run_fleet(
     """Serve several organisations until Ctrl-C, or do what is due now for each where *drain*."""
     journal = None if drain else open_journal(log_level)
     scorer = None if no_scores else _models(log_level, drain)
-    fleet = open_fleet(url, orgs, open_sink(sink), journal=journal, scorer=scorer)
-    if drain:
-        done = fleet.drain()
-        each = "".join(f"{org}: {counted(number, 'action')} done\n" for org, number in done.items())
-        click.echo(msgspec.json.encode({"done": done}).decode() if as_json else each or "no organisation", nl=as_json)
-        return
-    click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
-    with stop_on_signals() as stop, serving_metrics(fleet, metrics):
-        fleet.run(stop)
+    with contextlib.closing(open_fleet(url, orgs, open_sink(sink), journal=journal, scorer=scorer)) as fleet:
+        if drain:
+            done = fleet.drain()
+            each = "".join(f"{org}: {counted(number, 'action')} done\n" for org, number in done.items())
+            click.echo(
+                msgspec.json.encode({"done": done}).decode() if as_json else each or "no organisation", nl=as_json
+            )
+            return
+        click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
+        with stop_on_signals() as stop, serving_metrics(fleet, metrics):
+            fleet.run(stop)
     say("stopped", {"stopped": True}, as_json)
 
 

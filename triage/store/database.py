@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
 from triage.errors import StoreBusy, StoreError, StoreFull
 from triage.ports import Access, Audit, Control, Intake, LlmLedger, Outbox, Policies, Records, Related, Rescores, Upkeep
 from triage.store.access import SqlAccess
 from triage.store.audit import SqlAudit
 from triage.store.control import SqlControl
+from triage.store.ending import EndingPool, end
 from triage.store.intake import SqlIntake
 from triage.store.llm_ledger import SqlLlmLedger
 from triage.store.lock import file_lock
@@ -92,7 +92,7 @@ class SqlStore:
             with named_errors(path):
                 upgrade(self.engine, path)
         except BaseException:
-            self.engine.dispose()
+            self.close()
             raise
 
     @contextmanager
@@ -158,15 +158,15 @@ class SqlStore:
         return [str(line) for line in found if line != "ok"]
 
     def close(self) -> None:
-        """Close every connection."""
-        self.engine.dispose()
+        """Close every connection; one that a thread still uses is closed when it gives it back."""
+        end(self.engine)
 
 
 def sqlite_engine(path: Path, max_pages: int = 0, *, durable: bool = True) -> Engine:
     """Return the engine of one file. Transactions are begun by hand: the driver's own would begin in the wrong mode."""
     engine = create_engine(
         f"sqlite:///{path}",
-        poolclass=QueuePool,
+        poolclass=EndingPool,
         pool_size=4,
         max_overflow=16,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT / 1000},

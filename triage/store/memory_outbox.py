@@ -105,6 +105,10 @@ class MemoryOutbox:
             changed = replace(held, state=state, run_at=run_at, error=error, owner="", lease="", attempt=attempt)
             self._tables.effects[key] = changed
 
+    def rewrite(self, effect: Effect) -> None:
+        """Store *effect*, which is there, as it is to be now."""
+        self._tables.effects[effect.action.key] = replace(effect, attempt=0, error="", owner="", lease="")
+
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for."""
         found = [one for one in self._ordered() if _wanted(one, wanted)]

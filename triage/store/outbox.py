@@ -138,6 +138,11 @@ class SqlOutbox:
         if state == "ready" and keys:
             tell(self._connection)
 
+    def rewrite(self, effect: Effect) -> None:
+        """Store *effect*, which is there and not being sent, as it is to be now: what is to be done, state, instant."""
+        self._replace([effect])
+        self.change([effect.action.key], effect.state, run_at=effect.run_at)
+
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for, oldest first unless it says otherwise."""
         query = self._all()

@@ -17,12 +17,12 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from triage.errors import ConfigError, StaleRecord, StoreBusy, StoreError, StoreFull, StoreLost
 from triage.store.backup import write_backup
 from triage.store.database import SqlUnit
 from triage.store.dialect import CHANNEL, NEWS, WRITING
+from triage.store.ending import EndingPool, end
 from triage.store.listen import Listener
 from triage.store.migrate import require_newest, upgrade_server
 from triage.store.tables import policy
@@ -76,7 +76,7 @@ class PostgresStore:
             with named_errors(self.name):
                 require_newest(self.engine)
         except BaseException:
-            self.engine.dispose()
+            self.close()
             raise
 
     def for_org(self, org: str) -> PostgresStore:
@@ -153,17 +153,11 @@ class PostgresStore:
 
     def close(self) -> None:
         """Close every connection; one that a thread still uses is closed when it gives it back."""
-        event.listen(self.engine, "checkin", _closed_for_good)
-        self.engine.dispose()
+        end(self.engine)
 
     def _raw(self) -> psycopg.Connection[tuple[object, ...]]:
         plain = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(plain, autocommit=True, **REACHING)
-
-
-def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
-    """Close what comes back to a pool that has ended: nobody will take it from there."""
-    record.invalidate()
 
 
 def parsed_url(url: str) -> URL:
@@ -182,13 +176,14 @@ def upgrade_postgres(url: str) -> None:
         with named_errors(parsed.render_as_string(hide_password=True)):
             upgrade_server(engine)
     finally:
-        engine.dispose()
+        end(engine)
 
 
 def postgres_engine(url: URL, connections: int) -> Engine:
     """Return an engine whose transactions are begun by hand, as on SQLite."""
     engine = create_engine(
         url,
+        poolclass=EndingPool,
         pool_size=min(4, connections),
         max_overflow=max(0, connections - 4),
         pool_timeout=10,

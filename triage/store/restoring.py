@@ -10,6 +10,7 @@ from pathlib import Path
 
 from triage.errors import StoreBusy, StoreError
 from triage.store.database import SqlUnit, named_errors, sqlite_engine
+from triage.store.ending import end
 from triage.store.lock import file_lock
 from triage.store.migrate import check_version, upgrade_copy
 from triage.store.tables import policy
@@ -80,7 +81,7 @@ def _noted(fresh: Path, note: Callable[[SqlUnit], None], org: str) -> None:
                 connection.commit()
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
-        engine.dispose()
+        end(engine)
     _sync(fresh)
 
 

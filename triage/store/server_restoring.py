@@ -19,6 +19,7 @@ from triage.errors import StaleRecord, StoreBusy, StoreError
 from triage.store.backup import Backup, read_backup
 from triage.store.database import SqlUnit
 from triage.store.dialect import CHANNEL, WRITING
+from triage.store.ending import end
 from triage.store.migrate import UPGRADING, schema_version, upgrade_within
 from triage.store.postgres import named_errors, parsed_url, postgres_engine
 from triage.store.tables import SEQUENCES, metadata, policy
@@ -64,7 +65,7 @@ def restore_postgres(
     except StaleRecord as cause:
         raise StoreBusy(f"{name}: others keep its tables locked; nothing was changed, try again") from cause
     finally:
-        engine.dispose()
+        end(engine)
     return kept
 
 
