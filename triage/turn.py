@@ -159,7 +159,9 @@ class Turn:
 
     def settle(self) -> Settled:
         """Store everything, and return what is new."""
-        if self._moved_agents or self._roster.freed():
+        told = [agent for name in self._moved_agents if (agent := self._roster.get(name)) is not None]
+        touched = [*told, *self._roster.freed()]
+        if touched and self._engine.anyone(touched, self.policy, self._now):
             self.place_held()
         stored = self._plan()
         self._store_records()
@@ -532,8 +534,8 @@ class Roster:
         """Return the agents that differ from what was read."""
         return [agent for name, agent in sorted(self._agents.items()) if self._stored.get(name) != agent]
 
-    def freed(self) -> bool:
-        """Return whether anybody has room, or is no longer overloaded, who was not free before."""
+    def freed(self) -> list[Agent]:
+        """Return who has more room, or is no longer overloaded, than when they were read."""
         return eased(self._stored, self._agents.values())
 
     def merged(self, stored: Mapping[str, Agent]) -> list[Agent]:

@@ -68,15 +68,16 @@ def restated(agent: Agent, limits: Overload | None) -> Agent:
     return agent if told == state else replace(agent, standing=replace(agent.standing, overloaded=told))
 
 
-def eased(was: Mapping[str, Agent], now: Iterable[Agent]) -> bool:
-    """Return whether anybody who was there before has more room by now, or is no longer overloaded."""
+def eased(was: Mapping[str, Agent], now: Iterable[Agent]) -> list[Agent]:
+    """Return who of those that were there before has more room by now, or is no longer overloaded."""
+    found = []
     for agent in now:
         before = was.get(agent.id)
         if before is None or before is agent:
             continue
         if agent.load < before.load or (before.standing.overloaded and not agent.standing.overloaded):
-            return True
-    return False
+            found.append(agent)
+    return found
 
 
 def next_change(agents: Sequence[Agent], policy: Policy, now: int) -> int | None:
