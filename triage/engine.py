@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from triage import pipeline, safety
 from triage.actions.effects import effect_event
@@ -21,11 +20,9 @@ from triage.domain.work import Agent, Event
 from triage.observe import contact_of, observe
 from triage.policy import Policy, RuleMode, compile_policy
 from triage.ports import Outline
-from triage.routing.assign import assign
-from triage.routing.holding import drain
+from triage.routing.holding import anyone
 from triage.routing.standing import next_change, restated, tracked
 from triage.routing.wanted import Burden, burden_of
-from triage.rules.language import ActionSpec
 from triage.safety import Bucket, Capped
 
 
@@ -104,21 +101,17 @@ class PureEngine:
         self, action: Action, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
     ) -> Action | None:
         """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
-        spec = _spec_of(action, policy)
-        if spec is None or pipeline.still_holds(facts, policy, action, now):
-            return None
-        found = assign(spec, facts, policy, now, among)
-        if not found.target:
-            return None
-        reason = replace(action.reason, note=found.note, passed_over=found.passed_over)
-        params = action.params if found.weight == 1 else action.params | {"weight": found.weight}
-        return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
+        return pipeline.place(action, facts, policy, now, among)
 
     def place_all(
         self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
     ) -> list[Action]:
         """Return those of the held actions that somebody can take now, the highest in rank first."""
-        return drain(waiting, agents, policy, now, self.place, _spec_of)
+        return pipeline.place_all(waiting, agents, policy, now)
+
+    def anyone(self, agents: Sequence[Agent], policy: Policy, now: int) -> bool:
+        """Tell whether anybody is there and has room; true where nobody is known at all."""
+        return anyone(agents, policy, now)
 
     def next_change(self, agents: Sequence[Agent], policy: Policy, now: int) -> int | None:
         """Return when somebody may next take work without any event."""
@@ -180,15 +173,3 @@ def _taken_back(action: Action, policy: Policy) -> str:
     mode = policy.mode_of(action.rule).mode
     allowed = mode == "act" or (mode == "notify" and action.kind == "notify")
     return "" if allowed else f"the rule is in mode {mode}"
-
-
-def _spec_of(action: Action, policy: Policy) -> ActionSpec | None:
-    """Return the action as its rule writes it; None where the rule has changed under it."""
-    rule = policy.rules.get(action.rule)
-    if rule is None:
-        return None
-    step = next((step for step in rule.steps if step.id == action.step), None)
-    written = step.do if step is not None else rule.repeat.then if rule.repeat and action.step == "then" else rule.do
-    if action.position >= len(written) or written[action.position].kind != action.kind:
-        return None
-    return written[action.position]

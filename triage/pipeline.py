@@ -7,7 +7,7 @@ the facts differ. No clock, no I/O, no randomness: the same arguments give the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -17,9 +17,16 @@ from triage.actions.plan import astray, forbidden, ordered_by_people, plan, usel
 from triage.actions.view import View
 from triage.domain.decision import Action, Decision, Match
 from triage.domain.facts import Facts, Memory
+from triage.domain.work import Agent
 from triage.observe import ORDERED, follow_milestones, latch
 from triage.policy import Policy
+from triage.routing.assign import assign
+from triage.routing.holding import drain
+from triage.rules.language import ActionSpec
 from triage.sla.clocks import NEVER
+
+_APART = 1000
+"""What stands in an `else` list keeps its place in the list above as so many times its own."""
 
 
 def decide(facts: Facts, policy: Policy, now: int, at: int | None = None) -> Decision:
@@ -103,6 +110,51 @@ def still_holds(facts: Facts, policy: Policy, action: Action, now: int) -> str:
         or forbidden(action, view)
         or astray(action, view)
     )
+
+
+def place(
+    action: Action, facts: Facts, policy: Policy, now: int, among: Collection[str] | None = None
+) -> Action | None:
+    """
+    Return *action*, held because nobody could take it, with whoever can at *now*; None for still nobody.
+
+    Args:
+        among: Ids of those who are known to be free; nobody else of a group is asked.
+    """
+    specs = written_as(action, policy)
+    if not specs or still_holds(facts, policy, action, now):
+        return None
+    found = next((one for spec in specs if (one := assign(spec, facts, policy, now, among)).target), None)
+    if found is None:
+        return None
+    reason = replace(action.reason, note=found.note, passed_over=found.passed_over)
+    params = action.params if found.weight == 1 else action.params | {"weight": found.weight}
+    return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
+
+
+def place_all(
+    waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
+) -> list[Action]:
+    """Return those of the held actions *waiting* that somebody of *agents* can take now, the highest in rank first."""
+    return drain(waiting, agents, policy, now, place, written_as)
+
+
+def written_as(action: Action, policy: Policy) -> tuple[ActionSpec, ...]:
+    """Return *action* as its rule writes it, then what stands in for it; nothing where the rule has changed since."""
+    rule = policy.rules.get(action.rule)
+    if rule is None:
+        return ()
+    step = next((step for step in rule.steps if step.id == action.step), None)
+    written = step.do if step is not None else rule.repeat.then if rule.repeat and action.step == "then" else rule.do
+    number, base = divmod(action.position, _APART)
+    if base >= len(written):
+        return ()
+    chain = [written[base]]
+    if number:
+        chain = list(chain[0].if_none[number : number + 1])
+    while chain and chain[-1].if_none:
+        chain.append(chain[-1].if_none[0])
+    return tuple(spec for spec in chain if spec.kind == action.kind)
 
 
 def _ceased(view: View, action: Action) -> str:

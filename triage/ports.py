@@ -184,6 +184,9 @@ class Engine(Protocol):
     ) -> list[Action]:
         """Return those of the held actions that somebody can take now, the highest in rank first, nobody overfilled."""
 
+    def anyone(self, agents: Sequence[Agent], policy: Compiled, now: int) -> bool:
+        """Tell whether anybody is there and has room; true where nobody is known at all."""
+
     def next_change(self, agents: Sequence[Agent], policy: Compiled, now: int) -> int | None:
         """Return when somebody may next take work without any event: a shift begins, an absence ends; None: never."""
 
@@ -234,8 +237,8 @@ class Effect(Struct, frozen=True, kw_only=True):
 class EffectFilter(Struct, frozen=True, kw_only=True):
     """Which effects to list; an empty part is no limit. `key` may be the beginning of one.
 
-    `since` and `until` bound the instant of their decision; with `lock` nobody else changes what is found before this
-    transaction ends."""
+    `since` and `until` bound the instant of their decision, `after` their `seq` from below; with `lock` nobody else
+    changes what is found before this transaction ends."""
 
     states: tuple[State, ...] = ()
     rule: str = ""
@@ -244,6 +247,7 @@ class EffectFilter(Struct, frozen=True, kw_only=True):
     target: str | None = None
     since: int | None = None
     until: int | None = None
+    after: int = 0
     limit: int | None = None
     newest_first: bool = False
     lock: bool = False

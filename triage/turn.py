@@ -22,7 +22,7 @@ from triage.errors import IntakeError, StaleRecord, StoreError, TriageError
 from triage.intake.agent import came_back, changed_agent
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
-from triage.routing.standing import changed, gained, lost, ungiven
+from triage.routing.standing import changed, eased, gained, lost, ungiven
 from triage.routing.wanted import Burden
 from triage.scored import SCORED_AFTER
 from triage.store.codec import digest, encode, encode_facts, encode_result
@@ -31,7 +31,10 @@ RETRY_AFTER = 5 * MINUTE
 """When a record whose decision failed is looked at again."""
 
 HELD_AT_ONCE = 500
-"""How many held effects one change of an agent looks at."""
+"""How many held effects one change of an agent looks at, the oldest first; they are ranked against each other."""
+
+HELD_PIECES = 20
+"""How many times as many a worker looks at in its rounds, so that nothing waits behind what nobody can ever take."""
 
 NOTHING = Burden()
 """What a record counts for where no policy gives it more."""
@@ -156,13 +159,15 @@ class Turn:
 
     def settle(self) -> Settled:
         """Store everything, and return what is new."""
-        if self._moved_agents or self._roster.freed():
+        told = [agent for name in self._moved_agents if (agent := self._roster.get(name)) is not None]
+        touched = [*told, *self._roster.freed()]
+        if touched and self._engine.anyone(touched, self.policy, self._now):
             self.place_held()
         stored = self._plan()
         self._store_records()
         self._ask_scores()
-        watched = self._moved_loads if self._engine.watches_owners(self.policy) else {}
-        for agent_id, at in {**watched, **self._moved_agents}.items():
+        watched = {**self._moved_loads, **self._moved_agents} if self._engine.watches_owners(self.policy) else {}
+        for agent_id, at in watched.items():
             self._unit.records.wake(self._unit.records.dependents([record_key("agent", agent_id)]), at, "owner")
         self._unit.policies.keep(self._kept, self._roster.kept)
         self._unit.audit.append(self._entries)
@@ -285,14 +290,22 @@ class Turn:
                 # One record's fault must not keep the event from the others.
                 self._entries.append(self._failed_entry(self._facts[key].item, str(fault)))
 
-    def place_held(self) -> None:
-        """Give held effects that nobody could take to whoever can now."""
-        waiting = self._unit.outbox.find(EffectFilter(states=("held",), target="", limit=HELD_AT_ONCE))
-        self.load(sorted({one.record for one in waiting}))
-        known = [(one.action, self._facts[one.record]) for one in waiting if one.record in self._facts]
-        for placed in self._engine.place_all(known, self._roster.agents(), self.policy, self._now):
-            self._roster.reserve(placed, 1)
-            self._actions.append(placed)
+    def place_held(self, pieces: int = 1) -> None:
+        """Give held effects that nobody could take to whoever can now, as long as anybody has room."""
+        seq = 0
+        for _ in range(pieces):
+            if not self._engine.anyone(self._roster.agents(), self.policy, self._now):
+                return
+            wanted = EffectFilter(states=("held",), target="", after=seq, limit=HELD_AT_ONCE)
+            waiting = self._unit.outbox.find(wanted)
+            self.load(sorted({one.record for one in waiting}))
+            known = [(one.action, self._facts[one.record]) for one in waiting if one.record in self._facts]
+            for placed in self._engine.place_all(known, self._roster.agents(), self.policy, self._now):
+                self._roster.reserve(placed, 1)
+                self._actions.append(placed)
+            if len(waiting) < HELD_AT_ONCE:
+                return
+            seq = waiting[-1].seq
 
     def _advance(self, key: str, facts: Facts, upto: int, *, at_least_once: bool = False) -> Facts:
         seen = self._seen(facts)
@@ -521,14 +534,9 @@ class Roster:
         """Return the agents that differ from what was read."""
         return [agent for name, agent in sorted(self._agents.items()) if self._stored.get(name) != agent]
 
-    def freed(self) -> bool:
-        """Return whether anybody has room, or is no longer overloaded, who was not free before."""
-        return any(
-            (was := self._stored.get(name)) is not None
-            and agent is not was
-            and (agent.load < was.load or (was.standing.overloaded and not agent.standing.overloaded))
-            for name, agent in self._agents.items()
-        )
+    def freed(self) -> list[Agent]:
+        """Return who has more room, or is no longer overloaded, than when they were read."""
+        return eased(self._stored, self._agents.values())
 
     def merged(self, stored: Mapping[str, Agent]) -> list[Agent]:
         """

@@ -43,7 +43,7 @@ from triage.sending import Pace
 from triage.store.codec import encode
 from triage.store.upkeep import BUCKETS_FOR
 from triage.taken import Ingested, Numbered, added, counted, numbered_events
-from triage.turn import Settled, Turn
+from triage.turn import HELD_PIECES, Settled, Turn
 
 PLACE_EVERY = 30_000
 """How often, in ms, a running worker looks for somebody for what nobody could take, beside the starts of shifts."""
@@ -239,7 +239,7 @@ class Worker:
     def _place_held(self, now: int) -> int:
         with self.store.write() as unit:
             turn = Turn(unit, self.engine, self.policy(unit), now)
-            turn.place_held()
+            turn.place_held(HELD_PIECES)
             return sum(one.state == "ready" for one in turn.settle().effects)
 
     def next_due(self) -> int | None:

@@ -14,6 +14,7 @@ from triage.routing.standing import tracked
 from triage.rules.language import Target
 from triage.steering import rederive
 from triage.testing import SMALL_POLICY, START, Sandbox
+from triage.turn import HELD_AT_ONCE
 
 RULE = """
 object: Case
@@ -144,6 +145,46 @@ def test_the_hold_queue_is_solved_together_where_the_match_is_optimal() -> None:
     people(box, "ann", "bob", capacity=1)
     box.after(0)
     assert sorted(owners(box, "1", "2", "3")) == ["ann", "bob", "queue:Tier2"]
+
+
+HARD_AND_EASY = """
+object: Case
+match: all_matches
+rules:
+  - id: hard
+    when: [since_queued >= 1m, priority == Low]
+    do: [{reassign: {to: {pool: seniors}, require: ["skill:welding"]}}]
+  - id: easy
+    when: [since_queued >= 1m, priority == High]
+    do: [{reassign: {to: {pool: seniors}}}]
+"""
+
+
+def test_what_nobody_can_ever_take_keeps_nothing_else_waiting() -> None:
+    """As many as are ranked at once need a skill that nobody has; the one behind them is given out all the same."""
+    box = sandbox(rules=HARD_AND_EASY)
+    people(box, "ann", presence="offline")
+    waits(box, *(f"{number:03}" for number in range(HELD_AT_ONCE)))
+    waits(box, "last", Priority="High")
+    box.after(2 * MINUTE)
+    people(box, "ann")
+    box.after(0)
+    assert owners(box, "000", "last") == ["queue:Tier2", "ann"]
+
+
+def test_what_waits_goes_to_the_stand_in_of_its_target_too() -> None:
+    """`else` names another pool; whoever comes first, of either, is given the record."""
+    first = "{reassign: {to: {pool: seniors}, if_none: hold, else: [{reassign: {to: {pool: night}, if_none: hold}}]}}"
+    rules = RULE.replace("{reassign: {to: {pool: seniors}, match: MATCH}}", first)
+    box = sandbox(rules=rules, more="directory: {pools: [night]}")
+    people(box, "ann", presence="offline")
+    people(box, "zoe", presence="offline", pools=["night"])
+    waits(box, "1")
+    box.after(2 * MINUTE)
+    assert box.effects("held")
+    people(box, "zoe", pools=["night"])
+    box.after(0)
+    assert owners(box, "1") == ["zoe"]
 
 
 def test_a_presence_that_is_told_no_more_is_none() -> None:

@@ -19,10 +19,13 @@ from triage.domain.instant import HOUR, MINUTE, format_instant
 from triage.domain.work import Event
 from triage.intake.event import parse_event
 from triage.policy import compile_policy
+from triage.ports import EffectFilter
 from triage.replay.engine import run_replay
 from triage.replay.lines import ActionLine
 from triage.replay.source import Entry, History
+from triage.routing.holding import returns
 from triage.sending import Pace
+from triage.sla.clocks import NEVER
 from triage.testing import START, Sandbox
 from triage.worker import Worker
 
@@ -35,8 +38,8 @@ FIELDS = (
 )  # fmt: skip
 KINDS = ("updated", "updated", "updated", "message", "message", "comment", "related", "agent", "override")
 
-Told = tuple[str, str, str, str, str, str]
-"""(record, rule, step, action, due, key)."""
+Told = tuple[str, str, str, str, str, str, str]
+"""(record, rule, step, action, due, key, target): to whom it went in the end, "" where it waits for somebody."""
 
 
 def log(random: Random, length: int) -> list[Event]:
@@ -77,7 +80,7 @@ def happening(random: Random, case: str) -> dict[str, Any]:
     if kind == "agent":
         return {
             "type": kind,
-            "id": random.choice(("ann", "bob")),
+            "id": random.choice(("ann", "bob", "dan", "eve", "fay")),
             "changes": {"presence": random.choice(("online", "away"))},
         }
     if kind == "override":
@@ -91,7 +94,8 @@ def by_replay(events: list[Event], until: int) -> set[Told]:
     """Return what a replay that applies its actions plans."""
     history = History(entries=tuple(Entry(event, "log", number) for number, event in enumerate(events, 1)))
     lines = run_replay(history, POLICY, until=until, apply=True, org="acme")
-    return {(one.id, one.rule, one.step, one.action, one.due, one.key) for one in lines if isinstance(one, ActionLine)}
+    last = {one.key: one for one in lines if isinstance(one, ActionLine)}
+    return {(one.id, one.rule, one.step, one.action, one.due, one.key, one.target) for one in last.values()}
 
 
 def by_worker(events: list[Event], until: int) -> set[Told]:
@@ -99,27 +103,42 @@ def by_worker(events: list[Event], until: int) -> set[Told]:
     sandbox = Sandbox(TEXTS, pace=Pace(act_batch=10_000, fire_batch=10_000, ingest_batch=10_000))
     for at, group in groupby(events, lambda event: event.at):
         play_until(sandbox, at - 1)
+        opened = opens_at(sandbox) <= at
         sandbox.clock.set(at)
         sandbox.worker.ingest(list(group), at, source="log", live_from=0)
-        instant(sandbox.worker, at)
+        instant(sandbox.worker, at, opened=opened)
     play_until(sandbox, until)
     sandbox.worker.close()
     found = [one.action for one in sandbox.effects()]
-    return {(one.id, one.rule, one.step, one.kind, format_instant(one.due), one.key) for one in found}
+    return {(one.id, one.rule, one.step, one.kind, format_instant(one.due), one.key, one.target) for one in found}
 
 
 def play_until(sandbox: Sandbox, until: int) -> None:
     """Let the worker wake at every instant at which anything is due, up to *until*."""
-    while (due := sandbox.worker.next_due()) is not None and due <= until:
-        now = max(due, sandbox.clock.now() + 1)
+    while True:
+        opens, due = opens_at(sandbox), sandbox.worker.next_due()
+        now = max(min(opens, NEVER if due is None else due), sandbox.clock.now() + 1)
         if now > until:
             return
         sandbox.worker.act(sandbox.clock.set(now))
-        instant(sandbox.worker, now)
+        instant(sandbox.worker, now, opened=opens <= now)
 
 
-def instant(worker: Worker, now: int) -> None:
-    """Fire what is due and send it; what those effects plan waits for the next ms."""
+def opens_at(sandbox: Sandbox) -> int:
+    """Return when somebody may take what waits in the hold queue without any event: a shift, an hour, a day is over."""
+    now = sandbox.clock.now()
+    with sandbox.store.read() as unit:
+        held = unit.outbox.find(EffectFilter(states=("held",), target=""))
+        records = unit.records.get([one.record for one in held])
+        change = sandbox.engine.next_change(unit.related.agents(), sandbox.worker.policy(unit), now)
+    found = [change, *(returns(one.facts, now) for one in records.values())] if held else []
+    return min((instant for instant in found if instant is not None), default=NEVER)
+
+
+def instant(worker: Worker, now: int, *, opened: bool) -> None:
+    """Place what waits, fire what is due and send it; what those effects plan waits for the next ms."""
+    if opened:
+        worker.place_held(now)
     while worker.fire(now).records:
         pass
     worker.act(now)

@@ -25,6 +25,7 @@ from triage.policy import Policy
 from triage.replay.lines import ActionLine, Line, MilestoneLine, action_line, milestone_lines
 from triage.replay.source import Entry, History, kind_of, open_history
 from triage.replay.table import FileCount, Refusal
+from triage.replay.waiting import Waiting
 from triage.replay.world import Kept, World
 from triage.store.outbox import LANES
 
@@ -132,6 +133,7 @@ class Replayed:
         self._milestones = milestones
         self._progress = on_progress
         self._world = World(policy, org)
+        self._waiting = Waiting(policy)
         self._timers: list[tuple[int, int, Kept]] = []
         self._effects: list[tuple[int, int, int, Event, tuple[str, int]]] = []
         self._keys: set[str] = set()
@@ -235,6 +237,8 @@ class Replayed:
         instants = [heap[0][0] for heap in (timers, self._effects) if heap]
         if position < len(self._entries):
             instants.append(self._entries[position].event.at)
+        if self._waiting.opens_at is not None:
+            instants.append(self._waiting.opens_at)
         now = min(instants, default=None)
         return None if now is None or self.until is None or now > self.until else now
 
@@ -249,10 +253,12 @@ class Replayed:
         planned: list[tuple[Action, int]] = []
         for kept in touched.values():
             lines += self._decide(kept, now, own.get(kept.place, ()), planned, depths.get(kept.place, 0))
+        lines += self._place(now, planned)
         while self._timers and self._timers[0][0] == now:
             kept = heapq.heappop(self._timers)[2]
             if kept.due == now:
                 lines += self._decide(kept, now, (), planned, 0)
+        lines += self._place(now, planned)
         if not self._apply or not planned:
             return lines
         self._queue(planned, now)
@@ -261,6 +267,7 @@ class Replayed:
         planned = []
         for kept in again.values():
             lines += self._decide(kept, now, (), planned, depths.get(kept.place, 0))
+        lines += self._place(now, planned)
         self._queue(planned, now + 1)
         return lines
 
@@ -271,6 +278,8 @@ class Replayed:
             self._refuse(entry, fault.reason if isinstance(fault, IntakeError) else str(fault))
             return
         self._counts["replayed"] += 1
+        if entry.event.type == "agent":
+            self._waiting.moved(entry.event.id)
         touched |= {kept.place: kept for kept in records}
         if records and entry.event.type not in ("agent", "related"):
             own.setdefault(records[0].place, []).append(entry)
@@ -292,6 +301,11 @@ class Replayed:
             heapq.heappush(self._timers, (kept.due, kept.place, kept))
         return [self._noted(action, kept, planned, depth) for action in decision.actions if self._is_new(action)]
 
+    def _place(self, now: int, planned: list[tuple[Action, int]]) -> list[ActionLine]:
+        """Return the lines of what nobody could take so far and somebody can now: each its key's second line."""
+        placed = self._waiting.place(self._world.agents.snapshot(), now)
+        return [self._noted(action, kept, planned, 0) for action, kept in placed]
+
     def _is_new(self, action: Action) -> bool:
         """A key happens once, as in the store: the first word about it stands."""
         if action.key in self._keys:
@@ -301,6 +315,7 @@ class Replayed:
 
     def _noted(self, action: Action, kept: Kept, planned: list[tuple[Action, int]], depth: int) -> ActionLine:
         self._statuses[action.status] += 1
+        self._waiting.noted(action, kept, self._world.agents.snapshot())
         if action.status == "planned":
             self._rules[action.rule] += 1
             kept.acted.append(action.at)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from triage.domain.decision import Action
 from triage.domain.facts import Facts
+from triage.domain.instant import DAY
 from triage.domain.work import Agent
 from triage.policy import Policy
 from triage.routing.assign import desk_of, groups_of, match_of, members_of
@@ -23,7 +24,7 @@ Place = Callable[[Action, Facts, Policy, int, Collection[str] | None], Action | 
 
 def drain(
     waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int, place: Place,
-    spec_of: Callable[[Action, Policy], ActionSpec | None],
+    specs_of: Callable[[Action, Policy], Sequence[ActionSpec]],
 ) -> list[Action]:  # fmt: skip
     """
     Return those of *waiting* that somebody of *agents* can take at *now*, each with whom it goes to.
@@ -31,17 +32,16 @@ def drain(
     The highest rank goes first; records whose group is matched `optimal` are solved together, and what one record takes
     of somebody is not there for the next.
     """
-    free = {agent.id: agent for agent in agents if _has_room(agent) and not absent(agent, desk_of(policy, now))}
-    free = {name: agent for name, agent in free.items() if not busy(agent, desk_of(policy, now))}
+    free = _free(agents, policy, now)
     if agents and not free:
         return []
     people = {agent.id: agent for agent in agents}
     track = tracked(policy)
     placed: list[Action] = []
     queue = sorted(waiting, key=lambda one: (-rank(one[1], policy, now).score, one[0].due, one[0].key))
-    chosen = _together(queue, agents, policy, now, spec_of)
+    chosen = _together(queue, agents, policy, now, specs_of)
     for action, facts in queue:
-        if agents and not any(_has_room(people[name]) for name in free):
+        if agents and not free:
             break
         known = chosen.get(action.key)
         seen = replace(facts, agents=tuple(people.values()))
@@ -55,7 +55,24 @@ def drain(
         if found.kind == "reassign" and taker in people:
             burden = Burden(int(found.params.get("weight", 1)))
             people[taker] = gained(people[taker], burden, now, track=track)
+            if not _has_room(people[taker]):
+                free.pop(taker, None)
     return placed
+
+
+def anyone(agents: Sequence[Agent], policy: Policy, now: int) -> bool:
+    """Return whether anybody of *agents* is there and has room; true where nobody is known at all."""
+    return not agents or bool(_free(agents, policy, now))
+
+
+def returns(facts: Facts, now: int) -> int | None:
+    """Return when somebody who had the record within 24 h may have it again, None where nobody had it."""
+    return min((change.at + DAY for change in facts.memory.owner_changes if change.at > now - DAY), default=None)
+
+
+def _free(agents: Sequence[Agent], policy: Policy, now: int) -> dict[str, Agent]:
+    desk = desk_of(policy, now)
+    return {one.id: one for one in agents if _has_room(one) and not absent(one, desk) and not busy(one, desk)}
 
 
 def _has_room(agent: Agent) -> bool:
@@ -64,12 +81,12 @@ def _has_room(agent: Agent) -> bool:
 
 def _together(
     queue: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int,
-    spec_of: Callable[[Action, Policy], ActionSpec | None],
+    specs_of: Callable[[Action, Policy], Sequence[ActionSpec]],
 ) -> dict[str, str]:  # fmt: skip
     """Return who takes each record of groups that are matched `optimal`, by the action's key."""
     groups: dict[tuple[str, str], list[Wanted]] = {}
     for action, facts in queue:
-        spec = spec_of(action, policy)
+        spec = next(iter(specs_of(action, policy)), None)
         if spec is None or spec.kind != "reassign" or spec.target.kind not in ("team", "pool"):
             continue
         group = groups_of(spec, policy)[0]

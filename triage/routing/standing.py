@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -66,6 +66,18 @@ def restated(agent: Agent, limits: Overload | None) -> Agent:
     state = agent.standing.overloaded
     told = over if over and not state else "" if state and clear else state
     return agent if told == state else replace(agent, standing=replace(agent.standing, overloaded=told))
+
+
+def eased(was: Mapping[str, Agent], now: Iterable[Agent]) -> list[Agent]:
+    """Return who of those that were there before has more room by now, or is no longer overloaded."""
+    found = []
+    for agent in now:
+        before = was.get(agent.id)
+        if before is None or before is agent:
+            continue
+        if agent.load < before.load or (before.standing.overloaded and not agent.standing.overloaded):
+            found.append(agent)
+    return found
 
 
 def next_change(agents: Sequence[Agent], policy: Policy, now: int) -> int | None:

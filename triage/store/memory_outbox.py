@@ -152,4 +152,5 @@ def _wanted(one: Effect, wanted: EffectFilter) -> bool:
         and wanted.target in (None, one.action.target)
         and (wanted.since is None or one.action.at >= wanted.since)
         and (wanted.until is None or one.action.at <= wanted.until)
+        and one.seq > wanted.after
     )

@@ -162,6 +162,8 @@ class SqlOutbox:
             query = query.where(action.c.at_ms >= wanted.since)
         if wanted.until is not None:
             query = query.where(action.c.at_ms <= wanted.until)
+        if wanted.after:
+            query = query.where(action.c.seq > wanted.after)
         query = query.order_by(action.c.seq.desc() if wanted.newest_first else action.c.seq).limit(wanted.limit)
         return [_effect(row) for row in self._connection.execute(query.with_for_update() if wanted.lock else query)]
 
@@ -219,10 +221,10 @@ class SqlOutbox:
             raise StaleRecord("an action of the same key was planned by somebody else in between")
 
     def _replace(self, effects: Sequence[Effect]) -> None:
-        for one in effects:
-            row = _columns(self._org, one)
-            values = {name: row[name] for name in ("seq", "payload", "target", "state", "run_at_ms")}
-            self._connection.execute(self._these([one.action.key]).values(**values))
+        rows = [_columns(self._org, one) for one in effects]
+        kept = ("seq", "payload", "target", "state", "run_at_ms")
+        new = [{name: row[name] for name in kept} | {"known": row["idem_key"]} for row in rows]
+        update_all(self._connection, action, self._org, new, {"idem_key": "known"})
 
     def _all(self) -> Select[Any]:
         return select(action).where(action.c.org_id == self._org)
