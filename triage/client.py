@@ -122,6 +122,11 @@ class Client:
         body = {"agents": [{"id": name, "changes": changes} for name, changes in agents.items()]}
         return self._write("PUT", "/v1/agents", body, shapes.AgentsAnswer).agents
 
+    def next_item(self, agent: str, *, skip: str = "", reason: str = "") -> shapes.NextAnswer:
+        """Return what *agent* is to work on next, given to them now; *skip* one (OBJECT/ID) with a *reason*."""
+        body = {"skip": skip, "reason": reason}
+        return self._write("POST", f"/v1/agents/{agent}/next", body, shapes.NextAnswer)
+
     def rules(self, version: str = "") -> shapes.RulesAnswer:
         """Return the policy in force, or an earlier version."""
         return self._read("/v1/rules", {"version": version}, shapes.RulesAnswer)

@@ -208,6 +208,29 @@ class AgentsAnswer(Struct, frozen=True, kw_only=True):
     agents: list[dict[str, Any]]
 
 
+class NextRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks for their next item; `skip` names one (OBJECT/ID) that they will not take, and `reason` says why."""
+
+    skip: Annotated[str, Meta(max_length=240, description="A record of their queue, as OBJECT/ID.")] = ""
+    reason: Annotated[str, Meta(max_length=500, description="Needed with `skip`; kept in the audit.")] = ""
+
+
+class NextAnswer(Struct, frozen=True, kw_only=True):
+    """
+    What to work on next; `record` is null where there is nothing.
+
+    `own` says that it was the person's already; else it has just been given to them. `why` is its rank in words, and
+    `passed` names what stands higher and why it was passed over.
+    """
+
+    agent: str
+    record: str | None
+    own: bool
+    rank: float | None
+    why: str
+    passed: list[str]
+
+
 class RulesAnswer(Struct, frozen=True, kw_only=True):
     """The policy in force: its version (digest), files and how far each rule may go."""
 
