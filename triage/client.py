@@ -66,10 +66,11 @@ class Client:
         object: str = "Case",
         scores: Sequence[str] = (),
         at: str | None = None,
+        llm: bool = True,
         model_versions: Mapping[str, str] | None = None,
     ) -> shapes.ScoreAnswer:
-        """Return the scores of up to 1,000 *records*, in order."""
-        body = {"records": records, "object": object, "scores": scores, "at": at}
+        """Return the scores of up to 1,000 *records*, in order; *llm* false: by local models alone."""
+        body = {"records": records, "object": object, "scores": scores, "at": at, "llm": llm}
         return self._write("POST", "/v1/score", body | {"model_versions": model_versions or {}}, shapes.ScoreAnswer)
 
     def decide(self, record: Mapping[str, Any], *, object: str = "Case", at: str | None = None) -> shapes.DecideAnswer:

@@ -72,12 +72,13 @@ def open_api(
         figures=lambda: generate_latest(registry),
         concerns=lambda: followers.concerns([store, *desk.opened()]),
         quick=scorer.is_quick if isinstance(scorer, OpeningScorer) else lambda _: False,
+        asking=followers.of,
     )
     return create_app(desk, version("triage"), lambda: uuid.uuid4().hex, settings=settings, journal=journal)
 
 
 class _Followers:
-    """How asking the language model of each organisation's policy goes. Nobody asks through them."""
+    """What asks the language model of each organisation's policy, and knows how that goes."""
 
     def __init__(self, local: Scorer) -> None:
         self._local = local

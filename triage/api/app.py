@@ -141,7 +141,10 @@ class _Server:
         key = self._keyring.fresh(_bearer(request)[1], self._desk.now())
         if key is None or "idempotency-key" in request.headers or not self._desk.is_looked(key.org):
             return False
-        return self._desk.quick(_decoded(decoder, body).scores)
+        given = _decoded(decoder, body)
+        if given.llm and self._desk.llm(key.org, given.object, given.scores) is not None:
+            return False
+        return self._desk.quick(given.scores)
 
     async def unrouted(self, request: Request, cause: Exception) -> Response:
         """Answer what no route is for, and a method that an address does not have."""

@@ -80,14 +80,18 @@ class Asker:
         self._provider: Provider | None = None
         self._lock = threading.Lock()
 
-    def ask(self, asked: Question, purpose: str = "answer", compare: Compare = lambda _: {}) -> Outcome:
+    def ask(
+        self, asked: Question, purpose: str = "answer", compare: Compare = lambda _: {}, *, until: int | None = None
+    ) -> Outcome:
         """
         Return what came of *asked*; it never raises for anything the other side, the budget or the store did.
 
         Args:
             compare: From the findings to what both models said, kept beside the call.
+            until: When whoever waits for it has waited long enough, by the clock; the policy's deadline holds as well.
         """
-        until = self._clock.now() + self._policy.deadline
+        allowed = self._clock.now() + self._policy.deadline
+        until = allowed if until is None else min(until, allowed)
         calls: list[LlmCall] = []
         code = "deadline"
         while True:
