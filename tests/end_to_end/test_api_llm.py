@@ -1,4 +1,4 @@
-"""`/v1/score` with the language model that the policy names: asked within bounds, by default, and never with llm false."""
+"""`/v1/score` with the language model that the policy names: asked by default, within bounds, never with llm false."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def asked(served: Served, *records: dict[str, Any], **more: Any) -> list[dict[st
 
 
 def test_the_policys_model_is_asked_bounded_masked_booked_and_once(served: Served, stub: Stub) -> None:
-    """What a worker would get: one call, at most max_raise above the local score, and the second time the kept answer."""
+    """What a worker would get: one call, at most max_raise above the local score; then the kept answer."""
     (first,), (again,) = asked(served), asked(served)
     assert len(stub.seen) == 1
     assert "901820" not in stub.seen[0].text

@@ -26,8 +26,8 @@ from triage.pipeline import decide as decide_facts
 from triage.policy import Policy, compile_policy
 from triage.publishing import next_modes, publish
 from triage.replay.dry import dry_run, events_of
-from triage.rules.llm_policy import LlmPolicy
 from triage.rules.analysis import analyse
+from triage.rules.llm_policy import LlmPolicy
 from triage.scored import opened, rounded
 from triage.taken import Ingested
 from triage.wording import reason_text
