@@ -828,8 +828,14 @@ class Store(Protocol):
     org: str
     tells: bool
 
-    def write(self) -> AbstractContextManager[Unit]:
-        """Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it."""
+    def write(self, *, lasting: bool = True) -> AbstractContextManager[Unit]:
+        """
+        Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it.
+
+        Args:
+            lasting: False: it does not wait for the disk. A process that dies takes nothing of it along, a power cut
+                may, and with it whatever was stored so after it.
+        """
 
     def read(self) -> AbstractContextManager[Unit]:
         """Begin a reading transaction: one snapshot, and never the write lock."""

@@ -201,7 +201,8 @@ class Asker:
         booked = call.reserved if amount is None or amount > call.reserved else amount
         call = replace(call, cost=booked)
         try:
-            with self._store.write() as unit:
+            # Not forced to disk: where a power cut takes it back, the reservation stands, which is the safe side.
+            with self._store.write(lasting=False) as unit:
                 unit.llm.settle([call])
                 if found is not None:
                     unit.llm.keep(asked.key, asked.record, call.at, encode_answer(found))

@@ -95,9 +95,9 @@ class SqlStore:
             raise
 
     @contextmanager
-    def write(self) -> Iterator[SqlUnit]:
-        """Begin the write transaction; nothing of it stays where an error leaves it."""
-        with self._turn, named_errors(self.path), self.engine.connect() as connection:
+    def write(self, *, lasting: bool = True) -> Iterator[SqlUnit]:
+        """Begin the write transaction; nothing of it stays where an error leaves it. *lasting*: see `ports.Store`."""
+        with self._turn, named_errors(self.path), self.engine.connect() as connection, _forced(connection, lasting):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield SqlUnit(connection, self.org)
             connection.commit()
@@ -206,6 +206,21 @@ def named_errors(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_IOERR:
             raise StoreError(f"{path}: the disk failed: {cause.orig}; nothing was half written") from cause
         raise
+
+
+@contextmanager
+def _forced(connection: Connection, lasting: bool) -> Iterator[None]:
+    """Let what is stored meanwhile wait for the disk, or not."""
+    if lasting:
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        # Also where the transaction failed; a pragma inside one would be passed over.
+        connection.rollback()
+        connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
 def _pragmas(max_pages: int) -> tuple[str, ...]:

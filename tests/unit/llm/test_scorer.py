@@ -282,7 +282,7 @@ class Failing(MemoryStore):
         self._reads = reads
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, *, lasting: bool = True) -> Iterator[Any]:
         """Fail."""
         raise StoreError("the disk is full")
         yield
