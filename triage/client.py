@@ -66,10 +66,11 @@ class Client:
         object: str = "Case",
         scores: Sequence[str] = (),
         at: str | None = None,
+        llm: bool = True,
         model_versions: Mapping[str, str] | None = None,
     ) -> shapes.ScoreAnswer:
-        """Return the scores of up to 1,000 *records*, in order."""
-        body = {"records": records, "object": object, "scores": scores, "at": at}
+        """Return the scores of up to 1,000 *records*, in order; *llm* false: by local models alone."""
+        body = {"records": records, "object": object, "scores": scores, "at": at, "llm": llm}
         return self._write("POST", "/v1/score", body | {"model_versions": model_versions or {}}, shapes.ScoreAnswer)
 
     def decide(self, record: Mapping[str, Any], *, object: str = "Case", at: str | None = None) -> shapes.DecideAnswer:
@@ -121,6 +122,11 @@ class Client:
         """Add or change *agents*, by id; return all."""
         body = {"agents": [{"id": name, "changes": changes} for name, changes in agents.items()]}
         return self._write("PUT", "/v1/agents", body, shapes.AgentsAnswer).agents
+
+    def next_item(self, agent: str, *, skip: str = "", reason: str = "") -> shapes.NextAnswer:
+        """Return what *agent* is to work on next, given to them now; *skip* one (OBJECT/ID) with a *reason*."""
+        body = {"skip": skip, "reason": reason}
+        return self._write("POST", f"/v1/agents/{agent}/next", body, shapes.NextAnswer)
 
     def rules(self, version: str = "") -> shapes.RulesAnswer:
         """Return the policy in force, or an earlier version."""

@@ -11,7 +11,7 @@ import msgspec
 
 from triage import pipeline, safety
 from triage.actions.effects import effect_event
-from triage.actions.message import compose
+from triage.actions.message import compose, limits
 from triage.config import load_policy
 from triage.domain.decision import Action, Decision
 from triage.domain.facts import Facts
@@ -92,6 +92,10 @@ class PureEngine:
     def message(self, action: Action, facts: Facts, policy: Policy, now: int) -> Message:
         """Return what *action* says to people at *now*."""
         return compose(action, facts, policy, now)
+
+    def reach(self, policy: Policy, org: str) -> Message:
+        """Return a message without words: the addresses and limits that *policy* knows."""
+        return Message(org=org, webhooks=policy.directory.webhooks, limits=limits(policy.safety))
 
     def is_open(self, facts: Facts, policy: Policy) -> bool:
         """Tell whether the record is neither closed nor deleted."""

@@ -81,6 +81,23 @@ class Sink(Protocol):
         """Let go of files and connections."""
 
 
+class Listener(Protocol):
+    """Somebody outside who is told of decisions as they are taken. `name` is what is kept of how far they were told."""
+
+    name: str
+
+    def wants(self, entry: AuditEntry) -> bool:
+        """Tell whether *entry* is a decision that they are told of."""
+
+    def tell(self, row: AuditRow, reach: Message) -> None:
+        """
+        Tell them of one line of the audit, known by its hash; *reach* holds the policy's addresses and limits.
+
+        Raises:
+            SinkBusy, SinkRefused: they were not told, for now or for good.
+        """
+
+
 class Scorer(Protocol):
     """
     Scores records: `triage.scoring.local.LocalScorer` with model folders at hand, language models, or a fake.
@@ -148,6 +165,9 @@ class Engine(Protocol):
 
     def message(self, action: Action, facts: Facts, policy: Compiled, now: int) -> Message:
         """Return what *action* says to people at *now*, with the addresses and limits that *policy* knows."""
+
+    def reach(self, policy: Compiled, org: str) -> Message:
+        """Return a message without words: the addresses and limits that *policy* knows."""
 
     def is_open(self, facts: Facts, policy: Compiled) -> bool:
         """Tell whether the record is neither closed nor deleted."""
@@ -815,8 +835,14 @@ class Store(Protocol):
     org: str
     tells: bool
 
-    def write(self) -> AbstractContextManager[Unit]:
-        """Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it."""
+    def write(self, *, lasting: bool = True) -> AbstractContextManager[Unit]:
+        """
+        Begin the one write transaction: all of it is stored at the end, or nothing where an error leaves it.
+
+        Args:
+            lasting: False: it does not wait for the disk. A process that dies takes nothing of it along, a power cut
+                may, and with it whatever was stored so after it.
+        """
 
     def read(self) -> AbstractContextManager[Unit]:
         """Begin a reading transaction: one snapshot, and never the write lock."""

@@ -72,12 +72,15 @@ def open_api(
         figures=lambda: generate_latest(registry),
         concerns=lambda: followers.concerns([store, *desk.opened()]),
         quick=scorer.is_quick if isinstance(scorer, OpeningScorer) else lambda _: False,
+        asking=followers.of,
     )
-    return create_app(desk, version("triage"), lambda: uuid.uuid4().hex, settings=settings, journal=journal)
+    return create_app(
+        desk, version("triage"), lambda: uuid.uuid4().hex, settings=settings, journal=journal, closing=followers.close
+    )
 
 
 class _Followers:
-    """How asking the language model of each organisation's policy goes. Nobody asks through them."""
+    """What asks the language model of each organisation's policy, and knows how that goes."""
 
     def __init__(self, local: Scorer) -> None:
         self._local = local
@@ -90,6 +93,13 @@ class _Followers:
             if store.org not in self._held:
                 self._held[store.org] = follow_policy(self._local, store)
             return self._held[store.org]
+
+    def close(self) -> None:
+        """Close the connections to every language model."""
+        with self._lock:
+            held = list(self._held.values())
+        for one in held:
+            one.close()
 
     def concerns(self, stores: Iterable[Store]) -> list[str]:
         """Return what a person has to mend, without amounts or names: anybody may read it."""
@@ -122,7 +132,7 @@ class Server:
         """Open the socket; port 0 takes any. Raise OSError where the address cannot be had."""
         self._socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.host, self.port = self._socket.getsockname()[:2]
-        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", server_header=False)
+        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="on", server_header=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="api", daemon=True)
 

@@ -24,6 +24,7 @@ from triage.ports import Engine, Journal, Scorer, Sink, Store, Unit
 from triage.sending import Pace
 from triage.sinks import JsonlSink, StoreSink
 from triage.sinks.opening import open_sinks
+from triage.sinks.routed import RoutedSink
 from triage.sinks.settings import read_sinks
 from triage.store.database import SqlStore
 from triage.store.restoring import restore_file
@@ -398,7 +399,11 @@ def open_worker(
 ) -> Worker:
     """Return a worker on *store* that sends to *sink*, by the machine's clock. Its name is new each time."""
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return Worker(store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal, scorer=scorer)
+    listeners = sink.listeners if isinstance(sink, RoutedSink) else ()
+    return Worker(
+        store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal, scorer=scorer,
+        listeners=listeners,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from triage.again import again
 from triage.again import stored as in_one
+from triage.announcing import Announcer
 from triage.delivery import Delivered, Delivery
 from triage.domain.instant import HOUR
 from triage.domain.work import Event
@@ -29,6 +30,7 @@ from triage.ports import (
     EffectFilter,
     Engine,
     Journal,
+    Listener,
     Refusal,
     Scorer,
     Sink,
@@ -50,6 +52,9 @@ PLACE_EVERY = 30_000
 
 ROUND_EVERY = 10_000
 """How often, in ms, a running worker says in the store that it has finished a round."""
+
+ANNOUNCE_EVERY = 500
+"""How often, in ms, a running worker looks for decisions to tell."""
 
 PRUNE_EVERY = HOUR
 """How often, in ms, a running worker forgets what the caps counted days ago."""
@@ -86,6 +91,7 @@ class Worker:
         pace: Pace | None = None,
         journal: Journal | None = None,
         scorer: Scorer | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self.store = store
         self._sink = sink
@@ -107,6 +113,7 @@ class Worker:
         self._scoring: Rescoring | None = None
         if scorer is not None:
             self._scoring = Rescoring(store, engine, scorer, self.policy, self._told_scores, journal)
+        self._announcer = Announcer(store, listeners, engine, clock, self.policy, journal) if listeners else None
         self._delivery = Delivery(store, sink, engine, clock, name=name, policy=self.policy, pace=self.pace)
 
     def policy(self, unit: Unit) -> Compiled:
@@ -226,6 +233,10 @@ class Worker:
     def _told_scores(self, events: Sequence[Event], now: int) -> Ingested:
         return self.ingest(events, now, source=SOURCE, live_from=0)
 
+    def announce(self, now: int) -> int:
+        """Tell whoever listens of decisions that are new; return how many were told."""
+        return 0 if self._announcer is None else self._announcer.tell(now)
+
     def place_held(self, now: int) -> int:
         """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
         with self.store.read() as unit:
@@ -251,6 +262,7 @@ class Worker:
 
     def drain(self, now: int) -> int:
         """Fire, place and carry out until nothing more is due at *now*; return how many effects were done."""
+        self.announce(now)
         self.place_held(now)
         done = 0
         while True:
@@ -258,7 +270,7 @@ class Worker:
             fired = self.fire(now)
             acted = self.act(now)
             done += acted.done
-            if not fired.records and not acted.claimed and not scored:
+            if not fired.records and not acted.claimed and not scored and not self.announce(now):
                 return done
 
     def run(self, stop: threading.Event) -> None:
@@ -270,11 +282,13 @@ class Worker:
         with self.store.hold(), self.store.watch(self.clock.wake):
             self._survived("fire", self._resume)
             self.rounds.clear()
-            acting = ThreadPoolExecutor(2, thread_name_prefix="act")
+            acting = ThreadPoolExecutor(3, thread_name_prefix="act")
             self.tell("worker_started", worker=self.name, sink=self._sink.name)
             others = [acting.submit(self._act_on, stop)]
             if self._scoring is not None:
                 others.append(acting.submit(self._loop, stop, self._score_round, "score"))
+            if self._announcer is not None:
+                others.append(acting.submit(self._loop, stop, self._announce_round, "announce"))
             try:
                 self._loop(stop, self._fire_round, "fire")
             finally:
@@ -287,6 +301,8 @@ class Worker:
 
     def close(self) -> None:
         """End the threads that send."""
+        if self._announcer is not None:
+            self._announcer.close()
         self._delivery.close()
 
     def tell(self, what: str, level: str = "info", **said: str | int | bool) -> None:
@@ -379,6 +395,9 @@ class Worker:
         if self._scoring is None or self.score(now):
             return 0
         return self._pause(now, self._scoring.next_due())
+
+    def _announce_round(self) -> int:
+        return 0 if self.announce(self.clock.now()) else ANNOUNCE_EVERY
 
     def _ingest(
         self,

@@ -188,6 +188,45 @@ def test_an_override_is_logged_on_the_record_with_who_and_why(fresh: Served) -> 
     assert actors == ["key:tests"]
 
 
+QUEUE = [
+    {"at": "2026-01-12T08:00:00Z", "type": "agent", "id": "005B", "event_id": "b",
+     "changes": {"name": "Bea", "presence": "online", "capacity": 6, "pools": ["seniors"]}},
+    *({"at": f"2026-01-12T09:0{number}:00Z", "type": "created", "object": "Case", "id": f"60{number}",
+       "event_id": f"q{number}", "changes": {"Priority": "Low", "Status": "New", "OwnerId": "pool:seniors"}}
+      for number in range(3)),
+]  # fmt: skip
+
+
+def test_the_next_item_is_handed_out_once_and_one_is_skipped_with_a_reason(fresh: Served) -> None:
+    """Nobody chooses: the first of the queue is given to them; a skip needs a reason that the audit keeps."""
+    client = fresh.client("operate", "read")
+    client.post("/v1/events", json={"events": QUEUE})
+    unnamed = client.post("/v1/agents/005B/next", json={"skip": "Case/600"})
+    assert (unnamed.status_code, "reason" in unnamed.json()["detail"]) == (422, True)
+    body = {"skip": "Case/600", "reason": "waits for a part"}
+    first = client.post("/v1/agents/005B/next", json=body, headers={"Idempotency-Key": "n1"})
+    assert first.status_code == 200
+    assert (first.json()["record"], first.json()["own"]) == ("Case/601", False)
+    assert first.json()["passed"] == ["Case/600: skipped: waits for a part"]
+    again = client.post("/v1/agents/005B/next", json=body, headers={"Idempotency-Key": "n1"})
+    assert again.json() == first.json()
+    lines = client.get("/v1/audit", params={"record": "Case/600", "event": "skipped"}).json()["lines"]
+    assert [(line["actor"], line["body"]["reason"]) for line in lines] == [("005B", "waits for a part")]
+    actions = client.get("/v1/items/601").json()["actions"]
+    assert [(one["action"], one["target"]) for one in actions if one["rule"].startswith("override")] == [
+        ("reassign", "user:005B")
+    ]
+
+
+def test_the_next_item_of_nobody_and_of_an_empty_queue(fresh: Served) -> None:
+    """An unknown person is 404; nothing to do is an answer, not an error."""
+    client = fresh.client("operate")
+    assert client.post("/v1/agents/005Z/next", json={}).status_code == 404
+    client.post("/v1/events", json={"events": QUEUE[:1]})
+    found = client.post("/v1/agents/005B/next", json={}).json()
+    assert (found["record"], found["rank"], found["why"]) == (None, None, "nothing to do")
+
+
 def test_the_audit_comes_as_json_lines_and_as_csv_that_no_sheet_runs(fresh: Served) -> None:
     """Filters, verification and both export forms."""
     client = fresh.client("read", "operate")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,20 @@ class PriorityScorer(FixedScorer):
 class Served:
     """A server that runs until `close`, and a client for each kind of key."""
 
-    def __init__(self, folder: Path, *, settings: Settings | None = None, policy: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Settings | None = None,
+        policy: bool = True,
+        texts: Mapping[str, str] = SMALL_POLICY,
+    ) -> None:
         self.file = folder / "api.db"
         self.store = SqlStore(self.file, "acme")
         self.scorer = PriorityScorer(urgency__score=0.5)
         now = SystemClock().now()
         if policy:
-            publish(self.store, PureEngine(), SMALL_POLICY, now, actor="tests", virtual=False)
+            publish(self.store, PureEngine(), texts, now, actor="tests", virtual=False)
         app = open_api(self.store, lambda _: self.store, scorer=self.scorer, models=FixedModels(), settings=settings)
         self.server = Server(app, "127.0.0.1", 0)
         self.server.start()

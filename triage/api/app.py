@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
@@ -60,10 +61,23 @@ def create_app(
     *,
     settings: Settings | None = None,
     journal: Journal | None = None,
+    closing: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Return the application over *desk*; *new_id* names a request that bears no name of its own."""
+    """
+    Return the application over *desk*.
+
+    Args:
+        new_id: Names a request that bears no name of its own.
+        closing: Called when the server has answered its last request.
+    """
     chosen = settings or Settings()
-    app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None)
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(closing)
+
+    app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     server = _Server(desk, Buckets(chosen.rate, chosen.burst, desk.ticks), new_id, chosen.body_limit, journal)
     for path in dict.fromkeys(route.path for route in ROUTES):
         here = {str(route.method): server.endpoint(route) for route in ROUTES if route.path == path}
@@ -141,7 +155,10 @@ class _Server:
         key = self._keyring.fresh(_bearer(request)[1], self._desk.now())
         if key is None or "idempotency-key" in request.headers or not self._desk.is_looked(key.org):
             return False
-        return self._desk.quick(_decoded(decoder, body).scores)
+        given = _decoded(decoder, body)
+        if given.llm and self._desk.llm(key.org, given.object, given.scores) is not None:
+            return False
+        return self._desk.quick(given.scores)
 
     async def unrouted(self, request: Request, cause: Exception) -> Response:
         """Answer what no route is for, and a method that an address does not have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -11,10 +11,12 @@ from msgspec import Struct
 from triage.api.problems import Refused
 from triage.domain.instant import parse_instant
 from triage.domain.schema import ObjectSpec
+from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import StoreError
 from triage.intaking import Door
 from triage.policy import Policy
 from triage.ports import ApiKey, Engine, Scorer, Store
+from triage.rules.llm_policy import LlmPolicy
 from triage.worker import Worker, compiled_policy
 
 LOOK_EVERY = 1000.0
@@ -32,6 +34,20 @@ class Models(Protocol):
 
     def fields(self, family: str) -> frozenset[str]:
         """Return the CRM fields that the champion of *family* reads; none where there is no such model."""
+
+
+class Asking(Protocol):
+    """A scorer that asks the language model of one organisation's policy: `triage.llm.following.FollowingScorer`."""
+
+    def score(
+        self,
+        items: Sequence[tuple[WorkItem, Sequence[Event]]],
+        now: int,
+        wanted: Collection[str] = (),
+        *,
+        at_once: bool = False,
+    ) -> list[Scores]:
+        """Return one Scores per item, in order; *at_once*: one deadline for all of them."""
 
 
 class Desk:
@@ -52,6 +68,7 @@ class Desk:
         figures: Callable[[], bytes] | None = None,
         concerns: Callable[[], list[str]] | None = None,
         quick: Callable[[Collection[str]], bool] = lambda _: False,
+        asking: Callable[[Store], Asking] | None = None,
     ) -> None:
         """
         Take everything from outside.
@@ -63,6 +80,7 @@ class Desk:
             figures: The Prometheus text.
             concerns: What else stands in the way of being ready, such as a language model's key that is refused.
             quick: Whether scores of these families (none: all) take about a millisecond and wait for nothing.
+            asking: What asks the language model that the policy of a store names; None: nobody is ever asked.
         """
         self.engine = engine
         self.now = now
@@ -74,6 +92,7 @@ class Desk:
         self.figures = figures
         self.concerns = concerns
         self.quick = quick
+        self.asking = asking
         self._stores = stores
         self._worker = worker
         self._doors: dict[str, Door] = {}
@@ -110,12 +129,16 @@ class Desk:
 
     def spec(self, org: str, object_name: str) -> ObjectSpec | None:
         """Return the field map of an object by the policy in force, looked for once a second; None without one."""
-        held = self._looked.get(org)
-        now = self.ticks()
-        if held is None or now - held[0] > LOOK_EVERY:
-            held = self._looked[org] = (now, self._live(org))
-        part = None if held[1] is None else held[1].objects.get(object_name)
+        policy = self._lately(org)
+        part = None if policy is None else policy.objects.get(object_name)
         return None if part is None else part.spec
+
+    def llm(self, org: str, object_name: str, wanted: Collection[str]) -> LlmPolicy | None:
+        """Return the language model that would be asked for scores *wanted* (none: all) of an object; None for none."""
+        policy = self._lately(org) if self.asking is not None else None
+        found = None if policy is None else policy.document.llm
+        tasks = () if found is None else found.tasks_of(object_name)
+        return found if any(not wanted or task.name in wanted for task in tasks) else None
 
     def is_looked(self, org: str) -> bool:
         """Tell whether `spec` would answer without the store."""
@@ -125,6 +148,13 @@ class Desk:
     def published(self, org: str) -> None:
         """Look for the policy of *org* at once: there is a new one."""
         self._looked.pop(org, None)
+
+    def _lately(self, org: str) -> Policy | None:
+        held = self._looked.get(org)
+        now = self.ticks()
+        if held is None or now - held[0] > LOOK_EVERY:
+            held = self._looked[org] = (now, self._live(org))
+        return held[1]
 
     def _live(self, org: str) -> Policy | None:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from triage.api import reading, shapes, writing
+from triage.api import handout, reading, shapes, writing
 from triage.api.desk import Call
 from triage.api.problems import Refused
 from triage.domain.instant import parse_instant
@@ -137,6 +137,11 @@ ROUTES: tuple[Route, ...] = (
         body=shapes.AgentsRequest, answer=shapes.AgentsAnswer, summary="Add or change people who can own work",
         example={"agents": [{"id": "005A", "changes": {"name": "Ada", "presence": "online", "capacity": 6}}]},
         expected=(409, 503),
+    ),
+    Route(
+        method="POST", path="/v1/agents/{id}/next", name="nextItem", scope="operate", handler=handout.next_item,
+        body=shapes.NextRequest, answer=shapes.NextAnswer, expected=(404, 409, 503),
+        summary="Hand out the one item to work on next; skip one with a reason", example={"skip": "", "reason": ""},
     ),
     Route(
         method="GET", path="/v1/rules", name="getRules", scope="read", handler=reading.rules,

@@ -10,17 +10,23 @@ Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[A-Za-z][A-Za
 Identity = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9._:@-]+$")]
 Instant = Annotated[str, Meta(max_length=40, extra_json_schema={"format": "date-time"})]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
-Family = Literal["urgency", "lead", "sentiment", "complexity", "language"]
+Family = Literal["urgency", "lead", "sentiment", "complexity", "language", "intent", "product_line"]
 Fields = Annotated[dict[str, Any], Meta(min_length=1, max_length=500, description="One record by its CRM field names.")]
 
 
 class ScoreRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Records of one object to score; `past` holds each one's earlier events where they are known."""
+    """
+    Records of one object to score.
+
+    `llm` true asks the language model about what the policy in force names it for, within the policy's budgets and one
+    deadline for the whole request; what it does not answer has its local score, and `reasons.llm` says why.
+    """
 
     records: Annotated[list[Fields], Meta(min_length=1, max_length=1000)]
     object: Name = "Case"
-    scores: Annotated[list[Family], Meta(max_length=5, description="Only these; none: all that fit the object.")] = []
+    scores: Annotated[list[Family], Meta(max_length=7, description="Only these; none: all that fit the object.")] = []
     at: Instant | None = None
+    llm: Annotated[bool, Meta(description="Ask the language model where the policy names one; false: never.")] = True
     model_versions: Annotated[dict[str, str], Meta(description="Score family to the version that must give it.")] = {}
 
 
@@ -206,6 +212,29 @@ class AgentsAnswer(Struct, frozen=True, kw_only=True):
     """All agents as they are known now."""
 
     agents: list[dict[str, Any]]
+
+
+class NextRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks for their next item; `skip` names one (OBJECT/ID) that they will not take, and `reason` says why."""
+
+    skip: Annotated[str, Meta(max_length=240, description="A record of their queue, as OBJECT/ID.")] = ""
+    reason: Annotated[str, Meta(max_length=500, description="Needed with `skip`; kept in the audit.")] = ""
+
+
+class NextAnswer(Struct, frozen=True, kw_only=True):
+    """
+    What to work on next; `record` is null where there is nothing.
+
+    `own` says that it was the person's already; else it has just been given to them. `why` is its rank in words, and
+    `passed` names what stands higher and why it was passed over.
+    """
+
+    agent: str
+    record: str | None
+    own: bool
+    rank: float | None
+    why: str
+    passed: list[str]
 
 
 class RulesAnswer(Struct, frozen=True, kw_only=True):

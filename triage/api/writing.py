@@ -27,6 +27,7 @@ from triage.policy import Policy, compile_policy
 from triage.publishing import next_modes, publish
 from triage.replay.dry import dry_run, events_of
 from triage.rules.analysis import analyse
+from triage.rules.llm_policy import LlmPolicy
 from triage.scored import opened, rounded
 from triage.taken import Ingested
 from triage.wording import reason_text
@@ -38,7 +39,7 @@ _IDS = ("Id", "id", "ID", "LeadNumber", "CaseNumber")
 
 
 def score(call: Call, body: shapes.ScoreRequest) -> shapes.ScoreAnswer:
-    """Return calibrated scores with their reasons; nothing is stored."""
+    """Return calibrated scores with their reasons. Nothing is stored but a language model's cost and answer."""
     scorer = call.desk.scorer
     if scorer is None:
         raise Refused(503, "no models are loaded: name their folder with TRIAGE_MODELS", headers={"Retry-After": "60"})
@@ -46,9 +47,14 @@ def score(call: Call, body: shapes.ScoreRequest) -> shapes.ScoreAnswer:
     begun = call.desk.ticks()
     spec = call.desk.spec(call.org, body.object)
     items = [_opened(record, body.object, number, now, spec) for number, record in enumerate(body.records)]
-    given = [rounded(scores) for scores in scorer.score(items, now, body.scores)]
+    llm = call.desk.llm(call.org, body.object, body.scores) if body.llm else None
+    if llm is not None and call.desk.asking is not None:
+        found = call.desk.asking(call.store).score(items, now, body.scores, at_once=True)
+    else:
+        found = scorer.score(items, now, body.scores)
+    given = [rounded(scores) for scores in found]
     _pinned(body.model_versions, given)
-    known = _Known(call)
+    known = _Known(call, _sent(llm, body.object, spec))
     results = [
         known.scored(item, record, one) for (item, _), record, one in zip(items, body.records, given, strict=True)
     ]
@@ -89,11 +95,21 @@ def _pinned(wanted: Mapping[str, str], given: Sequence[Scores]) -> None:
             raise Refused(409, f"{family} is scored by {held or 'no model'}, not by {version}")
 
 
-class _Known:
-    """What became of the fields of each record of one request."""
+def _sent(llm: LlmPolicy | None, object_name: str, spec: ObjectSpec | None) -> frozenset[str]:
+    """Return the CRM names of the fields that the language model may see."""
+    if llm is None or spec is None:
+        return frozenset()
+    names = llm.fields.get(object_name, ())
+    wanted = {*names, "subject", "description"} if "text" in names else set(names)
+    return frozenset(field.source for field in spec.fields if field.name in wanted)
 
-    def __init__(self, call: Call) -> None:
+
+class _Known:
+    """What became of the fields of each record of one request; *sent* are those that a language model may see."""
+
+    def __init__(self, call: Call, sent: frozenset[str] = frozenset()) -> None:
         self._models = call.desk.models
+        self._sent = sent
         self._fields: dict[tuple[str, ...], frozenset[str]] = {}
 
     def scored(self, item: WorkItem, record: Mapping[str, Any], scores: Scores) -> shapes.ScoreResult:
@@ -109,7 +125,7 @@ class _Known:
         if families not in self._fields:
             models = self._models
             each = () if models is None else (models.fields(family) for family in families)
-            self._fields[families] = frozenset().union(*each)
+            self._fields[families] = self._sent.union(*each)
         return self._fields[families]
 
 

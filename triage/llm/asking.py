@@ -80,14 +80,18 @@ class Asker:
         self._provider: Provider | None = None
         self._lock = threading.Lock()
 
-    def ask(self, asked: Question, purpose: str = "answer", compare: Compare = lambda _: {}) -> Outcome:
+    def ask(
+        self, asked: Question, purpose: str = "answer", compare: Compare = lambda _: {}, *, until: int | None = None
+    ) -> Outcome:
         """
         Return what came of *asked*; it never raises for anything the other side, the budget or the store did.
 
         Args:
             compare: From the findings to what both models said, kept beside the call.
+            until: When whoever waits for it has waited long enough, by the clock; the policy's deadline holds as well.
         """
-        until = self._clock.now() + self._policy.deadline
+        allowed = self._clock.now() + self._policy.deadline
+        until = allowed if until is None else min(until, allowed)
         calls: list[LlmCall] = []
         code = "deadline"
         while True:
@@ -197,7 +201,8 @@ class Asker:
         booked = call.reserved if amount is None or amount > call.reserved else amount
         call = replace(call, cost=booked)
         try:
-            with self._store.write() as unit:
+            # Not forced to disk: where a power cut takes it back, the reservation stands, which is the safe side.
+            with self._store.write(lasting=False) as unit:
                 unit.llm.settle([call])
                 if found is not None:
                     unit.llm.keep(asked.key, asked.record, call.at, encode_answer(found))

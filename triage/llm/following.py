@@ -43,14 +43,19 @@ class FollowingScorer:
         self._told = ""
 
     def score(
-        self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()
+        self,
+        items: Sequence[tuple[WorkItem, Sequence[Event]]],
+        now: int,
+        wanted: Collection[str] = (),
+        *,
+        at_once: bool = False,
     ) -> list[Scores]:
-        """Return one Scores per item, in order."""
+        """Return one Scores per item, in order; *at_once* is what it is for `LlmScorer`."""
         asking = self._followed()
         if asking is None:
             return self._local.score(items, now, wanted)
         try:
-            return asking.score(items, now, wanted)
+            return asking.score(items, now, wanted, at_once=at_once)
         finally:
             self._tell()
 

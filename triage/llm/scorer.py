@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import StoreError
@@ -62,14 +63,23 @@ class LlmScorer:
             usual = opening or (lambda: open_provider(used, ledger.org, secrets, clock.now))
             self._asker = Asker(policy, ledger, clock, usual, ids, chance=chance)
 
-    def score(self, items: Sequence[Item], now: int, wanted: Collection[str] = ()) -> list[Scores]:
-        """Return one Scores per item, in order."""
+    def score(
+        self, items: Sequence[Item], now: int, wanted: Collection[str] = (), *, at_once: bool = False
+    ) -> list[Scores]:
+        """
+        Return one Scores per item, in order.
+
+        Args:
+            at_once: Somebody waits: the policy's deadline is that of all items together, not of each. What was not
+                asked by then has its local scores, with the code `deadline`.
+        """
         local = self._local.score(items, now, wanted)
         if self._policy is None or self._asker is None:
             return local
         asked = [self._question(item, own, wanted) for item, own in zip(items, local, strict=True)]
         pairs = list(zip(asked, local, strict=True))
-        outcomes = self._outcomes({one.key: (one, own) for one, own in pairs if one is not None})
+        until = self._clock.now() + self._policy.deadline if at_once else None
+        outcomes = self._outcomes({one.key: (one, own) for one, own in pairs if one is not None}, until)
         return [own if one is None else self._scored(own, one, outcomes[one.key]) for one, own in pairs]
 
     def health(self) -> LlmHealth:
@@ -99,7 +109,7 @@ class LlmScorer:
         chosen = [task for task in tasks if is_asked(task, record, own)]
         return question(record, past, chosen, policy) if chosen else None
 
-    def _outcomes(self, asked: dict[str, tuple[Question, Scores]]) -> dict[str, Outcome]:
+    def _outcomes(self, asked: dict[str, tuple[Question, Scores]], until: int | None) -> dict[str, Outcome]:
         """Return what came of each question by key: kept answers first, the rest asked at the same time."""
         try:
             with self._store.read() as unit:
@@ -108,19 +118,20 @@ class LlmScorer:
             return dict.fromkeys(asked, Outcome(code="ledger"))
         found = {key: Outcome(code="cached", found=decode_answer(text)) for key, text in kept.items()}
         rest = {key: one for key, one in asked.items() if key not in found}
-        return found | dict(zip(rest, self._ask_all(list(rest.values())), strict=True))
+        return found | dict(zip(rest, self._ask_all(list(rest.values()), until), strict=True))
 
-    def _ask_all(self, asked: Sequence[tuple[Question, Scores]]) -> list[Outcome]:
+    def _ask_all(self, asked: Sequence[tuple[Question, Scores]], until: int | None) -> list[Outcome]:
+        ask = partial(self._ask, until)
         if len(asked) < 2 or self._policy is None:
-            return [self._ask(one) for one in asked]
+            return [ask(one) for one in asked]
         with ThreadPoolExecutor(min(self._policy.parallel, len(asked)), "llm-ask") as pool:
-            return list(pool.map(self._ask, asked))
+            return list(pool.map(ask, asked))
 
-    def _ask(self, pair: tuple[Question, Scores]) -> Outcome:
+    def _ask(self, until: int | None, pair: tuple[Question, Scores]) -> Outcome:
         one, own = pair
         if self._asker is None:
             return Outcome(code="off")
-        return self._asker.ask(one, purpose_of(one), lambda found: self._merge(own, one, found).compared)
+        return self._asker.ask(one, purpose_of(one), lambda found: self._merge(own, one, found).compared, until=until)
 
     def _merge(self, own: Scores, one: Question, found: Mapping[str, Finding]) -> Merged:
         assert self._policy is not None

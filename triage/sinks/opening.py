@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 from triage.errors import ConfigError
 from triage.ports import Sink
 from triage.sinks.chat import ChatSink
+from triage.sinks.listening import DecisionListener
 from triage.sinks.local import JsonlSink, StoreSink
 from triage.sinks.mail import MailSink, Server
 from triage.sinks.routed import RoutedSink
@@ -49,7 +50,12 @@ def open_sinks(
         for sink in opened.values():
             sink.close()
         raise ConfigError("\n".join(faults))
-    return RoutedSink(opened, found.routes, found.organisations, file)
+    listeners = [
+        DecisionListener(hooks, one, found.organisations, file)
+        for one in found.decisions
+        if isinstance(hooks := opened[one.sink], WebhookSink)
+    ]
+    return RoutedSink(opened, found.routes, found.organisations, file, listeners)
 
 
 def open_one(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from triage.domain.decision import Action
 from triage.domain.message import UNWRITTEN, Message
 from triage.errors import SinkRefused
-from triage.ports import Receipt, Sink
+from triage.ports import Listener, Receipt, Sink
 from triage.sinks.settings import Route
 
 
@@ -26,8 +26,10 @@ class RoutedSink:
         routes: Sequence[Route],
         organisations: Sequence[str],
         file: str = "the sinks file",
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """*organisations* are those whose actions may reach a live sink."""
+        """*organisations* are those whose actions may reach a live sink; *listeners* are told of decisions."""
+        self.listeners = tuple(listeners)
         self.live = any(sink.live for sink in sinks.values())
         self._sinks = dict(sinks)
         self._routes = tuple(routes)

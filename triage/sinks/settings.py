@@ -27,6 +27,9 @@ ABLE: Mapping[str, frozenset[str]] = {
 }
 """What a sink of each kind can do."""
 
+DECIDED = ("planned", "would_have", "backlog", "held", "suppressed")
+"""What may become of an action as it is decided; see `triage.domain.decision.Status`."""
+
 _REFERENCE = Text(r"env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*", "env:NAME or file:PATH: a secret never stands in the file")
 _HOST = Text(r"[A-Za-z0-9.-]+", "a host name such as smtp.example.com")
 _MAIL = Text(ADDRESS.pattern, "a mail address such as triage@example.com")
@@ -68,9 +71,16 @@ _ROUTE = Record(
     },
     ("sink",),
 )
+_DECISIONS = Record(
+    "a listener",
+    {"sink": Text(), "webhook": Text(), "events": ListOf(Choice(DECIDED), lone=True, least=1),
+     "rules": ListOf(Text(), lone=True, least=1)},
+    ("sink", "webhook"),
+)  # fmt: skip
 _FILE = Record(
     "a sinks file",
     {
+        "decisions": ListOf(_DECISIONS),
         "organisations": ListOf(Text(), lone=True, least=1),
         "sinks": MapOf(Named("sink"), _NAME),
         "routes": ListOf(_ROUTE),
@@ -112,12 +122,26 @@ class Route(Struct, frozen=True, kw_only=True):
         return (not self.kinds or kind in self.kinds) and (not self.to or any(_fits(one, target) for one in self.to))
 
 
+class Listening(Struct, frozen=True, kw_only=True):
+    """Which decisions a webhook is told of: by what became of the action, and by rule; without `rules` those of all."""
+
+    sink: str
+    webhook: str
+    events: tuple[str, ...] = DECIDED
+    rules: tuple[str, ...] = ()
+
+
 class SinksFile(Struct, frozen=True, kw_only=True):
-    """All of a sinks file: the organisations that may send through it, the sinks by name, the routes in order."""
+    """
+    All of a sinks file.
+
+    The organisations that may send through it, the sinks by name, the routes in order, and who is told of decisions.
+    """
 
     organisations: tuple[str, ...]
     sinks: dict[str, SinkSettings]
     routes: tuple[Route, ...]
+    decisions: tuple[Listening, ...] = ()
 
 
 def read_sinks(file: str, text: str) -> SinksFile:
@@ -148,7 +172,10 @@ def _file(entry: Entry, page: Page) -> SinksFile:
             sinks[name] = sink
     names = list(named.keys) if named is not None else []
     routes = [_route(one, sinks, names, page) for one in entry.get("routes", ())]
-    return SinksFile(organisations=entry.get("organisations", ()), sinks=sinks, routes=tuple(routes))
+    told = [_listening(one, sinks, names, page) for one in entry.get("decisions", ())]
+    return SinksFile(
+        organisations=entry.get("organisations", ()), sinks=sinks, routes=tuple(routes), decisions=tuple(told)
+    )
 
 
 def _sink(name: str, node: Any, page: Page) -> SinkSettings | None:
@@ -193,6 +220,18 @@ def _route(entry: Entry, sinks: Mapping[str, SinkSettings], names: list[str], pa
             able = ", ".join(sorted(ABLE[sink.kind]))
             page.fault(entry.node, f"{route.sink!r} is of kind {sink.kind} and can do {able}, not {', '.join(unable)}")
     return route
+
+
+def _listening(entry: Entry, sinks: Mapping[str, SinkSettings], names: list[str], page: Page) -> Listening:
+    found = Listening(**{name: entry.values[name] for name in entry.values})
+    if found.sink not in names:
+        page.fault(entry.nodes["sink"], unknown("sink", found.sink, names), len(found.sink))
+    sink = sinks.get(found.sink)
+    if sink is not None and sink.kind != "webhook":
+        page.fault(entry.nodes["sink"], f"{found.sink!r} is of kind {sink.kind}: only a webhook is told of decisions")
+    elif sink is not None and found.webhook not in sink.secrets:
+        page.fault(entry.nodes["webhook"], f"{found.sink!r} has no secret for {found.webhook!r}: add it to its secrets")
+    return found
 
 
 def _fits(pattern: str, target: str) -> bool:

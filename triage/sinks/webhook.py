@@ -66,19 +66,27 @@ class WebhookSink:
     def send(self, action: Action, message: Message = UNWRITTEN) -> Receipt:
         """Return what the receiver said; raise SinkBusy or SinkRefused as `post.judged` says."""
         check_customer(message)
-        webhook = self._webhook(action)
-        place = self._place(webhook, message)
+        return self.post(self._webhook(action), action.key, payload(action, message, self._fields), message)
+
+    def post(self, webhook: str, identity: str, given: Mapping[str, Any], reach: Message) -> Receipt:
+        """
+        Return what *webhook* said to *given*, signed under *identity*; raise as `send` does.
+
+        Args:
+            reach: Where the policy says that webhooks are, and which hosts it lets us reach.
+        """
+        place = self._place(webhook, reach)
         key = self._keys.get(webhook)
         if key is None:
             raise SinkRefused(f"{self.name}: the webhook {webhook!r} has no secret: name it under secrets")
-        body = _encode(payload(action, message, self._fields))
+        body = _encode(given)
         at = to_datetime(self._now())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "triage",
-            "webhook-id": action.key,
+            "webhook-id": identity,
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": key.sign(action.key, at, body.decode()),
+            "webhook-signature": key.sign(identity, at, body.decode()),
         }
         with self._rests.unless(place.host):
             answer = post(place, body, headers, self._timeout, self._tls)

@@ -83,6 +83,7 @@ class SqlStore:
         self.tells = False
         self.path = path
         self._turn = threading.RLock()
+        self._durable = durable
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -96,9 +97,9 @@ class SqlStore:
             raise
 
     @contextmanager
-    def write(self) -> Iterator[SqlUnit]:
-        """Begin the write transaction; nothing of it stays where an error leaves it."""
-        with self._turn, named_errors(self.path), self.engine.connect() as connection:
+    def write(self, *, lasting: bool = True) -> Iterator[SqlUnit]:
+        """Begin the write transaction; nothing of it stays where an error leaves it. *lasting*: see `ports.Store`."""
+        with self._turn, named_errors(self.path), self.engine.connect() as connection, self._forced(connection, lasting):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield SqlUnit(connection, self.org)
             connection.commit()
@@ -120,6 +121,20 @@ class SqlStore:
     def watch(self, wake: Callable[[], None]) -> Iterator[None]:
         """Hear nothing: a worker on a file looks often, which costs little there."""
         yield
+
+    @contextmanager
+    def _forced(self, connection: Connection, lasting: bool) -> Iterator[None]:
+        """Let what is stored meanwhile wait for the disk, or not."""
+        if lasting or not self._durable:
+            yield
+            return
+        connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            # Also where the transaction failed; a pragma inside one would be passed over.
+            connection.rollback()
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
     @contextmanager
     def _checkpoints(self) -> Iterator[None]:

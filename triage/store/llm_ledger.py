@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, distinct, func, select, text
+from sqlalchemy import Connection, delete, distinct, func, select
 
 from triage.domain.instant import DAY
 from triage.ports import Limit, LlmCall, LlmTally
+from triage.store.dialect import is_postgres
 from triage.store.tables import llm_answer, llm_budget, llm_call
 from triage.store.upsert import parts
 
@@ -23,31 +26,51 @@ _OWN = ("provider", "model", "prompt", "purpose", "reserved", "cost", "input", "
 
 
 _SETTLED = tuple(name for name in _OWN if name not in ("reserved", "cost"))
-
-# As text: a call passes through some ten statements, and building each anew would cost more than running it.
-_DRAW = text(
-    "INSERT INTO llm_budget (org_id, scope, name, day, used) VALUES (:org_id, :scope, :name, :day, :amount) "
-    "ON CONFLICT (org_id, scope, name, day) DO UPDATE SET used = llm_budget.used + excluded.used "
-    "WHERE llm_budget.used + excluded.used <= :most"
-)
-_GIVE_BACK = text(
-    "UPDATE llm_budget SET used = used - :amount "
-    "WHERE org_id = :org_id AND scope = :scope AND name = :name AND day = :day"
-)
 _COLUMNS = tuple(column.name for column in llm_call.columns)
-_NEW_CALL = text(
-    f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)}) "  # noqa: S608
-    "ON CONFLICT (org_id, id) DO NOTHING"
+
+# As text for the driver, with {name} for what the values are: a call passes through six statements, and building and
+# compiling each anew would cost more than running it.
+_BUDGET = "({org_id%d}, {scope%d}, {name%d}, {day%d}, {amount})"
+_DRAW = (
+    "INSERT INTO llm_budget (org_id, scope, name, day, used) VALUES %s "
+    "ON CONFLICT (org_id, scope, name, day) DO UPDATE SET used = llm_budget.used + excluded.used "
+    "WHERE llm_budget.used + excluded.used <= CASE %s ELSE 0 END RETURNING scope, name, day"
 )
-_OPEN_CALL = text("SELECT reserved, limits FROM llm_call WHERE org_id = :org_id AND id = :id AND cost IS NULL")
-_SETTLE = text(
-    f"UPDATE llm_call SET {', '.join(f'{name} = :{name}' for name in (*_SETTLED, 'cost', 'compared'))} "  # noqa: S608
-    "WHERE org_id = :org_id AND id = :id AND cost IS NULL"
+_MOST = "WHEN excluded.scope = {scope%d} AND excluded.name = {name%d} AND excluded.day = {day%d} THEN {most%d}"
+_SAME = "(org_id = {org_id%d} AND scope = {scope%d} AND name = {name%d} AND day = {day%d})"
+_GIVE_BACK = "UPDATE llm_budget SET used = used - {amount} WHERE "
+_NEW_CALL = (
+    f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) "  # noqa: S608
+    f"VALUES ({', '.join('{' + name + '}' for name in _COLUMNS)}) ON CONFLICT (org_id, id) DO NOTHING"
 )
-_NEW_ANSWER = text(
+_SETTLE = (
+    f"UPDATE llm_call SET {', '.join(f'{name} = {{{name}}}' for name in (*_SETTLED, 'compared'))}, "  # noqa: S608
+    "cost = CASE WHEN {cost} < reserved THEN {cost} ELSE reserved END "
+    "WHERE org_id = {org_id} AND id = {id} AND cost IS NULL RETURNING reserved - cost, limits"
+)
+_NEW_ANSWER = (
     "INSERT INTO llm_answer (org_id, content, record_id, at_ms, answer) "
-    "VALUES (:org_id, :content, :record_id, :at_ms, :answer) ON CONFLICT (org_id, content) DO NOTHING"
+    "VALUES ({org_id}, {content}, {record_id}, {at_ms}, {answer}) ON CONFLICT (org_id, content) DO NOTHING"
 )
+_ONE_ANSWER = "SELECT content, answer FROM llm_answer WHERE org_id = {org_id} AND content = {content}"
+_limits = msgspec.json.Decoder(list[Limit]).decode
+_WHOLE = 1 << 62
+"""More than any call costs: what it is settled at where nobody says."""
+
+
+@cache
+def _spelled(statement: str, server: bool) -> str:
+    """Return *statement* with its values as the driver of the file, or of the server, has them."""
+    return re.sub(r"{(\w+)}", r"%(\1)s" if server else r":\1", statement)
+
+
+@cache
+def _for_each(count: int) -> tuple[str, str]:
+    """Return the statements that draw on *count* budgets, and that give back to as many."""
+    each = range(count)
+    rows = ", ".join(_BUDGET.replace("%d", str(at)) for at in each)
+    most = " ".join(_MOST.replace("%d", str(at)) for at in each)
+    return _DRAW % (rows, most), _GIVE_BACK + " OR ".join(_SAME.replace("%d", str(at)) for at in each)
 
 
 class SqlLlmLedger:
@@ -61,29 +84,25 @@ class SqlLlmLedger:
         """Keep *call* and draw on every budget, or keep nothing and return the scope that does not allow it."""
         # Always in one order, so that two processes cannot wait for each other.
         wanted = sorted(limits, key=lambda limit: (limit.scope, limit.name, limit.day))
-        for at, limit in enumerate(wanted):
-            if not self._draw(limit, call.reserved):
-                self._give_back(wanted[:at], call.reserved)
-                return limit.scope
+        refused = self._draw(wanted, call.reserved)
+        if refused:
+            return refused
         row = {name: getattr(call, name) for name in _OWN} | {
             "org_id": self._org, "id": call.id, "at_ms": call.at, "record_id": call.record,
             "compared": _encode(call.compared).decode(), "limits": _encode(wanted).decode(),
         }  # fmt: skip
-        if not self._connection.execute(_NEW_CALL, row).rowcount:
+        if not self._run(_NEW_CALL, row).rowcount:
             self._give_back(wanted, call.reserved)
         return ""
 
     def settle(self, calls: Sequence[LlmCall]) -> None:
         """Store how reserved calls ended, and give back what they did not cost."""
         for call in calls:
-            row = self._connection.execute(_OPEN_CALL, {"org_id": self._org, "id": call.id}).one_or_none()
-            if row is None:
-                continue
-            cost = row.reserved if call.cost is None else min(call.cost, row.reserved)
             values = {name: getattr(call, name) for name in _SETTLED} | {"org_id": self._org, "id": call.id}
-            values |= {"cost": cost, "compared": _encode(call.compared).decode()}
-            if self._connection.execute(_SETTLE, values).rowcount:
-                self._give_back(msgspec.json.decode(row.limits, type=list[Limit]), row.reserved - cost)
+            values |= {"cost": _WHOLE if call.cost is None else call.cost, "compared": _encode(call.compared).decode()}
+            row = self._run(_SETTLE, values).one_or_none()
+            if row is not None:
+                self._give_back(_limits(row[1]), row[0])
 
     def spent(self, limit: Limit) -> int:
         """Return what is drawn on the budget of *limit*."""
@@ -91,6 +110,9 @@ class SqlLlmLedger:
 
     def answers(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the kept answers among *keys*."""
+        if len(keys) == 1:
+            row = self._run(_ONE_ANSWER, {"org_id": self._org, "content": keys[0]}).one_or_none()
+            return {} if row is None else {row[0]: row[1]}
         found: dict[str, str] = {}
         for some in parts(keys):
             mine = (llm_answer.c.org_id == self._org) & llm_answer.c.content.in_(some)
@@ -101,7 +123,7 @@ class SqlLlmLedger:
     def keep(self, key: str, record: str, at: int, answer: str) -> None:
         """Keep a validated answer under *key*; the first one stays."""
         row = {"org_id": self._org, "content": key, "record_id": record, "at_ms": at, "answer": answer}
-        self._connection.execute(_NEW_ANSWER, row)
+        self._run(_NEW_ANSWER, row)
 
     def calls(self, *, since: int = 0, limit: int = 100) -> list[LlmCall]:
         """Return at most *limit* calls at or after *since*, the latest first."""
@@ -143,18 +165,31 @@ class SqlLlmLedger:
         }
         return {name: self._connection.execute(gone).rowcount for name, gone in old.items()}
 
-    def _draw(self, limit: Limit, amount: int) -> bool:
-        """Add *amount* to what is used unless that passes the limit; tell whether it was added."""
-        if amount > limit.most:
-            return False
-        return self._connection.execute(_DRAW, self._row(limit) | {"amount": amount, "most": limit.most}).rowcount == 1
+    def _draw(self, limits: Sequence[Limit], amount: int) -> str:
+        """Add *amount* to what is used of all *limits*, or to none; return the scope that does not allow it, or ""."""
+        over = next((limit.scope for limit in limits if amount > limit.most), "")
+        if over or not limits:
+            return over
+        values = self._values(limits) | {f"most{at}": limit.most for at, limit in enumerate(limits)}
+        drawn = {tuple(row) for row in self._run(_for_each(len(limits))[0], values | {"amount": amount})}
+        missing = [limit for limit in limits if (limit.scope, limit.name, limit.day) not in drawn]
+        if missing:
+            self._give_back([limit for limit in limits if limit not in missing], amount)
+        return missing[0].scope if missing else ""
 
     def _give_back(self, limits: Sequence[Limit], amount: int) -> None:
         if amount and limits:
-            self._connection.execute(_GIVE_BACK, [self._row(limit) | {"amount": amount} for limit in limits])
+            self._run(_for_each(len(limits))[1], self._values(limits) | {"amount": amount})
 
-    def _row(self, limit: Limit) -> dict[str, Any]:
-        return {"org_id": self._of(limit), "scope": limit.scope, "name": limit.name, "day": limit.day}
+    def _run(self, statement: str, values: dict[str, Any]) -> Any:
+        return self._connection.exec_driver_sql(_spelled(statement, is_postgres(self._connection)), values)
+
+    def _values(self, limits: Sequence[Limit]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for at, limit in enumerate(limits):
+            found[f"org_id{at}"], found[f"scope{at}"] = self._of(limit), limit.scope
+            found[f"name{at}"], found[f"day{at}"] = limit.name, limit.day
+        return found
 
     def _where(self, limit: Limit) -> Any:
         mine = (llm_budget.c.org_id == self._of(limit)) & (llm_budget.c.scope == limit.scope)

@@ -77,7 +77,7 @@ class MemoryStore:
         self._held = threading.Lock()
 
     @contextmanager
-    def write(self) -> Iterator[MemoryUnit]:
+    def write(self, *, lasting: bool = True) -> Iterator[MemoryUnit]:
         """Begin the write transaction."""
         with self._turn:
             tables = self._tables.copied()

@@ -93,10 +93,17 @@ class PostgresStore:
             return list(connection.execute(query.order_by(policy.c.org_id)).scalars())
 
     @contextmanager
-    def write(self) -> Iterator[SqlUnit]:
-        """Begin a write transaction; others may run beside it. Raise StaleRecord where one of them was first."""
+    def write(self, *, lasting: bool = True) -> Iterator[SqlUnit]:
+        """
+        Begin a write transaction; others may run beside it. Raise StaleRecord where one of them was first.
+
+        Args:
+            lasting: See `ports.Store`.
+        """
         with named_errors(self.name), self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
+            if not lasting:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             connection.info.update({WRITING: True, NEWS: False})
             try:
                 yield SqlUnit(connection, self.org)

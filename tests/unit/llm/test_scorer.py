@@ -15,6 +15,7 @@ from triage.domain.work import Scores
 from triage.errors import AnswerRefused, StoreError, VendorBusy, VendorRefused, VendorTimeout
 from triage.llm.breaker import FAULT_REST, IN_A_ROW
 from triage.llm.scorer import LlmScorer
+from triage.llm.vendor import Reply
 from triage.ports import LlmCall
 from triage.rules.llm_policy import Budget, ScoreMode, Task
 from triage.store.memory import MemoryStore
@@ -168,6 +169,22 @@ def test_attempts_end_with_the_deadline() -> None:
     assert clock.now() <= START + 30 * SECOND
 
 
+def test_at_once_one_deadline_holds_for_all_items_together() -> None:
+    """Whoever waits for an answer waits once: what was not asked by then has its local scores and says so."""
+    clock = ManualClock(START)
+
+    def slow(_prompt: object) -> Reply:
+        clock.wait(12 * SECOND)
+        return reply()
+
+    asked, vendor, _ = made(slow, clock=clock, changes={"parallel": 1})
+    items = [(case(str(number), subject=f"s{number}"), ()) for number in range(4)]
+    found = asked.score(items, START, at_once=True)
+    assert [code_of(scores) for scores in found] == ["", "", "deadline", "deadline"]
+    assert len(vendor.prompts) == 2
+    assert found[3].values == LOCAL.values
+
+
 def test_costs_are_booked_as_the_vendor_counts_them() -> None:
     asked, _, store = made()
     one(asked)
@@ -265,7 +282,7 @@ class Failing(MemoryStore):
         self._reads = reads
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, *, lasting: bool = True) -> Iterator[Any]:
         """Fail."""
         raise StoreError("the disk is full")
         yield

@@ -32,6 +32,9 @@ routes:
   - {kinds: [notify, acknowledge], sink: mail}
   - {kinds: custom, sink: hooks}
   - {sink: log}
+decisions:
+  - {sink: hooks, webhook: status-page, events: [would_have], rules: late}
+  - {sink: hooks, webhook: pager}
 """
 
 
@@ -53,6 +56,9 @@ def test_a_good_file_is_read_whole() -> None:
     assert (found.sinks["secure"].port, found.sinks["secure"].timeout) == (465, 5 * SECOND)
     assert found.sinks["hooks"].secrets == {"status-page": "env:STATUS_SECRET", "pager": "file:/run/secrets/pager"}
     assert [route.sink for route in found.routes] == ["ops", "mail", "hooks", "log"]
+    first, second = found.decisions
+    assert (first.webhook, first.events, first.rules) == ("status-page", ("would_have",), ("late",))
+    assert (second.events, second.rules) == (("planned", "would_have", "backlog", "held", "suppressed"), ())
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,10 @@ def test_a_good_file_is_read_whole() -> None:
         ("organisations: [acme]", "organisations: []", "the list is empty"),
         ("duty@example.com", '"duty@example.com, boss@example.com"', "a mail address such as"),
         ("timeout: 5s", "timeout: 5", "no duration with its unit"),
+        ("events: [would_have]", "events: [done]", "is asked for here, not 'done'"),
+        ("webhook: status-page", "webhook: nobody", "'hooks' has no secret for 'nobody'"),
+        ("{sink: hooks, webhook: pager}", "{sink: ops, webhook: pager}", "only a webhook is told of decisions"),
+        ("{sink: hooks, webhook: pager}", "{sink: gone, webhook: pager}", "unknown sink 'gone'"),
         ("path: out/actions.jsonl", "path: ''", "text is asked for"),
     ],
 )
