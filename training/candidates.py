@@ -49,6 +49,12 @@ class Rows:
         return np.eye(self.n_classes)[self.y]
 
     @property
+    def text_alone(self) -> bool:
+        """Whether there is nothing to learn from but text (and how long it is)."""
+        names = len(self.features.categories[0]) if len(self.features) else 0
+        return sum(self.grams.widths) > 0 and not names and self.features.numbers.shape[1] <= 1
+
+    @property
     def form(self) -> str:
         """How several linear outputs become classes."""
         return "cumulative" if self.ordinal and self.n_classes > 2 else "plain"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from training.card import CardFacts, write_card
 from training.metrics import Metrics
+from training.names import words_of_name
+from training.outcomes import level_of
+from triage.features.values import as_level
 from triage.scoring.tabular import table_rows
 
 if TYPE_CHECKING:
     from training.fit import Fitted
+
+_TODAY = ("priority", "severity", "urgency", "impact", "case priority", "lead rating", "rating")
 
 
 def card_of(fitted: Fitted) -> list[str]:
@@ -30,6 +37,7 @@ def card_of(fitted: Fitted) -> list[str]:
         else 0.0
     )
     about = fitted.manifest
+    today, name_of_today = order_of_today(prepared.table.frame.iloc[at], prepared.excluded)
     facts = CardFacts(
         family=spec.task,
         name=f"{about['name']}/{fitted.model.version}",
@@ -37,6 +45,10 @@ def card_of(fitted: Fitted) -> list[str]:
         target=about["target"],
         y=prepared.rows.y[at],
         score=chances[:, 1] if binary else chances,
+        baseline=today,
+        baseline_name=name_of_today,
+        curve=fitted.curve,
+        curve_name=f"{'AUC' if binary else 'minus log loss'} of the linear part",
         segments=segments,
         days=days,
         metrics=_known(fitted.metrics),
@@ -47,6 +59,22 @@ def card_of(fitted: Fitted) -> list[str]:
         notes=[*prepared.notes, *([prepared.request.note] if prepared.request.note else [])],
     )  # fmt: skip
     return write_card(fitted.folder, facts)
+
+
+def order_of_today(frame: pd.DataFrame, excluded: Sequence[str]) -> tuple[np.ndarray | None, str]:
+    """
+    Return how pressing each row is by what people go by without a score, and the column's name; None, "" without one.
+
+    That is a priority, else a severity and so on, whose levels most rows spell in a known way; it is no leak.
+    """
+    for wanted in _TODAY:
+        for name in frame.columns:
+            if words_of_name(str(name)) != wanted or name in excluded:
+                continue
+            levels = [level_of(as_level(value)) for value in frame[name].tolist()]
+            if sum(level is not None for level in levels) > 0.5 * len(levels) and len(set(levels)) > 1:
+                return np.array([np.nan if level is None else float(level) for level in levels]), str(name)
+    return None, ""
 
 
 def _known(metrics: Metrics) -> dict[str, dict[str, float]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from training.calibrate import apply, fit_simple
 from training.candidates import LinearFit, Rows, TreesFit, fit_linear, fit_trees
+from training.metrics import auc
 
 DAY = 86_400_000
 _SHARES = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
@@ -29,6 +31,7 @@ class Choice:
         leaves: Leaves a tree.
         share: The linear model's share in the blend.
         losses: Candidate -> log loss.
+        reached: AUC of the linear part there; of more than two classes minus its log loss.
     """
 
     half_life: float = 0.0
@@ -38,6 +41,31 @@ class Choice:
     leaves: int = 15
     share: float = 0.5
     losses: dict[str, float] = field(default_factory=dict)
+    reached: float = 0.0
+
+
+class _Tried(NamedTuple):
+    """A candidate on the choosing slice: loss of each row, days of its half-life, its strength or iterations."""
+
+    rows: np.ndarray
+    life: float
+    what: float
+    margins: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Rows, choosing: np.ndarray, life: float, what: float, margins: np.ndarray) -> _Tried:
+        """Return the candidate whose *margins* are those of the rows *choosing*."""
+        return cls(losses_of(margins, rows.y[choosing]), life, what, margins)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss."""
+        return float(self.rows.mean())
+
+    def beats(self, other: _Tried) -> bool:
+        """Tell whether it is better by more than half of what chance makes of two equal ones on these rows."""
+        gain = other.rows - self.rows
+        return float(gain.mean()) > max(1e-4, 0.5 * float(gain.std()) / len(gain) ** 0.5)
 
 
 def choose(
@@ -50,37 +78,66 @@ def choose(
         at: ms UTC of each row where slices follow time, else None: then no row is more recent than another.
         base: array of shape (n_rows,), weights that rows have anyway.
     """
-    y = rows.y[choosing]
     losses: dict[str, float] = {}
-    best: tuple[float, float, float, np.ndarray] | None = None
-    for half_life in half_lives(at, fit):
-        weights = recency(at, fit, half_life) * base[fit]
-        for strength in _strengths(rows):
-            margins = fit_linear(rows, fit, weights, strength).margins(rows, choosing)
-            loss = judged(margins, y)
-            losses[_name("linear", half_life, strength)] = loss
-            if best is None or loss < best[0] - 1e-4:
-                best = (loss, half_life, strength, margins)
-        tell(f"linear, {_life(half_life)}: {losses[_name('linear', half_life, _strengths(rows)[0])]:.4f}")
-    assert best is not None
-    _, half_life, strength, linear = best
-    trees: tuple[float, int, int, float, np.ndarray] | None = None
-    # Trees on too few recent rows choose well on one slice and serve worse on the next: no life below a third.
-    for life in half_lives(at, fit)[:2]:
-        weights = recency(at, fit, life) * base[fit]
-        leaves = 15 if len(fit) >= 9000 else 8
-        fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
-        for iterations, margins in fitted.stages(rows, choosing, _ITERATIONS).items():
-            loss = judged(margins, y)
-            losses[_name("trees", life, iterations)] = loss
-            if trees is None or loss < trees[0] - 1e-4:
-                trees = (loss, iterations, leaves, life, margins)
-        tell(f"trees, {_life(life)}: {min(loss for name, loss in losses.items() if name.startswith('trees')):.4f}")
-    assert trees is not None
-    share, loss = _blend(linear, trees[4], y)
+    linear = _best_linear(rows, fit, choosing, at, base, losses, tell)
+    y = rows.y[choosing]
+    reached = auc(y, linear.margins[:, 0]) if rows.n_classes == 2 else -linear.loss
+    if rows.text_alone:
+        # Trees would see little but the linear part's own margin, for most of the time that a fit takes.
+        return Choice(linear.life, strength=linear.what, share=1.0, losses=losses, reached=reached)
+    leaves = 15 if len(fit) >= 9000 else 8
+    trees = _best_trees(rows, fit, choosing, at, base, losses, tell, seed, leaves)
+    share, loss = _blend(linear.margins, trees.margins, y)
     losses[f"blend {share:.1f}"] = loss
     tell(f"blend, {share:.0%} linear: {loss:.4f}")
-    return Choice(half_life, trees[3], strength, trees[1], trees[2], share, losses)
+    return Choice(linear.life, trees.life, linear.what, int(trees.what), leaves, share, losses, reached)
+
+
+def _best_linear(
+    rows: Rows, fit: np.ndarray, choosing: np.ndarray, at: np.ndarray | None, base: np.ndarray,
+    losses: dict[str, float], tell: Tell,
+) -> _Tried:  # fmt: skip
+    best: _Tried | None = None
+    for life in half_lives(at, fit):
+        weights = recency(at, fit, life) * base[fit]
+        tried = _least(
+            _Tried.of(rows, choosing, life, strength, fit_linear(rows, fit, weights, strength).margins(rows, choosing))
+            for strength in _strengths(rows)
+        )
+        losses[_name("linear", life, tried.what)] = tried.loss
+        tell(f"linear, {_life(life)}: {tried.loss:.4f}")
+        best = tried if best is None or tried.beats(best) else best
+    assert best is not None
+    return best
+
+
+def _best_trees(
+    rows: Rows, fit: np.ndarray, choosing: np.ndarray, at: np.ndarray | None, base: np.ndarray,
+    losses: dict[str, float], tell: Tell, seed: int, leaves: int,
+) -> _Tried:  # fmt: skip
+    best: _Tried | None = None
+    for life in half_lives(at, fit):
+        weights = recency(at, fit, life) * base[fit]
+        fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
+        stages = fitted.stages(rows, choosing, _ITERATIONS)
+        tried = _least(_Tried.of(rows, choosing, life, number, margins) for number, margins in stages.items())
+        losses[_name("trees", life, tried.what)] = tried.loss
+        tell(f"trees, {_life(life)}: {tried.loss:.4f}")
+        if best is not None and not tried.beats(best):
+            # What a shorter memory does not mend, a still shorter one seldom does, and trees take the most time.
+            break
+        best = tried
+    assert best is not None
+    return best
+
+
+def _least(tried: Iterable[_Tried]) -> _Tried:
+    """Return the first of *tried* that no later one undercuts by more than a trifle."""
+    best: _Tried | None = None
+    for one in tried:
+        best = one if best is None or one.loss < best.loss - 1e-4 else best
+    assert best is not None
+    return best
 
 
 def fit_choice(
@@ -128,8 +185,13 @@ def half_lives(at: np.ndarray | None, fit: np.ndarray) -> tuple[float, ...]:
 
 def judged(margins: np.ndarray, y: np.ndarray) -> float:
     """Return the log loss of *margins* once level and spread are set right: what a calibrator mends is no merit."""
+    return float(losses_of(margins, y).mean())
+
+
+def losses_of(margins: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the same for each row, of shape (n_rows,)."""
     chances = apply(fit_simple(margins, y), margins)
-    return float(-np.mean(np.log(np.clip(chances[np.arange(len(y)), y], 1e-6, 1))))
+    return np.asarray(-np.log(np.clip(chances[np.arange(len(y)), y], 1e-6, 1)))
 
 
 def _blend(linear: np.ndarray, trees: np.ndarray, y: np.ndarray) -> tuple[float, float]:

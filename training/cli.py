@@ -86,6 +86,9 @@ def run(arguments: list[str]) -> int:
 @click.option("--because", default="", help="Why a kept column is known before the outcome.")
 @click.option("--as-of", default="", help="Ages to score at, as 0h,4h,24h,72h; needs --history or --label.")
 @click.option(
+    "--cut", default="", help="Learn only what was known at this instant, by the column that says when a row ended."
+)
+@click.option(
     "--config", type=click.Path(exists=True, dir_okay=False), default=None, help="YAML with any of these options."
 )
 @click.option("--seed", default=0, show_default=True)
@@ -177,8 +180,8 @@ def _request(task: str, options: dict[str, Any]) -> Request:
         label=options["label"], time=options["time"], tz=options["tz"], text=tuple(options["text"]),
         amount=options["amount"], history=tuple(options["history"]), also=tuple(options["also"]),
         exclude=tuple(options["exclude"]), keep=tuple(options["keep"]), because=options["because"],
-        as_of=_ages(options["as_of"]), seed=options["seed"], coverage=options["coverage"], segment=options["segment"],
-        high_first=options["high_first"], note=options["note"],
+        as_of=_ages(options["as_of"]), cut=options["cut"], seed=options["seed"],
+        coverage=options["coverage"], segment=options["segment"], high_first=options["high_first"], note=options["note"],
     )  # fmt: skip
 
 

@@ -69,7 +69,12 @@ def out_of_fold(codes: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarra
 
 def column_auc(codes: np.ndarray, views: list[np.ndarray], fold: np.ndarray) -> float:
     """Return the best AUC that a column alone reaches for any view of the target, on rows left out."""
-    return max((auc(view, out_of_fold(codes, view, fold)) for view in views), default=0.5)
+    return max(column_aucs(codes, views, fold), default=0.5)
+
+
+def column_aucs(codes: np.ndarray, views: list[np.ndarray], fold: np.ndarray) -> list[float]:
+    """Return the AUC that a column alone reaches for each view of the target, on rows left out."""
+    return [auc(view, out_of_fold(codes, view, fold)) for view in views]
 
 
 def filled_for_one_class(missing: np.ndarray, views: list[np.ndarray]) -> float:

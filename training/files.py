@@ -192,14 +192,15 @@ def _typed(column: pd.Series, *, written: bool) -> pd.Series:
     kind = column.dtype.kind
     if kind == "M":
         return column.astype("datetime64[ms]" if column.dt.tz is None else "datetime64[ms, UTC]")
+    if kind == "m":
+        return column.dt.total_seconds()
     if kind == "b":
-        return column.map({True: "true", False: "false"}).astype("str")
+        words = column.astype("object").map({True: "true", False: "false"}, na_action="ignore")
+        return words.astype("str").where(column.notna())
     if kind in "iuf":
-        return column.astype("float64" if kind == "f" else "int64")
-    if column.dtype == "boolean":
-        return column.map({True: "true", False: "false"}, na_action="ignore").astype("str").where(column.notna())
-    if str(column.dtype) in ("Int64", "Int32", "Int16", "Float64"):
-        return column.astype("float64")
+        # Columns that may lack values, and whole numbers beyond 64 bits, are floats; all others keep every digit.
+        whole = kind != "f" and bool(column.notna().all()) and not (kind == "u" and bool((column > 2**62).any()))
+        return column.astype("int64") if whole else column.astype("float64")
     return _typed_text(column, written)
 
 
@@ -213,7 +214,7 @@ def _typed_text(column: pd.Series, written: bool) -> pd.Series:
     if kinds <= {int, float}:
         return pd.to_numeric(column, errors="coerce")
     text = column.map(_plain, na_action="ignore").astype("str").where(column.notna())
-    sample = present.iloc[:: max(1, len(present) // _SAMPLE)].astype("str").str.strip()
+    sample = text.dropna().iloc[:: max(1, len(present) // _SAMPLE)].str.strip()
     if written and _numeric(sample):
         numbers = pd.to_numeric(text, errors="coerce")
         if bool((numbers.notna() == text.notna()).all()):
@@ -231,4 +232,11 @@ def _numeric(sample: pd.Series) -> bool:
 
 
 def _plain(cell: Any) -> str:
-    return cell if isinstance(cell, str) else str(cell)
+    """Return *cell* as text that can be written again: nested values as JSON, bytes with their odd ones marked."""
+    if isinstance(cell, str):
+        return cell if cell.isascii() else cell.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "backslashreplace")
+    if isinstance(cell, (dict, list, tuple, np.ndarray)):
+        return msgspec.json.encode(cell.tolist() if isinstance(cell, np.ndarray) else cell, enc_hook=str).decode()
+    return str(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
 from training.choose import Choice, blended, choose, fit_choice, judged, recency
 from training.conformal import fit_conformal
+from training.curve import learning_curve
 from training.export import Arrays, gram_arrays, linear_arrays, seal, trees_arrays, write_model
 from training.metrics import Metrics, auc, binary_metrics, class_metrics, value_metrics
 from training.prepare import POSITIVES, Loaded, Prepared, Request, prepare
@@ -44,6 +45,7 @@ class Fitted:
         metrics: Figures on the calibration slice, of a model that did not fit it.
         linear, trees: The scikit-learn parts, for whoever wants to compare.
         with_leaks: AUC on the choosing slice (with the dropped columns, without them); None where none was dropped.
+        curve: Rows fitted on, and what the linear part reached with them.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class Fitted:
     trees: TreesFit | None
     manifest: dict[str, Any]
     with_leaks: tuple[float, float] | None = None
+    curve: list[tuple[int, float]] = field(default_factory=list)
 
 
 def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None = None) -> Fitted:
@@ -72,6 +75,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     tell(f"choosing among candidates on {len(cut.choose):,} rows")
     choice = choose(rows, cut.fit, cut.choose, at, base, request.seed, tell)
     tell("calibrating on the latest slice")
+    curve = learning_curve(rows, cut.fit, cut.choose, at, base, choice)
     earlier = np.concatenate([cut.fit, cut.choose])
     linear, trees = fit_choice(rows, earlier, choice, at, base, request.seed)
     margins = blended(rows, cut.calibrate, linear, trees, choice.share)
@@ -90,7 +94,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     arrays = _arrays(prepared, linear, trees) | amount_arrays
     tell("exporting")
     with_leaks = _with_leaks(prepared)
-    return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks)
+    return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks, curve)
 
 
 def _crossed(prepared: Prepared, choice: Choice) -> np.ndarray:
@@ -253,6 +257,7 @@ def _write(
     metrics: Metrics,
     parts: tuple[LinearFit | None, TreesFit | None],
     with_leaks: tuple[float, float] | None,
+    curve: list[tuple[int, float]],
 ) -> Fitted:
     request = prepared.request
     folder = Path(request.out)
@@ -263,7 +268,7 @@ def _write(
     (folder / "metrics.json").write_bytes(
         _json({"rows": len(prepared.split.calibrate), "task": spec.task, "signal": spec.signal, "metrics": metrics})
     )
-    fitted = Fitted(folder, model, prepared, choice, metrics, *parts, about, with_leaks)
+    fitted = Fitted(folder, model, prepared, choice, metrics, *parts, about, with_leaks, curve)
     card_of(fitted)
     manifest = {"format": 1, "kind": "tabular", "task": spec.task, "version": version, **about}
     seal(folder, manifest)

@@ -16,6 +16,7 @@ from training.evidence import (
     binary_views,
     codes_of,
     column_auc,
+    column_aucs,
     filled_for_one_class,
     missing_auc,
     pure_share,
@@ -33,7 +34,7 @@ _ROWS = 40_000
 _CERTAIN = 0.99
 _HIGH = 0.85
 _STARK = 0.9
-_ODD = 0.75
+_ODD = 0.85
 _GAP = 1.6
 _LATE = 0.5
 
@@ -59,11 +60,17 @@ class Finding:
 
 
 class _Column(NamedTuple):
-    """One column under suspicion: its codes, what it reaches alone, what its name says."""
+    """
+    One column under suspicion: its codes, what it reaches alone, what its name says.
+
+    `auc` is that of the class it tells best, `typical` the mean of all classes: a good column tells the ends of a
+    scale well, one that was written by the outcome tells all of it.
+    """
 
     name: str
     codes: np.ndarray
     auc: float
+    typical: float
     saying: Saying | None
 
 
@@ -109,7 +116,8 @@ def find_leaks(
         if name in texts:
             continue
         codes = codes_of(judged.frame[name])
-        plain.append(_Column(name, codes, max(0.5, column_auc(codes, views, fold)), says(name)))
+        reached = column_aucs(codes, views, fold) or [0.5]
+        plain.append(_Column(name, codes, max(0.5, *reached), max(0.5, float(np.mean(reached))), says(name)))
     for column in plain:
         evidence = _evidence(column, whole, judged, views, still_open, task)
         if evidence:
@@ -273,13 +281,13 @@ def _out_of_line(plain: list[_Column], found: dict[str, Finding], text: float, t
     """Refuse the columns above a wide gap: each 0.85 and more, and 1.6 times as strong as the best below them."""
     if task == "number":
         return
-    clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.auc)
+    clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.typical)
     most = max(1, len(clean) // 3)
     for count in range(min(most, len(clean) - 1), 0, -1):
-        low, high = max(clean[count].auc, text), clean[count - 1].auc
+        low, high = max(clean[count].typical, text), clean[count - 1].typical
         if high >= _HIGH and strength(high) >= _GAP * max(strength(low), 0.2):
             for column in clean[:count]:
-                line = f"alone it reaches AUC {column.auc:.3f}, the best of all other columns {low:.3f}"
+                line = f"alone it reaches AUC {column.typical:.3f}, the best of all other columns {low:.3f}"
                 found[column.name] = Finding(column.name, (line,), auc=round(column.auc, 4))
             return
 
@@ -296,14 +304,14 @@ def _stronger_than_all(
     """Refuse a column that alone tells more than all others together."""
     if task == "number":
         return
-    clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.auc)
-    while clean and clean[0].auc >= (_ODD if len(clean) > 5 else _STARK):
+    clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.typical)
+    while clean and clean[0].typical >= (_ODD if len(clean) > 5 else _STARK):
         best, others = clean[0], clean[1:]
         view = max(views, key=lambda one: column_auc(best.codes, [one], fold))
         together = max(rest_auc([column.codes for column in others], view, seed) if others else 0.5, text)
-        if best.auc < together + (0.01 if best.auc >= 0.8 else 0.05):
+        if best.typical < together + (0.01 if best.typical >= 0.8 else 0.05):
             return
-        line = f"alone it reaches AUC {best.auc:.3f}, the {len(others)} other columns together {together:.3f}"
+        line = f"alone it reaches AUC {best.typical:.3f}, the {len(others)} other columns together {together:.3f}"
         found[best.name] = Finding(best.name, (line,), auc=round(best.auc, 4))
         clean = others
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from training.names import words_of_name
-from training.tables import Table
+from training.tables import NO_TIME, Table
+from triage.domain.instant import format_instant
+from triage.errors import IntakeError
 
+_ENDED = ("closed", "close", "resolved", "completed", "converted", "solved", "ended", "end")
 _OPEN_SHARE = 0.01
 _FEWEST = 50
 
@@ -33,6 +36,60 @@ def open_rows(table: Table, y: np.ndarray) -> tuple[np.ndarray, str]:
             count = int(open_.sum())
             return open_, f"{count:,} rows are still open ({name}): their outcome is not known and is not taken as 0"
     return nothing, ""
+
+
+def known_at(table: Table, y: np.ndarray, cut: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """
+    Return the target as far as it was known at *cut*, what each row weighs, and sentences of what was done.
+
+    A row's outcome is known from its end on: the latest of the instants that a column called like an end
+    (`ClosedDate`, `ResolvedDate__c`) gives. Of rows that had not ended then, those open for longer than nine in ten
+    known outcomes of that age and more were 1 count as 1; the others are NaN. Rows created after *cut* are NaN too.
+
+    Args:
+        y: array of shape (n_rows,): 0, 1, or NaN where the target is missing.
+        cut: ms UTC.
+
+    Raises:
+        IntakeError: the table has no time, or no column that tells when a row ended.
+    """
+    if table.at is None:
+        raise IntakeError("--cut needs --time: the instant at which a row was known")
+    ends = _ends(table)
+    born = table.at
+    seen = np.isfinite(y) & (ends != NO_TIME) & (ends <= cut) & (born <= cut)
+    limit = overdue_after(ends - born, y, seen)
+    waiting = np.isfinite(y) & ~seen & (born <= cut)
+    overdue = waiting & (cut - born > limit) if limit is not None else np.zeros(len(y), dtype=bool)
+    known = seen | overdue
+    if not known.any():
+        raise IntakeError(f"--cut: no outcome was known yet at {format_instant(cut)}")
+    found = np.where(known, np.where(overdue, 1.0, y), np.nan)
+    spans = np.where(overdue, limit or 0, np.maximum(ends - born, 0))
+    weights = censor_weights(spans[born <= cut], (cut - born)[born <= cut], known[born <= cut])
+    every = np.zeros(len(y))
+    every[born <= cut] = weights
+    note = (
+        f"at {format_instant(cut)} the outcome of {int(waiting.sum()):,} rows was not known: {int(overdue.sum()):,} "
+        "overdue ones count as 1, the others are left out, and slow outcomes weigh more in their stead"
+    )
+    later = int((born > cut).sum())
+    return found, every, [note, *([f"{later:,} rows begin after the cut and were left out"] if later else [])]
+
+
+def _ends(table: Table) -> np.ndarray:
+    """Return when each row ended, int64 ms UTC, `NO_TIME` where it had not."""
+    ends = np.full(len(table), NO_TIME, dtype=np.int64)
+    names = []
+    for name in table.columns:
+        column, words = table.frame[name], words_of_name(name).split()
+        if column.dtype.kind == "M" and words and words[0] in _ENDED:
+            values = column.dt.tz_localize(None).astype("datetime64[ms]").to_numpy().astype("int64")
+            ends = np.maximum(ends, np.where(column.isna().to_numpy(), NO_TIME, values))
+            names.append(name)
+    if not names:
+        raise IntakeError("--cut needs a column that tells when a row ended, such as ClosedDate: there is none")
+    return ends
 
 
 def censor_weights(spans: np.ndarray, ages: np.ndarray, known: np.ndarray, *, most: float = 10.0) -> np.ndarray:

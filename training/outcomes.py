@@ -19,14 +19,19 @@ _LEVELS: dict[str, int] = {
     for level, words in enumerate(
         (
             ("planning", "very low", "lowest", "trivial", "none", "p5", "5"),
-            ("low", "minor", "p4", "4"),
-            ("normal", "medium", "moderate", "standard", "p3", "3"),
-            ("high", "major", "p2", "2"),
+            ("low", "minor", "cold", "p4", "4"),
+            ("normal", "medium", "moderate", "standard", "warm", "p3", "3"),
+            ("high", "major", "hot", "p2", "2"),
             ("critical", "urgent", "highest", "very high", "blocker", "emergency", "p1", "1"),
         )
     )
     for word in words
 }
+
+
+def level_of(text: object) -> int | None:
+    """Return how pressing a priority is that is spelled *text*, 0 to 4 (critical); None where nobody can tell."""
+    return _LEVELS.get(str(text or "").strip().casefold().split(" - ")[-1])
 
 
 class Outcome(NamedTuple):
@@ -145,11 +150,11 @@ def _is_escalation(event: Event) -> bool:
 
 
 def _raised(life: Life, cut: int) -> Outcome:
-    level = _LEVELS.get(str(life.opening.get("Priority", "")).strip().casefold().split(" - ")[-1])
+    level = level_of(life.opening.get("Priority"))
     for event in life.steps:
         if "Priority" not in event.changes or event.at > cut:
             continue
-        after = _LEVELS.get(str(event.changes["Priority"] or "").strip().casefold().split(" - ")[-1])
+        after = level_of(event.changes["Priority"])
         if level is not None and after is not None and after > level and event.origin == "user":
             return Outcome(1, event.at)
         level = after if after is not None else level

@@ -15,8 +15,9 @@ from training.candidates import Rows
 from training.columns import Columns, features_of, sort_columns, top_crosses
 from training.encoders import fit_grams
 from training.guards import Finding, find_leaks
+from training.instants import read_times
 from training.labels import labelled
-from training.maturity import open_rows
+from training.maturity import known_at, open_rows
 from training.pasts import Pasts, aged, read_pasts
 from training.splits import Split, split
 from training.tables import Table, read_table
@@ -56,6 +57,7 @@ class Request(Struct, frozen=True, kw_only=True):
     keep: tuple[str, ...] = ()
     because: str = ""
     as_of: tuple[str, ...] = ()
+    cut: str = ""
     seed: int = 0
     coverage: float = 0.9
     segment: str = ""
@@ -171,6 +173,8 @@ def _known_rows(loaded: Loaded, request: Request) -> Classes:
     """Keep the rows whose target (and amount) is known, at most `MOST_ROWS`; return their classes."""
     table, target = loaded.table, loaded.target
     classes = read_classes(table.frame[target], target)
+    if request.cut:
+        classes = _as_known(loaded, classes, request.cut)
     kept = np.flatnonzero((classes.codes >= 0) & (loaded.weights > 0))
     if len(kept) < len(table):
         loaded.notes.append(f"{len(table) - len(kept):,} rows without a known {target} were dropped")
@@ -187,6 +191,17 @@ def _known_rows(loaded: Loaded, request: Request) -> Classes:
     if len(np.unique(classes.codes)) < 2:
         raise IntakeError(f"{target}: only one class is left among {len(kept):,} rows: there is nothing to tell apart")
     return classes
+
+
+def _as_known(loaded: Loaded, classes: Classes, cut: str) -> Classes:
+    """Return the *classes* as far as they were known at *cut*, and weigh the rows so that these stand for all."""
+    if len(classes.names) != 2:
+        raise IntakeError("--cut needs a target of two classes: of others nobody can tell which is overdue")
+    at = int(read_times(pd.Series([cut], name="--cut", dtype="str"))[0][0])
+    y, weights, notes = known_at(loaded.table, np.where(classes.codes < 0, np.nan, classes.codes.astype(float)), at)
+    loaded.weights = loaded.weights * weights
+    loaded.notes += notes
+    return Classes(np.where(np.isnan(y), -1, y).astype(int), classes.names, classes.ordinal)
 
 
 def _age(loaded: Loaded, classes: Classes, request: Request) -> Classes:
@@ -228,10 +243,33 @@ def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | N
 def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
     """Return the slices of *table*; by hash where so much repeats that hardly a later row is new."""
     cut = split(table, classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
+    if _poor(cut, classes):
+        loaded.notes.append(
+            "the rarer class is too rare for slices in time: rows are dealt so that each slice has both"
+        )
+        return _dealt(replace(table, at=None), classes, loaded, seed)
     if not cut.by_time or min(len(cut.choose), len(cut.calibrate)) >= 0.04 * len(table):
         return cut
     loaded.notes.append("nearly all later rows repeat earlier ones: slices go by groups of equal rows, not by time")
     return split(replace(table, at=None), classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
+
+
+def _poor(cut: Split, classes: Classes) -> bool:
+    """Return whether a slice lacks a class by chance: one so rare that fewer than five of its rows were to be there."""
+    rarest = float(np.bincount(classes.codes).min()) / len(classes.codes)
+    return any(
+        len(np.unique(classes.codes[rows])) < 2 and rarest * len(rows) < 5
+        for rows in (cut.fit, cut.choose, cut.calibrate)
+    )
+
+
+def _dealt(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
+    """Return slices by hash under the first of 50 seeds that leaves both classes in each, else under the last."""
+    for more in range(50):
+        cut = split(table, classes.codes, seed + more, loaded.groups, duplicates=loaded.duplicates)
+        if not _poor(cut, classes):
+            break
+    return cut
 
 
 def _need_slices(classes: Classes, cut: Split) -> None:
