@@ -100,16 +100,24 @@ def fit_sentiment(
         IntakeError: labels of no known kind, one class only, too few rows.
         ModelRefused: no encoder can be had, or none passes the parity gate.
     """
-    from training.sentiment_write import write
-
     rows = prepare(texts, labels, own)
     cut = split(rows, None if at is None else np.asarray(at)[rows.kept], seed=wish.seed)
     held = np.concatenate([cut.choose, cut.calibrate])
     for note in rows.notes:
         tell(note)
     tell(f"{len(cut.fit):,} rows to fit on, {len(held):,} held out")
+    return settle(out, rows, cut, _candidates(rows, cut, held, wish, elapsed, tell), wish, tell)
+
+
+def settle(
+    out: Path, rows: Rows, cut: Cut, candidates: Sequence[Candidate], wish: Wish, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write the best of *candidates*, chosen and calibrated on the rows held out, into *out*; return what was done."""
+    from training.sentiment_write import write
+
+    held = np.concatenate([cut.choose, cut.calibrate])
     words = _words(rows, cut, wish)
-    choice = _choose(rows, cut, held, words, _candidates(rows, cut, held, wish, elapsed, tell), tell)
+    choice = _choose(rows, cut, held, words, candidates, tell)
     settings, judged = _settings(rows, cut, held, words, choice, wish)
     return write(out, rows, cut, held, words, choice, settings, judged, wish, tell)
 

@@ -17,7 +17,7 @@ from triage.errors import ModelRefused
 from triage.scoring.sealed import read_sealed
 
 if TYPE_CHECKING:
-    from training.bert import Shape
+    from training.bert import Shape, Tuned
 
 _LAYER = "encoder.layer.{}."
 
@@ -41,6 +41,16 @@ def load_base(folder: Path | None) -> Base:
     if folder is not None and (folder / "manifest.json").exists():
         return _served(folder)
     return _checkpoint(packaged() if folder is None else folder)
+
+
+def save_base(folder: Path, model: Tuned, base: Base) -> None:
+    """Write *model*, tuned from *base*, into *folder* as a checkpoint that `load_base` reads."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: weight.contiguous() for name, weight in model.state_dict().items()}, folder / "model.safetensors")
+    (folder / "tokenizer.json").write_bytes(base.tokenizer)
+    (folder / "config.json").write_bytes(msgspec.json.encode(base.shape))
 
 
 def packaged() -> Path:

@@ -113,17 +113,30 @@ def split(rows: Rows, at: np.ndarray | None, *, held: float = 0.14, most: int = 
         at: Instants of the rows (ms UTC); the latest own rows are held out. None: by hash of the text.
         held: Share of own rows held out, half to choose by and half to calibrate on; *most* rows at most.
     """
-    keys = [_NOT_WORDS.sub(" ", text.lower()).strip() for text in rows.said]
+    keys = [_key(text) for text in rows.said]
     first: dict[str, int] = {}
     group = np.array([first.setdefault(key, place) for place, key in enumerate(keys)])
-    draws = np.array([_draw(key, seed) for key in keys])
-    order = draws if at is None else _ranks(np.asarray(at)[group])
+    order = draws(rows.said, seed) if at is None else _ranks(np.asarray(at)[group])
     own = np.flatnonzero(rows.own)
     count = min(int(len(own) * held), most)
     out = own[np.argsort(order[own], kind="stable")][::-1][:count]
     late = set(group[out].tolist())
     fit = np.array([row for row in range(len(keys)) if int(group[row]) not in late and row not in late], dtype=np.int64)
     return Cut(fit, np.sort(out[count // 2 :]), np.sort(out[: count // 2]))
+
+
+def draws(said: Sequence[str], seed: int) -> np.ndarray:
+    """
+    Return a number from 0 to 1 for each text, the same for repeats of it and in whatever table it stands.
+
+    Without instants the rows that draw highest are held out. The shipped model keeps away from them too, so that a fit
+    that starts from it is judged and calibrated on texts that neither has learnt.
+    """
+    return np.array([_draw(_key(text), seed) for text in said])
+
+
+def _key(text: str) -> str:
+    return _NOT_WORDS.sub(" ", text.lower()).strip()
 
 
 def _ranks(at: np.ndarray) -> np.ndarray:

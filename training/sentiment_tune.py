@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,9 +45,6 @@ def tuned(
     Raises:
         ModelRefused: no base weights, or the export does not pass the gate.
     """
-    from training.sentiment import Candidate
-    from triage.scoring.encoder import Encoder
-
     base = load_base(wish.base)
     torch.manual_seed(wish.seed)
     model = Tuned(base.shape)
@@ -67,16 +64,30 @@ def tuned(
         report=_reporter(tell),
     )  # fmt: skip
     tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
+    facts = {"rows": len(fitted), "recipe": msgspec.to_builtins(recipe), "done": done}
+    return candidate(model, base, rows, held, fitted, facts, tell)
+
+
+def candidate(
+    model: Tuned, base: Base, rows: Rows, held: np.ndarray, fitted: np.ndarray, facts: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> Candidate:  # fmt: skip
+    """
+    Return the tuned *model* as it will be served, with its vectors of the rows *held* out; *facts* are for the card.
+
+    Raises:
+        ModelRefused: no form of it passes the parity gate.
+    """
+    from training.sentiment import Candidate
+    from triage.scoring.encoder import Encoder
+
     graph, parity = _served(model, base, _gate_rows(rows, held, fitted), tell)
     tell(
         f"parity: float32 off by {parity.exact_gap:.1e}, int8 macro-F1 {parity.f1_before:.4f} to {parity.f1_after:.4f}"
     )
-    encoder = Encoder(graph, base.tokenizer, threads=wish.threads)
+    encoder = Encoder(graph, base.tokenizer)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
-    facts: dict[str, Any] = {
-        "kind": "fine-tuned encoder", "base": base.name, "rows": len(fitted), "recipe": msgspec.to_builtins(recipe),
-        "done": done, "parity": msgspec.to_builtins(parity),
-    }  # fmt: skip
+    whole = {"kind": "fine-tuned encoder", "base": base.name, **facts, "parity": msgspec.to_builtins(parity)}
     weights, intercept = (part.detach().numpy().astype(np.float64) for part in (model.head.weight, model.head.bias))
     return Candidate(
         "fine-tuned encoder",
@@ -86,7 +97,7 @@ def tuned(
         weights,
         intercept,
         outside,
-        facts,
+        whole,
     )
 
 
