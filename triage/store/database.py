@@ -99,7 +99,12 @@ class SqlStore:
     @contextmanager
     def write(self, *, lasting: bool = True) -> Iterator[SqlUnit]:
         """Begin the write transaction; nothing of it stays where an error leaves it. *lasting*: see `ports.Store`."""
-        with self._turn, named_errors(self.path), self.engine.connect() as connection, self._forced(connection, lasting):
+        with (
+            self._turn,
+            named_errors(self.path),
+            self.engine.connect() as connection,
+            self._forced(connection, lasting),
+        ):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield SqlUnit(connection, self.org)
             connection.commit()
