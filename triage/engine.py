@@ -114,6 +114,13 @@ class PureEngine:
         params = action.params if found.weight == 1 else action.params | {"weight": found.weight}
         return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
 
+    def judged(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action:
+        """Return *action*, planned earlier, for whoever can take it at *now*: held, for nobody, where none can."""
+        if action.kind != "reassign" or _spec_of(action, policy) is None:
+            return action
+        found = self.place(action, facts, policy, now)
+        return found or replace(action, target="", status="held", note="nobody can take it any more")
+
     def place_all(
         self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
     ) -> list[Action]:
