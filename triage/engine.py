@@ -107,6 +107,13 @@ class PureEngine:
         """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
         return pipeline.place(action, facts, policy, now, among)
 
+    def judged(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action:
+        """Return *action*, planned earlier, for whoever can take it at *now*: held, for nobody, where none can."""
+        if action.kind != "reassign" or _spec_of(action, policy) is None:
+            return action
+        found = self.place(action, facts, policy, now)
+        return found or replace(action, target="", status="held", note="nobody can take it any more")
+
     def place_all(
         self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
     ) -> list[Action]:

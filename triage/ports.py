@@ -175,6 +175,9 @@ class Engine(Protocol):
     def place(self, action: Action, facts: Facts, policy: Compiled, now: int) -> Action | None:
         """Return *action*, held because nobody could take it, with whoever can now; None for still nobody."""
 
+    def judged(self, action: Action, facts: Facts, policy: Compiled, now: int) -> Action:
+        """Return *action*, planned earlier, for whoever can take it at *now*: held, for nobody, where none can."""
+
     def references(self, facts: Facts, policy: Compiled) -> tuple[tuple[str, str], ...]:
         """Return the (object, id) pairs of other records that this one's rules may read."""
 

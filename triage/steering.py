@@ -44,10 +44,15 @@ class Waiting(Struct, frozen=True):
 
 
 class Released(Struct, frozen=True):
-    """What a release did: keys let go, and keys cancelled with the reason why they no longer hold."""
+    """
+    What a release did: keys let go, and keys cancelled with the reason why they no longer hold.
+
+    `waiting` are reassignments that nobody can take any more: they wait in the hold queue.
+    """
 
     released: tuple[str, ...] = ()
     cancelled: dict[str, str] = {}
+    waiting: tuple[str, ...] = ()
 
 
 def stop(store: Store, now: int, *, rule: str = EVERYTHING, actor: str, reason: str = "") -> None:
@@ -103,7 +108,8 @@ def release(
     """
     Let at most *limit* effects of *rule* in *state* (`backlog`, `held`) go, the longest due first; cancel what ceased.
 
-    What one firing planned goes together, unless it alone is more than *limit*.
+    Who takes a reassignment is judged now, as in firing: whoever it was planned for may be away or full by now. What
+    one firing planned goes together, unless it alone is more than *limit*.
     """
 
     def let_go(unit: Unit) -> Released:
@@ -235,6 +241,7 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
     policy = turn.policy
     let_go: list[Effect] = []
     cancelled: dict[str, str] = {}
+    waiting: list[str] = []
     for effect in found:
         facts = turn.known(effect.record)
         why = "the record is not in the store" if facts is None else _against(engine, facts, policy, effect, now)
@@ -245,14 +252,23 @@ def _release(unit: Unit, engine: Engine, found: Sequence[Effect], now: int, acto
         if why:
             cancelled[effect.action.key] = why
             turn.note(entry_of(effect.action, unit.org, "cancelled", now, actor=actor, why=why))
-        else:
-            let_go.append(effect)
-            turn.reserve(effect)
+            continue
+        assert facts is not None
+        judged = engine.judged(effect.action, facts, policy, now)
+        if judged != effect.action:
+            effect = replace(effect, action=judged, state="held")
+            unit.outbox.rewrite(effect)
+        if not judged.target:
+            waiting.append(judged.key)
+            turn.note(entry_of(judged, unit.org, "held", now, actor=actor, why=judged.note))
+            continue
+        let_go.append(effect)
+        turn.reserve(effect)
     for key, why in cancelled.items():
         unit.outbox.change([key], "cancelled", run_at=0, error=why)
     turn.settle()
     _move(unit, let_go, "ready", now, "released", actor, reason)
-    return Released(tuple(effect.action.key for effect in let_go), cancelled)
+    return Released(tuple(effect.action.key for effect in let_go), cancelled, tuple(waiting))
 
 
 def _against(engine: Engine, facts: Facts, policy: Compiled, effect: Effect, now: int) -> str:
@@ -283,7 +299,10 @@ def _one(unit: Unit, key: str, states: tuple[State, ...]) -> Effect:
 
 def _move(unit: Unit, effects: Sequence[Effect], state: State, now: int, event: str, actor: str, reason: str) -> None:
     unit.outbox.change([effect.action.key for effect in effects], state, run_at=now)
-    unit.audit.append([entry_of(one.action, unit.org, event, now, actor=actor, reason=reason) for one in effects])
+    lines = [(one, {"target": one.action.target} if event == "released" else {}) for one in effects]
+    unit.audit.append(
+        [entry_of(one.action, unit.org, event, now, actor=actor, reason=reason, **more) for one, more in lines]
+    )
 
 
 def _hand_on(unit: Unit, carrier: Effect, now: int, actor: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from triage.domain.decision import Action
-from triage.domain.instant import HOUR
+from triage.domain.instant import HOUR, MINUTE
 from triage.errors import SinkRefused, StoreError
 from triage.publishing import promote
 from triage.steering import cancel, rederive, release, release_keys, retry, start, stop, stops, waiting
@@ -135,6 +135,45 @@ def test_a_cancelled_effect_is_never_sent() -> None:
     assert cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[key], actor="me", reason="no") == 1
     assert sandbox.after(HOUR) == 0
     assert [(line.actor, line.body["reason"]) for line in sandbox.audit("cancelled")] == [("me", "no")]
+
+
+def held_for(*agents: str) -> tuple[Sandbox, str]:
+    """Return a sandbox of two gold cases, and the key of the reassignment that a cap held for 005B."""
+    sandbox = Sandbox(CAPPED | {"people.yaml": CAPPED["people.yaml"].replace("per_5_minutes: 2", "per_5_minutes: 1")})
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.agent("005B", presence="online", pools=["seniors"])
+    sandbox.create("1", "2", AccountId="001A")
+    sandbox.after(2 * HOUR)
+    key = next(one.action.key for one in sandbox.effects("held") if one.action.target == "user:005B")
+    sandbox.agent("005B", presence="offline")
+    for name in agents:
+        sandbox.agent(name, presence="online", pools=["seniors"])
+    return sandbox, key
+
+
+def test_a_released_reassignment_goes_to_whoever_can_take_it_now() -> None:
+    """The one whom it was planned for has gone home meanwhile."""
+    sandbox, key = held_for("005C")
+    let_go = release_keys(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[key], actor="me")
+    assert (let_go.released, let_go.waiting) == ((key,), ())
+    assert sandbox.load("005C") == 1
+    sandbox.after(1)
+    assert sandbox.sink.done[key].target == "user:005C"
+    assert [line.body["target"] for line in sandbox.audit("released")] == ["user:005C"]
+    assert sandbox.load("005C") == 1
+
+
+def test_a_released_reassignment_that_nobody_can_take_waits_for_somebody() -> None:
+    """It is not lost: the next who comes online is given it."""
+    sandbox, key = held_for()
+    let_go = release_keys(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=[key], actor="me")
+    assert (let_go.released, let_go.cancelled, let_go.waiting) == ((), {}, (key,))
+    sandbox.after(1)
+    assert key not in sandbox.sink.done
+    sandbox.after(5 * MINUTE)
+    sandbox.agent("005C", presence="online", pools=["seniors"])
+    sandbox.after(1)
+    assert sandbox.sink.done[key].target == "user:005C"
 
 
 GREETING = SMALL_POLICY | {

@@ -217,7 +217,8 @@ def backlog_release(rule: str, limit: int, state: Any, url: str | None, actor: s
             store, PureEngine(), SystemClock().now(), rule=rule, limit=limit, actor=actor, reason=reason, state=state
         )
     text = f"{len(done.released)} released, {len(done.cancelled)} cancelled because they no longer hold"
-    say(text, {"released": done.released, "cancelled": done.cancelled}, as_json)
+    text += f", {len(done.waiting)} wait for somebody who can take them" if done.waiting else ""
+    say(text, {"released": done.released, "cancelled": done.cancelled, "waiting": done.waiting}, as_json)
 
 
 @click.command("undo")

@@ -424,7 +424,8 @@ def actions_release(keys: tuple[str, ...], url: str | None, actor: str, reason: 
         done = release_keys(store, PureEngine(), SystemClock().now(), keys=keys, actor=actor, reason=reason)
     lines = [f"{len(done.released)} released, {len(done.cancelled)} cancelled"]
     lines += [f"  {key[:12]}: {why}" for key, why in done.cancelled.items()]
-    say("\n".join(lines), {"released": done.released, "cancelled": done.cancelled}, as_json)
+    lines += [f"  {key[:12]}: nobody can take it any more; it waits for somebody" for key in done.waiting]
+    say("\n".join(lines), {"released": done.released, "cancelled": done.cancelled, "waiting": done.waiting}, as_json)
 
 
 @click.command()
