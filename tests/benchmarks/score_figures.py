@@ -103,8 +103,9 @@ def measure(job: Job, shared: Path, folder: Path, which: str) -> Iterator[str]:
             f"{name} {value:.4g}" + (f" (reach {job.reach[name]:g})" if name in job.reach and not title else "")
             for name, value in figures.items()
         )
-    if job.name == "shoppers":
-        yield "  shoppers, a plain logistic model: " + ", ".join(f"{k} {v:.4g}" for k, v in _logistic(early, late, job))
+    if job.name in ("shoppers", "xeducation"):
+        plain = ", ".join(f"{name} {value:.4g}" for name, value in _logistic(early, late, job))
+        yield f"  {job.name}, a plain logistic model on the same rows: {plain}"
 
 
 def rows_of(name: str, shared: Path) -> pd.DataFrame:
@@ -135,16 +136,19 @@ def rows_of(name: str, shared: Path) -> pd.DataFrame:
 def _logistic(early: pd.DataFrame, late: pd.DataFrame, job: Job) -> Iterator[tuple[str, float]]:
     """Give AUC and calibration error of what most people would fit: one-hot, scaled numbers, logistic regression."""
     from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     from training.metrics import binary_metrics
 
-    drop = ["LeadId", "CreatedDate", job.target]
+    drop = [name for name in ("LeadId", "LeadNumber", "CreatedDate", job.target) if name in early.columns]
     words = make_column_selector(dtype_exclude="number")
     encode = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), words), remainder=StandardScaler(), sparse_threshold=0
+        (OneHotEncoder(handle_unknown="ignore", min_frequency=5), words),
+        remainder=make_pipeline(SimpleImputer(), StandardScaler()),
+        sparse_threshold=0,
     )
     model = make_pipeline(encode, LogisticRegression(max_iter=2000)).fit(early.drop(columns=drop), early[job.target])
     chance = model.predict_proba(late.drop(columns=drop))[:, 1]
