@@ -204,7 +204,10 @@ def _blend(linear: np.ndarray, trees: np.ndarray, y: np.ndarray) -> tuple[float,
 
 
 def _strengths(rows: Rows) -> tuple[float, ...]:
-    return (0.3, 1.0) if sum(rows.grams.widths) else (0.02, 0.1, 0.4)
+    if not sum(rows.grams.widths):
+        return (0.02, 0.1, 0.4)
+    # Each output is a fit on wide text of its own: of several, a second strength would cost more time than it brings.
+    return (0.3, 1.0) if rows.n_classes == 2 else (0.5,)
 
 
 def _slow(rows: Rows) -> int:

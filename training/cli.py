@@ -181,7 +181,8 @@ def _request(task: str, options: dict[str, Any]) -> Request:
         amount=options["amount"], history=tuple(options["history"]), also=tuple(options["also"]),
         exclude=tuple(options["exclude"]), keep=tuple(options["keep"]), because=options["because"],
         as_of=_ages(options["as_of"]), cut=options["cut"], seed=options["seed"],
-        coverage=options["coverage"], segment=options["segment"], high_first=options["high_first"], note=options["note"],
+        coverage=options["coverage"], segment=options["segment"], high_first=options["high_first"],
+        note=options["note"],
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from training.metrics import auc
 
 _SHARES = (0.125, 0.25, 0.5)
 _FEWEST = 100
+_MOST_TEXTS = 20_000
+"""Rows with text, times outputs, beyond which the time is better spent."""
 
 
 def learning_curve(
@@ -19,9 +21,12 @@ def learning_curve(
     Return (rows fitted on, AUC on the rows *choosing*) for the latest eighth, quarter, half and all of the rows *fit*.
 
     Of more than two classes minus the log loss is given. It is the linear part alone, for trees would take most of a
-    fit's time again; a table too small for an eighth begins later.
+    fit's time again; a table too small for an eighth begins later, and one of many texts has no curve.
     """
     found = []
+    outputs = 1 if rows.n_classes == 2 else rows.n_classes
+    if sum(rows.grams.widths) and len(fit) * outputs > _MOST_TEXTS:
+        return []
     for share in _SHARES:
         latest = fit if at is None else fit[np.argsort(at[fit], kind="stable")]
         part = np.sort(latest[len(latest) - int(len(latest) * share) :])

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from triage.errors import ModelRefused
+from triage.scoring.drift import FEWEST, MOVED, REFERENCE, SHIFTED, Reference, psi, read_reference
 
-REFERENCE = "reference.json"
-"""The file of a model folder that holds what scores and segments looked like when it was calibrated."""
-MOVED, SHIFTED = 0.1, 0.25
-"""Population stability index from which a distribution has moved, and from which the model is to be fitted again."""
+__all__ = [
+    "REFERENCE",
+    "Drift",
+    "Reference",
+    "as_json",
+    "measure",
+    "psi",
+    "read_reference",
+    "reference_of",
+    "sentences",
+]
+
 _BINS = 10
-_FEWEST = 100
-_LEAST = 1e-4
 _GAP = 0.05
 _SURE = 3.0
-
-
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Scores and segments of the calibration slice.
-
-    `edges` are the nine inner edges of ten bins of equal counts, `shares` the bins' shares of rows, `rates` the share
-    of ones in each; `segments` maps column -> value -> share of rows.
-    """
-
-    rows: int
-    edges: tuple[float, ...]
-    shares: tuple[float, ...]
-    rates: tuple[float, ...]
-    segments: dict[str, dict[str, float]] = {}
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,14 +66,6 @@ def reference_of(positive: np.ndarray, chance: np.ndarray, segments: Mapping[str
     return msgspec.json.encode(found, order="deterministic")
 
 
-def read_reference(folder: Path) -> Reference:
-    """Return the reference in the model *folder*; raise ModelRefused where there is none."""
-    try:
-        return msgspec.json.decode((folder / REFERENCE).read_bytes(), type=Reference)
-    except (OSError, msgspec.MsgspecError) as cause:
-        raise ModelRefused(f"{folder}: holds no {REFERENCE} to compare with: fit the model again") from cause
-
-
 def measure(
     reference: Reference,
     chance: np.ndarray,
@@ -103,13 +85,13 @@ def measure(
     """
     places = np.searchsorted(np.asarray(reference.edges), chance, side="right")
     shares = np.bincount(places, minlength=len(reference.shares)) / max(1, len(chance))
-    score = psi(np.asarray(reference.shares), shares)
+    score = psi(reference.shares, shares.tolist())
     moved = {column: _segment_psi(reference.segments[column], values) for column, values in (segments or {}).items()
              if column in reference.segments}  # fmt: skip
     because, reasons = [], 0
     for what, value in (("the scores", score), *moved.items()):
         if value >= MOVED:
-            strong = value >= SHIFTED and len(chance) >= _FEWEST
+            strong = value >= SHIFTED and len(chance) >= FEWEST
             reasons += strong
             told = f"from {SHIFTED:g} on the model is to be fitted again" if strong else "worth a look"
             because.append(f"{what}: population stability index {value:.2f} ({told})")
@@ -120,11 +102,11 @@ def measure(
         gap = _gap(chance[known], y[known])
         off = float(chance[known].mean()) - came_true
         error = float(np.sqrt(max(came_true * (1 - came_true), 1e-4) / known.sum()))
-        if known.sum() >= _FEWEST and abs(off) > max(_GAP, _SURE * error):
+        if known.sum() >= FEWEST and abs(off) > max(_GAP, _SURE * error):
             reasons += 1
             because.append(f"calibration: it said {chance[known].mean():.0%} on average, {came_true:.0%} came true")
-    if len(chance) < _FEWEST:
-        because.append(f"{len(chance)} rows are too few to judge by: {_FEWEST} are the least")
+    if len(chance) < FEWEST:
+        because.append(f"{len(chance)} rows are too few to judge by: {FEWEST} are the least")
     return Drift(
         rows=len(chance),
         psi=round(score, 4),
@@ -135,12 +117,6 @@ def measure(
         retrain=reasons > 0,
         because=tuple(because),
     )
-
-
-def psi(before: np.ndarray, after: np.ndarray) -> float:
-    """Return the population stability index of two lists of shares; an empty bin counts as one row in 10,000."""
-    one, other = np.maximum(before, _LEAST), np.maximum(after, _LEAST)
-    return float(np.sum((other - one) * np.log(other / one)))
 
 
 def sentences(drift: Drift) -> list[str]:
@@ -163,7 +139,7 @@ def _shares(values: np.ndarray) -> dict[str, float]:
 def _segment_psi(before: Mapping[str, float], values: Sequence[Any] | np.ndarray) -> float:
     after = _shares(np.asarray(values))
     names = sorted({*before, *after})
-    return psi(np.array([before.get(name, 0.0) for name in names]), np.array([after.get(name, 0.0) for name in names]))
+    return psi([before.get(name, 0.0) for name in names], [after.get(name, 0.0) for name in names])
 
 
 def _gap(chance: np.ndarray, y: np.ndarray) -> float:

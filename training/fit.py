@@ -30,6 +30,8 @@ from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 Tell = Callable[[str], None]
 _PARTS = 3
+_GOOD = 0.65
+"""AUC that a model too few rows speak of may still have."""
 
 
 @dataclass
@@ -167,13 +169,18 @@ def _judged_spec(
 
 
 def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
-    """Return whether the AUC of *margins* on rows that the model has not seen is above chance: 95 % interval."""
+    """
+    Return whether *margins* may rank rows that the model has not seen, by the 95 % interval of their AUC.
+
+    They may where it lies above chance, and where the rows are too few to deny even a good model (it reaches 0.65).
+    """
     if not 0 < y.sum() < len(y):
         return False
     rng = np.random.RandomState(seed)
     draws = [rng.randint(0, len(y), len(y)) for _ in range(300)]
     found = np.array([auc(y[rows], margins[rows, 0]) for rows in draws])
-    return bool(np.nanquantile(found, 0.025) > 0.5)
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return bool(low > 0.5 or high >= _GOOD)
 
 
 def _threshold(y: np.ndarray, p: np.ndarray) -> float:

@@ -1,9 +1,9 @@
 """
 Figures for Prometheus, over HTTP: of this worker from memory, of the whole store from a few index ranges.
 
-The only labels are a rule's id (of the policy in force, else `other`), an effect's state, a policy's digest, and the
-organisation where a process serves several: no record, no recipient, no text. What is read from the store is the same
-at every worker of the store: take the maximum over workers, not the sum.
+The only labels are a rule's id (of the policy in force, else `other`), an effect's state, a policy's digest, a score's
+name, and the organisation where a process serves several: no record, no recipient, no text. What is read from the store
+is the same at every worker of the store: take the maximum over workers, not the sum.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from triage.errors import StoreError, TriageError
 from triage.lateness import EDGES, Lateness
 from triage.llm.following import FollowingScorer
 from triage.llm.health import LlmHealth
-from triage.ports import Figures, Store
+from triage.ports import Figures, Scorer, Store
+from triage.scoring.opening import OpeningScorer
 from triage.worker import Worker
 
 FRESH = 5 * SECOND
@@ -117,6 +118,7 @@ class TriageCollector(Collector):
         yield lateness_histogram(worker.lateness)
         yield _last_round(worker)
         yield _gauge("triage_healthy", "1 while this worker can do its work, 0 while it cannot.", worker.health.ok)
+        yield from score_drift(worker.scorer)
         figures, lines = store.read()
         yield _gauge("triage_store_readable", "1 where the store could be read for these figures.", figures is not None)
         if figures is not None:
@@ -224,6 +226,26 @@ def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
         for outcome in UNFIRED:
             unfired.add_metric([rule, outcome], lines.get((rule, outcome), 0))
     yield from (expected, fired, unfired)
+
+
+def score_drift(scorer: Scorer | None) -> Iterator[Metric]:
+    """Yield how far live scores have moved from what their models were calibrated on; nothing where none were given."""
+    local = scorer.local if isinstance(scorer, FollowingScorer) else scorer
+    moved = local.drifts() if isinstance(local, OpeningScorer) else {}
+    if not moved:
+        return
+    drift = GaugeMetricFamily(
+        "triage_score_drift",
+        "Population stability index of this process's latest scores: from 0.25 on fit the model again.",
+        labels=["score"],
+    )
+    counted = GaugeMetricFamily(
+        "triage_score_drift_rows", "How many scores that is of; below 100 it says nothing.", labels=["score"]
+    )
+    for family, one in sorted(moved.items()):
+        drift.add_metric([family], one.psi)
+        counted.add_metric([family], one.rows)
+    yield from (drift, counted)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

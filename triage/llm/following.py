@@ -42,6 +42,11 @@ class FollowingScorer:
         self._told_at = 0
         self._told = ""
 
+    @property
+    def local(self) -> Scorer:
+        """The scorer of the models at hand."""
+        return self._local
+
     def score(
         self,
         items: Sequence[tuple[WorkItem, Sequence[Event]]],

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.errors import ModelRefused
+from triage.scoring.drift import REFERENCE, Moved, Watch, read_reference
 from triage.scoring.folder import open_model, read_manifest
-from triage.scoring.registry import champions
+from triage.scoring.registry import champions, shadows
 from triage.scoring.tabular import Answer, TabularModel
 
 FAMILIES = {"urgency": "urgency", "lead-value": "lead"}
 """What a model was fitted for -> the family of scores that it gives."""
 _SALES = ("Lead", "Opportunity")
+SHADOW = ".shadow"
+"""What follows a family's name where the scores tell of the model that scores beside the one in charge."""
 
 
 class LocalScorer:
@@ -24,9 +27,23 @@ class LocalScorer:
     Without *wanted*, leads and opportunities get `lead`, every other object `urgency`. A deleted record gets nothing.
     """
 
-    def __init__(self, models: Mapping[str, TabularModel]) -> None:
-        """Take *models* by family (`urgency`, `lead`)."""
+    def __init__(
+        self,
+        models: Mapping[str, TabularModel],
+        *,
+        shadows: Mapping[str, TabularModel] | None = None,
+        watches: Mapping[str, Watch] | None = None,
+    ) -> None:
+        """
+        Take *models* by family (`urgency`, `lead`).
+
+        Args:
+            shadows: Challengers: what they say is told among the reasons, where no rule reads it.
+            watches: What counts the scores of a family, to tell whether they move away from its calibration.
+        """
         self._models = dict(models)
+        self._shadows = dict(shadows or {})
+        self._watches = dict(watches or {})
 
     @classmethod
     def open(cls, root: Path) -> LocalScorer:
@@ -36,10 +53,23 @@ class LocalScorer:
         Raises:
             ModelRefused: there is none, or one of them is changed, of another format, or says other than it said.
         """
-        found = {family: open_model(folder) for family, folder in find_folders(root).items()}
-        if not found:
+        folders = find_folders(root)
+        if not folders:
             raise ModelRefused(f"{root}: no model of {' or '.join(FAMILIES)} in it: fit one, or set TRIAGE_MODELS")
-        return cls(found)
+        beside = {FAMILIES[task]: open_model(folder) for task, folder in shadows(root).items() if task in FAMILIES}
+        return cls(
+            {family: open_model(folder) for family, folder in folders.items()},
+            shadows=beside,
+            watches={
+                family: Watch(read_reference(folder))
+                for family, folder in folders.items()
+                if (folder / REFERENCE).is_file()
+            },
+        )
+
+    def drifts(self) -> dict[str, Moved]:
+        """Return how far the scores given so far lie from what each family's model was calibrated on."""
+        return {family: watch.moved for family, watch in self._watches.items()}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -64,6 +94,11 @@ class LocalScorer:
             values |= score_values(family, answer, signal=model.spec.signal)
             versions[family] = model.version
             reasons[family] = answer.reasons
+            if family in self._watches:
+                self._watches[family].count(answer.probabilities[-1])
+            if (beside := self._shadows.get(family)) is not None:
+                other = beside.answer(beside.extractor.row(item, past, now), explain=False)
+                versions[family + SHADOW], reasons[family + SHADOW] = beside.version, (f"{other.score:.6f}",)
         return Scores(values=values, model_versions=versions, reasons=reasons)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ModelRefused
 from triage.ports import Journal, Scorer
+from triage.scoring.drift import Moved
 from triage.scoring.together import Scorers
 
 QUICK = frozenset({"urgency", "lead"})
@@ -54,6 +55,10 @@ class OpeningScorer:
             return False
         given = found.families if isinstance(found, Scorers) else QUICK
         return QUICK.issuperset(wanted or given)
+
+    def drifts(self) -> dict[str, Moved]:
+        """Return how far each family's scores have moved; nothing where no model is open yet."""
+        return self._opened.drifts() if isinstance(self._opened, Scorers) else {}
 
     def reopen(self) -> None:
         """Open the models anew with the next call: another one is in charge."""

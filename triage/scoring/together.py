@@ -7,6 +7,8 @@ from typing import Any
 
 from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.ports import Scorer
+from triage.scoring.drift import Moved
+from triage.scoring.local import LocalScorer
 
 FAMILIES = ("urgency", "lead", "sentiment", "language", "complexity")
 SALES = ("Lead", "Opportunity")
@@ -23,6 +25,11 @@ class Scorers:
     def families(self) -> frozenset[str]:
         """What all of them give together."""
         return frozenset(name for families in self._scorers.values() for name in families)
+
+    def drifts(self) -> dict[str, Moved]:
+        """Return how far each family's live scores have moved from what its model was calibrated on."""
+        local = (scorer for scorer in self._scorers if isinstance(scorer, LocalScorer))
+        return {family: moved for scorer in local for family, moved in scorer.drifts().items()}
 
     def score(
         self, items: Sequence[tuple[WorkItem, Sequence[Event]]], now: int, wanted: Collection[str] = ()

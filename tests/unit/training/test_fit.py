@@ -121,6 +121,40 @@ def test_few_positives_bar_promotion_and_say_how_many_are_missing(tmp_path: Path
     assert "40 more are needed" in fitted.manifest["not_promotable_because"][0]
 
 
+def test_a_rare_class_is_dealt_so_that_each_slice_has_it(tmp_path: Path) -> None:
+    """Seven breaches in 900 cases, all early: slices in time would leave none to judge by."""
+    frame = cases().assign(y_late=0)
+    frame.loc[[3, 40, 80, 160, 200, 260, 300], "y_late"] = 1
+    data = saved(frame, tmp_path)
+    fitted = fit(
+        Request(task="urgency", data=(data,), id="CaseId", target="y_late", time="CreatedDate", out=str(tmp_path / "m"))
+    )
+    assert any("too rare for slices in time" in note for note in fitted.prepared.notes)
+    assert fitted.manifest["promotable"] is False
+    assert evaluate(fitted.folder, [data], "y_late")["rows"] == 900
+
+
+def test_a_common_class_that_is_gone_lately_is_refused(tmp_path: Path) -> None:
+    """The latest fifth has no breach at all though a third had: its outcomes are not known yet."""
+    frame = cases()
+    frame.loc[frame.index[700:], "y_late"] = 0
+    assert "one class only" in refused(frame, tmp_path, time="CreatedDate")
+
+
+def test_a_card_compares_with_the_order_of_today_and_shows_what_more_rows_bring(tmp_path: Path) -> None:
+    """Where the table has a priority, the first line says what it alone finds."""
+    frame = cases()
+    frame["Priority"] = np.where(np.random.RandomState(2).random_sample(900) < 0.3, "High", "Low")
+    data = saved(frame, tmp_path)
+    fitted = fit(
+        Request(task="urgency", data=(data,), id="CaseId", target="y_late", time="CreatedDate", out=str(tmp_path / "m"))
+    )
+    text = (fitted.folder / "card.md").read_text()
+    assert "Priority alone finds" in text.splitlines()[0]
+    assert "learning_curve.png" in text and (fitted.folder / "learning_curve.png").is_file()
+    assert [count for count, _ in fitted.curve] == sorted(count for count, _ in fitted.curve)
+
+
 def test_a_scale_is_cut_into_steps(tmp_path: Path) -> None:
     frame = cases(1200)
     noise = np.random.RandomState(9).randint(0, 3, 1200)

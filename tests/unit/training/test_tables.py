@@ -50,6 +50,22 @@ class TestKinds:
             pd.testing.assert_frame_equal(read_table([tmp_path / name], id="Id").frame, one)
         assert one["On"].tolist() == ["true", "false"]
 
+    def test_every_kind_of_parquet_column_is_read(self, tmp_path):
+        """Nested values, bytes, spans, and numbers and flags that may be missing."""
+        columns = {
+            "Nested": [{"a": 1}, {"a": 2}], "List": [[1, 2], [3]], "Bytes": [b"a\xff", b"b"],
+            "Span": pd.to_timedelta(["1h", "2h"]), "Count": pd.array([1, None], dtype="Int64"),
+            "Flag": pd.array([True, None], dtype="boolean"), "Level": pd.Categorical(["x", None]),
+        }  # fmt: skip
+        pd.DataFrame({"Id": ["1", "2"], **columns}).to_parquet(tmp_path / "a.parquet")
+        frame = read_table([tmp_path / "a.parquet"], id="Id").frame
+        assert frame["Nested"].tolist() == ['{"a":1}', '{"a":2}']
+        assert frame["List"].tolist() == ["[1,2]", "[3]"]
+        assert frame["Bytes"].tolist() == ["a\\xff", "b"]
+        assert frame["Span"].tolist() == [3600.0, 7200.0]
+        assert frame["Count"].isna().tolist() == [False, True]
+        assert frame["Flag"].tolist()[0] == "true" and frame["Level"].tolist()[0] == "x"
+
     def test_codes_with_leading_zeros_stay_text(self, tmp_path):
         path = write(tmp_path, "a.csv", "Id,Code,N\n1,007,7\n2,010,8\n")
         frame = read_table([path], id="Id").frame
