@@ -97,6 +97,7 @@ def run(arguments: list[str]) -> int:
     "--segment", default="", help="Category whose segments get thresholds of their own [default: one is picked]."
 )
 @click.option("--high-first", is_flag=True, help="On a scale the first class is the urgent one.")
+@click.option("--base", default="", help="Sentiment: the folder to start from [default: the shipped model].")
 @click.option("--note", default="", help="A sentence for the card, such as where the rows come from.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="The model folder to write.")
 def fit_command(task: str, **options: Any) -> None:

@@ -37,7 +37,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     What a fit may use.
 
     Attributes:
-        seconds: For fine-tuning alone; the whole fit takes about two minutes more on two cores.
+        seconds: Until fine-tuning has ended; the whole fit takes about two minutes more on two cores.
         base: A folder to start from: a sentiment model or a checkpoint; None: the packaged MiniLM.
         languages: The folder of the language model; None: languages are not looked at.
         tune: Fine-tune the encoder if that can be done here.
@@ -100,13 +100,15 @@ def fit_sentiment(
         IntakeError: labels of no known kind, one class only, too few rows.
         ModelRefused: no encoder can be had, or none passes the parity gate.
     """
+    began = elapsed()
     rows = prepare(texts, labels, own)
     cut = split(rows, None if at is None else np.asarray(at)[rows.kept], seed=wish.seed)
     held = np.concatenate([cut.choose, cut.calibrate])
     for note in rows.notes:
         tell(note)
     tell(f"{len(cut.fit):,} rows to fit on, {len(held):,} held out")
-    return settle(out, rows, cut, _candidates(rows, cut, held, wish, elapsed, tell), wish, tell)
+    found = _candidates(rows, cut, held, wish, lambda: elapsed() - began, tell)
+    return settle(out, rows, cut, found, wish, tell)
 
 
 def settle(

@@ -44,12 +44,9 @@ def _rows(facts: Mapping[str, Any]) -> list[str]:
 def _recipe(facts: Mapping[str, Any], settings: Settings) -> list[str]:
     made = facts["recipe"]
     lines = ["## How it was made", "", f"* {made['kind']}" + (f" from {made['base']}" if "base" in made else "")]
-    if "recipe" in made:
-        numbers, done = made["recipe"], made["done"]
-        lines += [
-            "* " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items()),
-            f"* {done['steps']} of {done['planned']} steps in {done['seconds']:.0f} s ({done['epochs']:.2f} passes)",
-        ]
+    for stage in made.get("stages") or [made] * ("recipe" in made):
+        lines += _stage(stage)
+    lines += _origin(made)
     if "parity" in made:
         gate = made["parity"]
         lines.append(
@@ -59,6 +56,25 @@ def _recipe(facts: Mapping[str, Any], settings: Settings) -> list[str]:
     lean = ", ".join(f"{value:+.2f}" for value in settings.lean)
     lines.append(f"* words beside the encoder weigh {settings.share:g}; seed {facts['seed']}; lean of the label {lean}")
     return lines
+
+
+def _stage(stage: Mapping[str, Any]) -> list[str]:
+    numbers, done = stage["recipe"], stage["done"]
+    return [
+        f"* {stage['rows']:,} rows: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items()),
+        f"* {done['steps']:,} of {done['planned']:,} steps in {done['seconds']:,.0f} s ({done['epochs']:.2f} passes)",
+    ]
+
+
+def _origin(made: Mapping[str, Any]) -> list[str]:
+    """Return how to make the model again, where one command does."""
+    if "made_by" not in made:
+        return []
+    data = ", ".join(f"{name} (sha256 {digest}..)" for name, digest in made["data"].items())
+    return [
+        f"* made by `{made['made_by']}` with DATA holding {data}; library versions are in the manifest",
+        "* the same processor kind and libraries give the same weights again; others give their like",
+    ]
 
 
 def _limits(settings: Settings) -> list[str]:

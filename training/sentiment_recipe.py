@@ -3,7 +3,8 @@ Makes `models/sentiment`: the shipped sentiment model, from public messages, by 
 
 `python -m training.sentiment_recipe DATA OUT [CHECKPOINT]` reads `semeval_message.parquet` and
 `airline_message.parquet` in DATA. Steps, seed and thread are fixed, so the same machine and libraries give the same
-weights again. CHECKPOINT, if named, gets the encoder as it was before it saw the latest messages and any airline.
+weights again. CHECKPOINT, if named, gets the encoder after the first stage, before it saw the latest messages and any
+airline; where it holds one already, the first stage is not done again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ LATEST = "2016test"
 _AIRLINES_UNTIL = 0.8
 _AGAIN = 3_000
 _JUDGED = 1_400
+_STAGE = "stage.json"
 _FILES = ("semeval_message.parquet", "airline_message.parquet")
 _NOTES = (
     "Learnt from SemEval 2013 to 2016 messages (research use only) and from messages of customers to six airlines of "
@@ -72,7 +74,7 @@ def main(data: Path, out: Path, checkpoint: Path | None = None) -> None:
     model, stages = learn(found, base, checkpoint, _tell)
     cut = _cut(found)
     facts = {
-        "kind": "encoder fine-tuned in two stages", "rows": len(cut.fit), "stages": stages,
+        "kind": "encoder fine-tuned in two stages", "base": "all-MiniLM-L6-v2", "rows": len(cut.fit), "stages": stages,
         "made_by": "python -m training.sentiment_recipe DATA OUT", "seconds": round(_clock() - started),
         "data": {name: hashlib.sha256((data / name).read_bytes()).hexdigest()[:16] for name in _FILES},
     }  # fmt: skip
@@ -116,19 +118,26 @@ def learn(
     torch.manual_seed(SEED)
     model = Tuned(base.shape)
     fill(model, base.weights)
-    stages = []
-    for recipe, chosen in zip((FIRST, SECOND), stage_rows(found), strict=True):
-        started = _clock()
-        ids = tokenise(
-            Tokenizer.from_str(base.tokenizer.decode()), [found.rows.said[row] for row in chosen], recipe.longest
-        )
-        done = tune(
-            model, ids, found.rows.labels[chosen], recipe, elapsed=_clock, report=_reporter(tell, started),
-        )  # fmt: skip
-        stages.append({"rows": len(chosen), "recipe": msgspec.to_builtins(recipe), "done": done})
-        if checkpoint is not None and len(stages) == 1:
-            save_base(checkpoint, model, base)
-    return model, stages
+    early, later = stage_rows(found)
+    if checkpoint is not None and (checkpoint / _STAGE).exists():
+        model.load_state_dict(load_base(checkpoint).weights)
+        first = msgspec.json.decode((checkpoint / _STAGE).read_bytes())
+    else:
+        first = _stage(model, found.rows, early, FIRST, base, tell)
+    if checkpoint is not None:
+        save_base(checkpoint, model, base)
+        (checkpoint / _STAGE).write_bytes(msgspec.json.encode(first))
+    return model, [first, _stage(model, found.rows, later, SECOND, base, tell)]
+
+
+def _stage(
+    model: Tuned, rows: Rows, chosen: np.ndarray, recipe: Recipe, base: Base, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Tune *model* on the rows *chosen*; return what was done."""
+    tokenizer = Tokenizer.from_str(base.tokenizer.decode())
+    ids = tokenise(tokenizer, [rows.said[row] for row in chosen], recipe.longest)
+    done = tune(model, ids, rows.labels[chosen], recipe, elapsed=_clock, report=_reporter(tell, _clock()))
+    return {"rows": len(chosen), "recipe": msgspec.to_builtins(recipe), "done": done}
 
 
 def _cut(found: Sources) -> Cut:

@@ -52,9 +52,10 @@ def fit_from_options(options: Mapping[str, Any], tell: Callable[[str], None] | N
 
 def _wish(options: Mapping[str, Any], columns: dict[str, Any], notes: list[str]) -> Wish:
     models = find_models()
-    shipped, language = models / "sentiment", models / "language"
+    language = models / "language"
+    shipped = Path(options["base"]) if options.get("base") else models / "sentiment"
     return Wish(
-        base=shipped if (shipped / "manifest.json").exists() else None,
+        base=shipped if options.get("base") or (shipped / "manifest.json").exists() else None,
         languages=language if language.is_dir() else None, coverage=float(options.get("coverage") or 0.9),
         seed=int(options.get("seed") or 7), notes=tuple(notes), columns=columns, name=Path(options["out"]).name,
         seconds=float(options.get("seconds") or 570.0),

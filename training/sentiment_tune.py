@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _GATE_TEXTS = 800
 _MOST = 120_000
+_LEAST_SHARE = 0.2
+"""Of the time, however long reading and trying took."""
 
 
 class Pace(Struct, frozen=True):
@@ -42,6 +44,9 @@ def tuned(
     """
     Return the candidate whose encoder was fine-tuned on `cut.fit`, as it will be served (int8).
 
+    Args:
+        elapsed: Seconds since the fit began; tuning ends when they reach `wish.seconds`.
+
     Raises:
         ModelRefused: no base weights, or the export does not pass the gate.
     """
@@ -54,15 +59,13 @@ def tuned(
     ids = tokenise(Tokenizer.from_str(base.tokenizer.decode()), [rows.said[row] for row in fitted], recipe.longest)
     pace = _pace(model, ids, recipe, wish)
     torch.set_num_threads(pace.threads)
-    recipe = replace(recipe, threads=pace.threads, bf16=pace.bf16)
+    recipe = replace(recipe, threads=pace.threads, bf16=pace.bf16, epochs=_affordable(recipe, len(fitted), pace, wish))
     tell(
         f"fine-tuning {base.name} on {len(fitted):,} rows: {recipe.epochs:g} passes at about {pace.speed:.0f} texts/s, "
         f"at most {wish.seconds:.0f} s"
     )
-    done = tune(
-        model, ids, rows.labels[fitted], recipe, budget=wish.seconds, elapsed=elapsed,
-        report=_reporter(tell),
-    )  # fmt: skip
+    left = max(_LEAST_SHARE * wish.seconds, wish.seconds - elapsed())
+    done = tune(model, ids, rows.labels[fitted], recipe, budget=left, elapsed=elapsed, report=_reporter(tell))
     tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
     facts = {"rows": len(fitted), "recipe": msgspec.to_builtins(recipe), "done": done}
     return candidate(model, base, rows, held, fitted, facts, tell)
@@ -133,6 +136,18 @@ def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
     return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, seed=wish.seed, threads=wish.threads)
 
 
+def _affordable(recipe: Recipe, count: int, pace: Pace, wish: Wish) -> float:
+    """
+    Return how many passes to plan: no more than fit the time, so that warming up and cooling down keep their shares.
+
+    The trial may have met a busy moment: half as much again is planned, and the clock still ends the run. With one
+    thread nothing that was measured may enter.
+    """
+    if wish.threads == 1:
+        return recipe.epochs
+    return round(min(recipe.epochs, max(0.25, 1.5 * pace.speed * wish.seconds / count)), 2)
+
+
 def _pace(model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe, wish: Wish) -> Pace:
     """Return the pace, the best of a trial; with one thread there is no choice, so that weights can be had again."""
     forms = [wish.bf16] if wish.bf16 is not None else [True, False] if _quick_at_bf16() else [False]
@@ -152,9 +167,8 @@ def _seconds() -> float:
 
 
 def _quick_at_bf16() -> bool:
-    return "AMX" in torch.backends.cpu.get_cpu_capability().upper() or bool(
-        getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    )
+    asked = (getattr(torch.cpu, f"_is_{kind}_supported", None) for kind in ("amx_tile", "avx512_bf16"))
+    return any(bool(ask()) for ask in asked if ask is not None)
 
 
 def _reporter(tell: Callable[[str], None]) -> Callable[[int, int, float], None]:

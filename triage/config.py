@@ -47,19 +47,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: str = "configs/example"
     sink: str = "store"
     models: str = "models"
+    sentiment: str = "local"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """
-        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK and TRIAGE_MODELS; empty or
-        unset means the default.
+        Return the settings of TRIAGE_DATABASE_URL, TRIAGE_ORG, TRIAGE_POLICY, TRIAGE_SINK, TRIAGE_MODELS and
+        TRIAGE_SENTIMENT; empty or unset means the default.
 
         Args:
             environment: Read instead of the process's own, for tests and embedding.
         """
         given = os.environ if environment is None else environment
         names = {"database_url": "TRIAGE_DATABASE_URL", "org": "TRIAGE_ORG", "policy": "TRIAGE_POLICY"}
-        names |= {"sink": "TRIAGE_SINK", "models": "TRIAGE_MODELS"}
+        names |= {"sink": "TRIAGE_SINK", "models": "TRIAGE_MODELS", "sentiment": "TRIAGE_SENTIMENT"}
         return cls(**{key: given[name] for key, name in names.items() if given.get(name)})
 
 

@@ -354,6 +354,8 @@ def open_scorer(folder: str = "") -> Scorer:
     """
     Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
 
+    TRIAGE_SENTIMENT names who reads sentiment: `local`, or `transformers:` and any id of the hub or folder.
+
     Raises:
         ModelRefused: there is none, or one is changed, incomplete, or says other than it said.
     """
@@ -364,8 +366,9 @@ def open_scorer(folder: str = "") -> Scorer:
 
     root = find_models(folder)
     scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
-    if (root / "sentiment").is_dir():
-        scorers[SentimentScorer.load(root)] = FAMILIES
+    provider = Settings.from_environment().sentiment
+    if (root / "sentiment").is_dir() or provider != "local":
+        scorers[SentimentScorer.load(root, provider=provider)] = FAMILIES
     return Scorers(scorers)
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.scoring.complexity import ComplexityModel
 from triage.scoring.customer_text import customer_text
+from triage.scoring.hub import HubModel
 from triage.scoring.language import NOBODY_KNOWS, Language, LanguageModel
 from triage.scoring.plain import plain
 from triage.scoring.sentiment import Reading, SentimentModel
@@ -49,15 +50,23 @@ class SentimentScorer:
         self._read: dict[str, Reading] = {}
 
     @classmethod
-    def load(cls, models: Path, *, threads: int = 1) -> SentimentScorer:
+    def load(cls, models: Path, *, threads: int = 1, provider: str = "local") -> SentimentScorer:
         """
         Return the scorer of the folders `sentiment`, `language` and `complexity` in *models*.
 
+        Args:
+            provider: `local` reads by the folder `sentiment`; `transformers:NAME` by a classifier of Hugging Face,
+                see `HubModel.named`.
+
         Raises:
-            ModelRefused: one of them is missing, changed, or says other than it said.
+            ModelRefused: one of them is missing, changed, or says other than it said; or there is no such provider.
         """
         language = LanguageModel.load(models / "language")
-        reader = SentimentModel.load(models / "sentiment", language=language, threads=threads)
+        reader: Reader
+        if provider == "local":
+            reader = SentimentModel.load(models / "sentiment", language=language, threads=threads)
+        else:
+            reader = HubModel.named(provider, language=language)
         return cls(reader, language, ComplexityModel.load(models / "complexity"))
 
     def score(

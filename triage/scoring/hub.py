@@ -18,12 +18,13 @@ import numpy.typing as npt
 from triage.errors import ModelRefused
 from triage.scoring.customer_text import customer_text
 from triage.scoring.language import NOBODY_KNOWS, LanguageModel
-from triage.scoring.sentiment import CLASSES, Reading
+from triage.scoring.sentiment import CLASSES, NOTHING, Reading
 
 _STAR = re.compile(r"([1-5])\s*stars?", re.IGNORECASE)
 _PLACES = {"negative": 0, "neg": 0, "neutral": 1, "neu": 1, "mixed": 1, "positive": 2, "pos": 2}
 _SURE = 0.5
 _WINDOW = 254
+PROVIDER = "transformers"
 
 
 class HubModel:
@@ -36,6 +37,28 @@ class HubModel:
         self.version, self.language = name, language
 
     @classmethod
+    def named(cls, provider: str, *, language: LanguageModel | None = None) -> HubModel:
+        """
+        Return the classifier that *provider* names: `transformers:ID`, an id of the hub or a folder.
+
+        Labels whose names say no mood are told behind it: `transformers:ID?LABEL_0=negative,LABEL_1=positive`. An id
+        that is not on this machine is fetched from the hub.
+
+        Raises:
+            ModelRefused: no such provider, or no such model, in words.
+        """
+        kind, _, rest = provider.partition(":")
+        name, _, told = rest.partition("?")
+        if kind != PROVIDER or not name:
+            raise ModelRefused(
+                f"there is no sentiment provider {provider[:80]!r}: name `local`, or `{PROVIDER}:` and a model"
+            )
+        pairs = [pair.partition("=") for pair in told.split(",") if pair]
+        return cls.load(
+            name, labels={label.strip(): mood for label, _, mood in pairs}, language=language, offline=False
+        )
+
+    @classmethod
     def load(
         cls, name: str | Path, *, labels: Mapping[str, str] | None = None, language: LanguageModel | None = None,
         offline: bool = True,
@@ -45,25 +68,26 @@ class HubModel:
 
         Args:
             labels: Its labels by ours (`{"LABEL_0": "negative", ..}`), where their names do not tell.
-            offline: Only look at what is on this machine.
+            offline: Only look at what is on this machine; else the hub is asked for what is not.
 
         Raises:
             ModelRefused: the extra is not installed, there is no such model, or its labels cannot be told apart.
         """
         try:
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
+            import transformers  # noqa: F401
         except ImportError as fault:
             raise ModelRefused(
                 "the provider `transformers` needs the extra: pip install 'triage[sentiment]'"
             ) from fault
-        options: dict[str, Any] = {"local_files_only": offline, "trust_remote_code": False}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(name), **options)
-            model = AutoModelForSequenceClassification.from_pretrained(str(name), use_safetensors=True, **options)
-        except (OSError, ValueError, KeyError) as fault:
+        opened = _opened(str(name))
+        if isinstance(opened, Exception) and not offline and not Path(name).exists():
+            _ask_hub(str(name))
+            opened = _opened(str(name), here=False)
+        if isinstance(opened, Exception):
             raise ModelRefused(
-                f"{name}: no classifier that can be opened: {str(fault).splitlines()[0][:200]}"
-            ) from fault
+                f"{name}: no classifier on this machine that can be opened: {_first_line(opened)}"
+            ) from opened
+        tokenizer, model = opened
         names = [str(model.config.id2label[at]) for at in range(model.config.num_labels)]
         model.eval()
         return cls(model, tokenizer, places(names, labels or {}), str(name), language)
@@ -71,11 +95,11 @@ class HubModel:
     def read(self, text: str) -> Reading:
         """Return the reading of *text*; it abstains where nothing is written and where no class has half."""
         said = customer_text(text).strip()
+        if not said:
+            return NOTHING
         shares = self.probabilities([text])[0]
         best = int(shares.argmax())
-        why = "nothing is written by the customer" if not said else ""
-        if not why and shares[best] < _SURE:
-            why = f"could as well be {CLASSES[int(np.argsort(-shares)[1])]}"
+        why = "" if shares[best] >= _SURE else f"could as well be {CLASSES[int(np.argsort(-shares)[1])]}"
         return Reading(
             label=CLASSES[best], probabilities=tuple(shares.tolist()), score=float(shares[2] - shares[0]),
             abstained=bool(why), why=why,
@@ -102,6 +126,35 @@ class HubModel:
         summed = np.zeros(len(CLASSES))
         np.add.at(summed, list(self._places), shares / shares.sum())
         return summed
+
+
+def _opened(name: str, *, here: bool = True) -> tuple[Any, Any] | Exception:
+    """Return (tokenizer, model), or why they do not open; *here*: without asking the network."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    options: dict[str, Any] = {"local_files_only": here, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        return tokenizer, AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True, **options)
+    except (OSError, ValueError, KeyError) as fault:
+        return fault
+
+
+def _ask_hub(name: str) -> None:
+    """Raise ModelRefused, within seconds, where the hub cannot be reached or has no such model."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(name, timeout=10)
+    except Exception as fault:  # each version of the library has kinds of its own
+        raise ModelRefused(
+            f"{name}: not on this machine, and the hub gives none ({type(fault).__name__}: {_first_line(fault)}): "
+            "check the name and the network, or name a folder"
+        ) from fault
+
+
+def _first_line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [""])[0][:200]
 
 
 def places(names: Sequence[str], labels: Mapping[str, str]) -> list[int]:

@@ -22,7 +22,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STRETCHED = re.compile(r"(\S)\1{3,}")
 _SYMBOL = re.compile(r"([\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff])\1*")
 _INVISIBLE = re.compile(
-    r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff\x00-\x08\x0b-\x1f]"
+    r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff\x00-\x08\x0b-\x1f\ud800-\udfff]"
 )
 _SPACE = re.compile(r"\s+")
 

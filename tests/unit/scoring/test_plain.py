@@ -25,6 +25,7 @@ from triage.scoring.plain import LONGEST, plain
         ("thanks 👍🏽", "thanks thumbs up sign"),
         ("z\u200bero", "zero"),
         ("\\ud83d", ""),
+        ("lone \ud800 half", "lone half"),
         ("e\u0301", "é"),
         ("printer 打印机", "printer 打印机"),
     ],

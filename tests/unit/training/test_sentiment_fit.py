@@ -19,6 +19,8 @@ from training.sentiment import Wish, evaluate_sentiment, fit_sentiment
 from training.sentiment_base import load_base, served_weights
 from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1, macro_recall
 from training.sentiment_export import export, gate
+from training.sentiment_tune import Pace, _affordable
+from training.sentiment_tuning import Recipe
 from triage.errors import ModelRefused
 from triage.scoring.encoder import Encoder, windows
 from triage.scoring.language import LanguageModel
@@ -209,3 +211,13 @@ def test_the_lean_helps_rare_classes() -> None:
     plain, leant = shares.argmax(axis=1), (np.log(shares) + leaning).argmax(axis=1)
     assert macro_recall(labels, leant) > macro_recall(labels, plain)
     assert macro_f1(labels, leant) >= macro_f1(labels, plain)
+
+
+def test_what_does_not_fit_the_time_is_not_planned(wish: Wish) -> None:
+    """Passes planned come down to what the pace allows; with one thread nothing measured enters."""
+    slow = Pace(2, False, 10.0)
+    recipe = Recipe(epochs=4.0)
+    two = msgspec.structs.replace(wish, threads=2, seconds=100.0)
+    assert _affordable(recipe, 1000, slow, two) == 1.5
+    assert _affordable(recipe, 100, slow, two) == 4.0
+    assert _affordable(recipe, 1000, slow, wish) == 4.0
