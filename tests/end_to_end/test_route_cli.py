@@ -123,6 +123,7 @@ def test_the_queue_of_a_store_by_hand(capsys: pytest.CaptureFixture[str], tmp_pa
     for arguments, told_of in (
         (("--from", "Mira"), "names nobody"),
         (("--from", "team:moon"), "no team or pool 'moon'"),
+        (("--from", "team:emea", "--to", "agent:nobody"), "no people are called 'nobody'"),
     ):
         code, _, err = call(capsys, "redistribute", *arguments, *db)
         assert (code, told_of in err) == (2, True)

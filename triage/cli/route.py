@@ -169,6 +169,8 @@ def redistribute(
         policy = policy_in_force(store)
         with store.read() as unit:
             origin, target = _target(source, policy), _target(to, policy) if to else None
+            if target is not None and target.kind == "user":
+                target = Target(kind="user", name=agent_named(unit, policy, target.name).id)
             plan = spread(unit, policy, origin, target, now, match)
             people = {one.id: one.name or one.id for one in (*policy.directory.agents, *unit.related.agents())}
         if not dry_run:

@@ -20,6 +20,7 @@ from triage.routing.choose import SCORED, shown
 from triage.routing.eligible import Desk, absent, barred, busy, full, lacks, taken_within_hour
 from triage.routing.fit import Score, cost, fit, means_of, room_of, track_factor
 from triage.routing.flow import Flow, solve
+from triage.routing.roster import faults, oddities
 from triage.routing.wanted import Wanted
 
 SERVED = 10
@@ -265,26 +266,8 @@ class Batch:
         """Say what is odd about the people, whatever the plan."""
         if not self.agents:
             return ("there is nobody to give anything to",)
-        found = []
-        zero = sum(agent.capacity == 0 for agent in self.agents)
-        unlimited = sum(
-            agent.capacity is not None and room_of(agent, self.means) != agent.capacity for agent in self.agents
-        )
-        unlimited -= zero
-        shiftless = sum(not agent.shift for agent in self.agents)
-        if zero:
-            found.append(f"capacity 0: {zero} of {len(self.agents)} take nothing")
-        if unlimited:
-            found.append(
-                f"unlimited capacity: {unlimited} of {len(self.agents)}, whose load is judged as if they could hold "
-                f"{self.means.room}"
-            )
-        if shiftless:
-            found.append(f"no shift: {shiftless} of {len(self.agents)}, judged by their presence alone")
-        silent = sum(absent(agent, self.desk).startswith("presence not told") for agent in self.agents)
-        if silent:
-            found.append(f"presence stale: nothing told of {silent} of {len(self.agents)} for too long")
-        return (*found, *self._unmet())
+        odd = oddities(self.agents, self.desk, self.means.room)
+        return (*odd, *faults(self.agents, self.desk), *self._unmet())
 
     def _unmet(self) -> list[str]:
         """Say which requirements nobody at all meets, there or not."""
