@@ -14,9 +14,14 @@ from triage.domain.instant import DAY, MINUTE, format_duration, format_instant
 from triage.errors import TriageError
 from triage.llm.health import FIXES, health_of
 from triage.llm.providers.opening import key_of
+from triage.policy import compile_policy
 from triage.ports import Effect, EffectFilter, Store, Unit
+from triage.routing.assign import desk_of
+from triage.routing.fit import means_of
+from triage.routing.roster import empty_groups, faults, oddities
 from triage.rules.analysis import analyse
 from triage.rules.document import PolicyDocument
+from triage.rules.findings import actions_of
 from triage.sinks.chat import ChatSink
 from triage.sinks.mail import MailSink
 from triage.sinks.opening import Now, Secrets, open_one
@@ -36,6 +41,9 @@ KEPT_LONG = 400 * DAY
 PRUNED_LATELY = 40 * DAY
 ROOM = 1 << 30
 """Less free disk than this, in bytes, is too little."""
+
+
+PEOPLE_FIX = "mend the directory, or tell it by `agent` events"
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -61,7 +69,15 @@ def examine(store: Store, folder: str, now: int, *, named: bool = True, file: Pa
     """
     checks = [_files(folder, named), _database(store)]
     with store.read() as unit:
-        looks: tuple[Callable[[Unit, int], Check], ...] = (_policy, _timers, _actions, _waiting, _stops, _audit)
+        looks: tuple[Callable[[Unit, int], Check], ...] = (
+            _policy,
+            _people,
+            _timers,
+            _actions,
+            _waiting,
+            _stops,
+            _audit,
+        )
         upkeep: tuple[Callable[[Unit, int], Check], ...] = (_rounds, _refused, _backup, _growth)
         checks += [look(unit, now) for look in (*looks, *upkeep)]
     return tuple(checks if file is None else [*checks, _disk(file)])
@@ -165,6 +181,27 @@ def _policy(unit: Unit, now: int) -> Check:
     acting = sum(mode != "observe" for mode in modes)
     found = f"{live.digest[:12]} since {format_instant(live.at)}; {acting} of {len(modes)} rules act or notify"
     return Check(name="policy in force", found=found)
+
+
+def _people(unit: Unit, now: int) -> Check:
+    """Look at who could take work: nobody waits in silence for somebody who is never going to come."""
+    live = unit.policies.live()
+    if live is None:
+        return Check(name="people", found="no policy is in force")
+    policy = compile_policy(load_policy(live.texts), live.modes, virtual=live.virtual)
+    agents = unit.related.agents() or policy.directory.agents
+    desk = desk_of(policy, now)
+    wrong = faults(agents, desk)
+    there = sum(agent.presence == "online" for agent in agents)
+    told = [f"{there} of {len(agents)} are there", *wrong, *oddities(agents, desk, means_of(agents, ()).room)]
+    empty = empty_groups((spec for rule in policy.rules.values() for spec in actions_of(rule)), agents)
+    if empty:
+        told.append(f"nobody is in {', '.join(empty)}: what they are given goes to the queue of that name")
+    waiting = len(unit.outbox.find(EffectFilter(states=("held",), target="", limit=RETRYING_SHOWN)))
+    if waiting:
+        told.append(f"{waiting}{'' if waiting < RETRYING_SHOWN else ' and more'} actions wait for who can take them")
+    mark = "warning" if wrong else "ok"
+    return Check(name="people", mark=mark, found="; ".join(told), fix=PEOPLE_FIX if wrong else "")
 
 
 def _timers(unit: Unit, now: int) -> Check:

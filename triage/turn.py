@@ -26,6 +26,7 @@ from triage.routing.standing import changed, eased, gained, lost, ungiven
 from triage.routing.wanted import Burden
 from triage.scored import SCORED_AFTER
 from triage.store.codec import digest, encode, encode_facts, encode_result
+from triage.store.outbox import LANES
 
 RETRY_AFTER = 5 * MINUTE
 """When a record whose decision failed is looked at again."""
@@ -299,13 +300,26 @@ class Turn:
             wanted = EffectFilter(states=("held",), target="", after=seq, limit=HELD_AT_ONCE)
             waiting = self._unit.outbox.find(wanted)
             self.load(sorted({one.record for one in waiting}))
-            known = [(one.action, self._facts[one.record]) for one in waiting if one.record in self._facts]
+            moving = self._moving()
+            known = [
+                (one.action, self._facts[one.record])
+                for one in waiting
+                if one.record in self._facts and (one.record, LANES.get(one.action.kind)) not in moving
+            ]
             for placed in self._engine.place_all(known, self._roster.agents(), self.policy, self._now):
                 self._roster.reserve(placed, 1)
                 self._actions.append(placed)
             if len(waiting) < HELD_AT_ONCE:
                 return
             seq = waiting[-1].seq
+
+    def _moving(self) -> set[tuple[str, str | None]]:
+        """Return whose owner or priority this turn changes anyway: what is newer overtakes what waits."""
+        return {
+            (record_key(one.object, one.id), LANES[one.kind])
+            for one in self._actions
+            if one.kind in LANES and one.status == "planned"
+        }
 
     def _advance(self, key: str, facts: Facts, upto: int, *, at_least_once: bool = False) -> Facts:
         seen = self._seen(facts)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
 
 from triage.cli.main import main
-
-LANGUAGES, PRODUCTS = ("de", "en", "fr", "es"), ("billing", "platform", "mobile")
+from triage.domain.instant import format_instant
+from triage.sample.desk import AT, leads, reps
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -20,65 +19,59 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
     return int(ended.value.code or 0), said.out, said.err
 
 
-def tables(folder: Path, leads: int, reps: int) -> tuple[Path, Path]:
+def tables(folder: Path, seed: int = 7) -> tuple[Path, Path]:
     """Write invented leads and reps; the same ones each time."""
-    rng = random.Random(leads)
-    records = ["id,value,urgency,language,region,product,created"]
-    for number in range(leads):
-        records.append(
-            f"L{number:04},{int(rng.lognormvariate(8.5, 1))},{rng.randint(5, 95)}%,{rng.choice(LANGUAGES)},"
-            f"{rng.choice(('emea', 'americas'))},{rng.choice(PRODUCTS)},2026-01-12T0{rng.randint(0, 9)}:00:00Z"
-        )
-    people = ["id,name,presence,capacity,load,languages,skills,cases,won,value"]
-    for number in range(reps):
-        spoken = ";".join(f"{name}:{rng.choice(('B1', 'C1', 'C2'))}" for name in rng.sample(LANGUAGES, 2))
-        capacity = {0: 0, 1: 5000}.get(number, rng.randint(6, 12))
-        presence = "offline" if number == 2 else "online"
-        results = f"{rng.randint(0, 80)},{rng.randint(0, 20)},{rng.randint(1, 10**5)}"
-        skill = f"{rng.choice(PRODUCTS)}:{rng.randint(1, 5)}"
-        load = rng.randint(0, 3)
-        people.append(f"A{number:02},Rep {number},{presence},{capacity},{load},{spoken},{skill},{results}")
     files = folder / "leads.csv", folder / "agents.csv"
-    for file, rows in zip(files, (records, people), strict=True):
-        file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for file, text in zip(files, (leads(seed), reps(seed)), strict=True):
+        file.write_text(text, encoding="utf-8")
     return files
 
 
 def test_500_leads_and_50_reps_are_planned_with_reasons_and_nobody_is_overfilled(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    leads, reps = tables(tmp_path, 500, 50)
-    command = ("route", "--waiting", leads, "--agents", reps, "--policy", "optimal", "--at", "2026-01-12T10:00:00Z")
+    waiting, people = tables(tmp_path)
+    command = ("route", "--waiting", waiting, "--agents", people, "--policy", "optimal", "--at", format_instant(AT))
     code, out, err = call(capsys, *command)
     assert (code, err) == (0, "")
     assert out.startswith("500 records, 50 people: ")
     assert "note: capacity 0: 1 of 50 take nothing" in out
     assert "note: unlimited capacity: 1 of 50, whose load is judged as if they could hold " in out
+    assert "note: nobody has all of platform:5, " in out
     assert "best for all together: " in out
     plan = json.loads(call(capsys, *command, "--json")[1])
     assert len(plan["placed"]) + len(plan["staying"]) == 500
-    assert {one["agent"] for one in plan["placed"]}.isdisjoint({"A00", "A02"})
+    assert {one["agent"] for one in plan["placed"]}.isdisjoint({"A000", "A002"})
     assert all(one["note"] and "second" in one for one in plan["placed"])
     assert call(capsys, *command, "--json")[1] == call(capsys, *command, "--json")[1]
 
 
+def test_the_sample_is_written_once_and_says_how_it_goes_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = call(capsys, "route", "--sample", tmp_path / "new")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"written; now: triage route --waiting {tmp_path}/new/leads.csv --agents ")
+    assert (tmp_path / "new" / "leads.csv").read_text(encoding="utf-8") == leads()
+    code, _, err = call(capsys, "route", "--sample", tmp_path / "new")
+    assert (code, "leads.csv is there already" in err) == (2, True)
+
+
 def test_what_nobody_has_is_said_and_the_rest_goes_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    leads, reps = tmp_path / "l.csv", tmp_path / "a.csv"
-    leads.write_text("id,skills,team\nL1,welding:4,\nL2,,night\nL3,,\n", encoding="utf-8")
-    reps.write_text("id,presence,teams\nA1,online,day\n", encoding="utf-8")
-    _, out, _ = call(capsys, "route", "--waiting", leads, "--agents", reps)
+    waiting, people = tmp_path / "l.csv", tmp_path / "a.csv"
+    waiting.write_text("id,skills,team\nL1,welding:4,\nL2,,night\nL3,,\n", encoding="utf-8")
+    people.write_text("id,presence,teams\nA1,online,day\n", encoding="utf-8")
+    _, out, _ = call(capsys, "route", "--waiting", waiting, "--agents", people)
     assert "note: nobody has team:night: asked by 1" in out
     assert "note: nobody has welding:4: asked by 1" in out
     assert "note: no shift: 1 of 1, judged by their presence alone" in out
     assert "3 records, 1 people: 1 given out, 2 stay" in out
-    reps.write_text("id\n", encoding="utf-8")
-    assert "there is nobody" in call(capsys, "route", "--waiting", leads, "--agents", reps)[1]
+    people.write_text("id\n", encoding="utf-8")
+    assert "there is nobody" in call(capsys, "route", "--waiting", waiting, "--agents", people)[1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "name --waiting FILE and --agents FILE, or --simulate"),
+        ((), "name --waiting FILE and --agents FILE (--sample FOLDER writes both), or --simulate"),
         (("--waiting", "no.csv", "--agents", "no.csv"), "no.csv does not exist"),
         (("--policy", "fastest"), "'fastest' is not one of"),
     ],
@@ -91,11 +84,11 @@ def test_a_wrong_call_is_refused_with_the_fix(
 
 
 def test_faults_of_a_table_stop_the_plan_with_their_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    leads, reps = tables(tmp_path, 3, 3)
-    leads.write_text("id,value\nL1,abc\n", encoding="utf-8")
-    code, out, err = call(capsys, "route", "--waiting", leads, "--agents", reps)
+    waiting, people = tables(tmp_path)
+    waiting.write_text("id,value\nL1,abc\n", encoding="utf-8")
+    code, out, err = call(capsys, "route", "--waiting", waiting, "--agents", people)
     assert (code, out) == (2, "")
-    assert err.strip() == f"{leads}:2:1: value 'abc' is no number: write 1200 or 1200.50, 0 or more"
+    assert err.strip() == f"{waiting}:2:1: value 'abc' is no number: write 1200 or 1200.50, 0 or more"
 
 
 def test_a_simulated_day_prints_a_table_assumptions_and_a_drawing(
@@ -130,6 +123,7 @@ def test_the_queue_of_a_store_by_hand(capsys: pytest.CaptureFixture[str], tmp_pa
     for arguments, told_of in (
         (("--from", "Mira"), "names nobody"),
         (("--from", "team:moon"), "no team or pool 'moon'"),
+        (("--from", "team:emea", "--to", "agent:nobody"), "no people are called 'nobody'"),
     ):
         code, _, err = call(capsys, "redistribute", *arguments, *db)
         assert (code, told_of in err) == (2, True)

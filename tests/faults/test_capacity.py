@@ -23,6 +23,9 @@ from triage.store.postgres import PostgresStore
 from triage.testing import SMALL_POLICY
 from triage.wiring import open_worker
 
+STUCK = 120
+"""Seconds without anything done after which the workers hang, however slow the machine is."""
+
 SCRIPT = Path(__file__).with_name("postgres_worker.py")
 ROOT = Path(__file__).resolve().parents[2]
 RULES = """
@@ -72,7 +75,7 @@ def work(url: str, out: Path, workers: int, records: int, capacity: int) -> None
     arguments = [sys.executable, str(SCRIPT), url, str(out)]
     crew = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE) for _ in range(workers)]
     store = PostgresStore(url, "acme")
-    until = time.monotonic() + 300
+    until, before = time.monotonic() + STUCK, dict[str, int]()
     try:
         while True:
             assert max(loads(store).values()) <= capacity
@@ -80,6 +83,8 @@ def work(url: str, out: Path, workers: int, records: int, capacity: int) -> None
                 counts = unit.outbox.counts()
             if counts.get("done", 0) + counts.get("held", 0) == records:
                 break
+            if counts != before:
+                until, before = time.monotonic() + STUCK, counts
             assert time.monotonic() < until, counts
             time.sleep(0.05)
     finally:

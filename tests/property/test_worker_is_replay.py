@@ -153,7 +153,7 @@ def compare(seed: int) -> None:
     assert sorted(worked - replayed) == sorted(replayed - worked) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(40), 1188])
 def test_a_punctual_worker_does_what_a_replay_says(seed: int) -> None:
     compare(seed)
 

@@ -68,3 +68,32 @@ def test_how_late_a_timer_is_comes_in_whole_minutes() -> None:
     sandbox.create("1")
     sandbox.clock.move(2 * HOUR + MINUTE + 1234)
     assert checks(sandbox)["timers"].found == "the next timer is 1h1m overdue"
+
+
+def test_people_who_can_never_be_given_anything_are_told_of() -> None:
+    """A shift that is no calendar's and a silent presence are warnings; the rest is told beside them."""
+    sandbox = Sandbox(SMALL_POLICY | {"routing.yaml": "routing: {stale_after: 10m}"})
+    assert checks(sandbox)["people"].mark == "ok"
+    sandbox.agent("ann", presence="online", shift="moon")
+    sandbox.agent("bob", presence="online", capacity=0)
+    sandbox.agent("cat", presence="online", capacity=5000)
+    sandbox.clock.move(11 * MINUTE)
+    found = checks(sandbox)["people"]
+    assert (found.mark, found.fix) == ("warning", "mend the directory, or tell it by `agent` events")
+    assert found.found.split("; ")[:4] == [
+        "3 of 3 are there",
+        "shift unknown: 1 of 3, judged by their presence alone: no calendar 'moon'",
+        "presence stale: nothing told of 3 of 3 for too long, they are given nothing",
+        "capacity 0: 1 of 3 take nothing",
+    ]
+
+
+def test_a_pool_with_nobody_in_it_and_what_waits_for_somebody_are_told() -> None:
+    sandbox = Sandbox()
+    told = checks(sandbox)["people"].found
+    assert told.endswith("nobody is in seniors: what they are given goes to the queue of that name")
+    sandbox.agent("ann", presence="offline", pools=["seniors"])
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.create("1", AccountId="001A")
+    sandbox.after(2 * HOUR)
+    assert checks(sandbox)["people"].found.endswith("1 actions wait for who can take them")

@@ -40,6 +40,7 @@ from triage.routing.sheet import read_agents, read_records
 from triage.rules.document import Routing
 from triage.rules.grammar import MATCHES
 from triage.rules.language import Target
+from triage.sample.desk import AT, leads, reps
 from triage.wiring import SystemClock, open_sink, open_worker
 
 SHOWN = 25
@@ -53,13 +54,14 @@ SHOWN = 25
 @click.option("--config", "folder", type=click.Path(), default=None, help="Folder of policy files: shifts, routing.")
 @click.option("--at", "at_text", default=None, help="As of this instant [default: now].")
 @click.option("--all", "everything", is_flag=True, help="Print every line.")
+@click.option("--sample", type=click.Path(), default=None, help="Write invented leads.csv and agents.csv there.")
 @click.option("--simulate", "simulated", is_flag=True, help="Play a day of the sample organisation by three policies.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1, 50), help="With --simulate: how often.")
 @click.option("--plot", type=click.Path(), default=None, help="With --simulate: draw it as SVG into this file.")
 @as_json
 def route(
     waiting: str | None, people: str | None, match: str, folder: str | None, at_text: str | None, everything: bool,
-    simulated: bool, seeds: int, plot: str | None, as_json: bool,
+    sample: str | None, simulated: bool, seeds: int, plot: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """
     Plan who takes which of the records that wait, without doing anything: why, who came second, and who stays and why.
@@ -71,8 +73,11 @@ def route(
     if simulated:
         _simulated(seeds, plot, as_json)
         return
+    if sample is not None:
+        _write_sample(Path(sample))
+        return
     if waiting is None or people is None:
-        raise click.UsageError("name --waiting FILE and --agents FILE, or --simulate")
+        raise click.UsageError("name --waiting FILE and --agents FILE (--sample FOLDER writes both), or --simulate")
     routing, calendars = Routing(), {}
     if folder is not None:
         policy = virtual_policy(folder)
@@ -164,6 +169,8 @@ def redistribute(
         policy = policy_in_force(store)
         with store.read() as unit:
             origin, target = _target(source, policy), _target(to, policy) if to else None
+            if target is not None and target.kind == "user":
+                target = Target(kind="user", name=agent_named(unit, policy, target.name).id)
             plan = spread(unit, policy, origin, target, now, match)
             people = {one.id: one.name or one.id for one in (*policy.directory.agents, *unit.related.agents())}
         if not dry_run:
@@ -286,6 +293,22 @@ def _print_plan(plan: Plan, names: dict[str, str], records: int, most: int) -> N
 def _rest(count: int, most: int) -> None:
     if count > most:
         click.echo(f".. and {count - most} more: --all or --json has them")
+
+
+def _write_sample(folder: Path) -> None:
+    """Write both tables into *folder*, which may not be there yet; files of those names are left alone."""
+    files = {folder / "leads.csv": leads(), folder / "agents.csv": reps()}
+    there = [path for path in files if path.exists()]
+    if there:
+        raise ConfigError(f"{there[0]} is there already: name another folder, or take it away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as cause:
+        raise ConfigError(f"{folder} cannot be written: {cause.strerror}") from cause
+    named = " ".join(f"{option} {path}" for option, path in zip(("--waiting", "--agents"), files, strict=True))
+    click.echo(f"written; now: triage route {named} --policy optimal --at {format_instant(AT)}")
 
 
 def _simulated(seeds: int, plot: str | None, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from triage.routing.choose import SCORED, shown
 from triage.routing.eligible import Desk, absent, barred, busy, full, lacks, taken_within_hour
 from triage.routing.fit import Score, cost, fit, means_of, room_of, track_factor
 from triage.routing.flow import Flow, solve
+from triage.routing.roster import faults, oddities
 from triage.routing.wanted import Wanted
 
 SERVED = 10
@@ -265,35 +266,20 @@ class Batch:
         """Say what is odd about the people, whatever the plan."""
         if not self.agents:
             return ("there is nobody to give anything to",)
-        found = []
-        zero = sum(agent.capacity == 0 for agent in self.agents)
-        unlimited = sum(
-            agent.capacity is not None and room_of(agent, self.means) != agent.capacity for agent in self.agents
-        )
-        unlimited -= zero
-        shiftless = sum(not agent.shift for agent in self.agents)
-        if zero:
-            found.append(f"capacity 0: {zero} of {len(self.agents)} take nothing")
-        if unlimited:
-            found.append(
-                f"unlimited capacity: {unlimited} of {len(self.agents)}, whose load is judged as if they could hold "
-                f"{self.means.room}"
-            )
-        if shiftless:
-            found.append(f"no shift: {shiftless} of {len(self.agents)}, judged by their presence alone")
-        silent = sum(absent(agent, self.desk).startswith("presence not told") for agent in self.agents)
-        if silent:
-            found.append(f"presence stale: nothing told of {silent} of {len(self.agents)} for too long")
-        return (*found, *self._unmet())
+        odd = oddities(self.agents, self.desk, self.means.room)
+        return (*odd, *faults(self.agents, self.desk), *self._unmet())
 
     def _unmet(self) -> list[str]:
         """Say which requirements nobody at all meets, there or not."""
         asked: Counter[str] = Counter()
         for kind, one in self._samples.items():
-            for need in one.require:
-                alone = replace(one, require=(need,))
-                if all(lacks(agent, alone) for agent in self.agents):
-                    asked[lacks(self.agents[0], alone).removeprefix("lacks ")] += self.kind_of.count(kind)
+            if not one.require or not all(lacks(agent, one) for agent in self.agents):
+                continue
+            needs = [replace(one, require=(need,)) for need in one.require]
+            unmet = [alone for alone in needs if all(lacks(agent, alone) for agent in self.agents)]
+            words = [lacks(self.agents[0], alone) for alone in unmet] or [f"all of {lacks(Agent(id=''), one)[6:]}"]
+            for told in words:
+                asked[told.removeprefix("lacks ")] += self.kind_of.count(kind)
         return [f"nobody has {need}: asked by {count}" for need, count in sorted(asked.items())]
 
 
@@ -378,16 +364,18 @@ class _Stays:
             reasons = self._known.setdefault(kind, {}) or self._known.setdefault(kind, self._counted(one))
             if not reasons:
                 reasons = self._known[kind] = self._counted(one)
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: (-r[1], r[0])))
+        ranked = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+        told = ", ".join(f"{count} {_plural(reason, count)}" for reason, count in ranked)
         return Staying(key=one.key, why=f"nobody can take it: {told or 'there is nobody'}", reasons=dict(reasons))
 
     def _counted(self, one: Wanted) -> dict[str, int]:
         desk = self._batch.desk
         found: Counter[str] = Counter()
         for at, agent in enumerate(self._ended):
-            why = barred(agent, one) or absent(agent, desk)
+            # What they can never do before what they cannot do now: so it is told whom to look for.
+            why = barred(agent, one) or lacks(agent, one) or absent(agent, desk)
             why = why or ("at capacity" if full(agent, one) else "") or self._spent(at, agent) or busy(agent, desk)
-            found[why or lacks(agent, one) or "had less to gain"] += 1
+            found[why or "had less to gain"] += 1
         return dict(found)
 
     def _spent(self, at: int, agent: Agent) -> str:
@@ -406,6 +394,10 @@ def _kind(one: Wanted) -> tuple[Any, ...]:
     """Return all of a record that says who may take it and how well they fit: records of one kind share a row."""
     speaks = one.language
     return (one.require, one.exclude, speaks, one.region, one.skills, one.about)
+
+
+def _plural(reason: str, count: int) -> str:
+    return f"lack {reason.removeprefix('lacks ')}" if count > 1 and reason.startswith("lacks ") else reason
 
 
 def _excluded(agent: Agent, other: str) -> bool:

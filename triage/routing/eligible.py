@@ -54,13 +54,20 @@ def absent(agent: Agent, desk: Desk) -> str:
     """Return why *agent* is not there: presence, no word of it for too long, out of office."""
     if agent.presence != "online":
         return agent.presence
-    silent = desk.now - agent.standing.seen_at
-    if desk.routing.stale_after and agent.standing.seen_at and silent >= desk.routing.stale_after:
+    if silent := stale(agent, desk):
         return f"presence not told for {format_duration(silent // 1000 * 1000)}"
     for start, end in agent.away:
         if start <= desk.now and (end is None or desk.now < end):
             return "out of office" + ("" if end is None else f" until {format_instant(end)}")
     return ""
+
+
+def stale(agent: Agent, desk: Desk) -> int:
+    """Return for how long, in ms, nothing has been told of *agent*'s presence, where that is too long; else 0."""
+    if not desk.routing.stale_after or not agent.standing.seen_at:
+        return 0
+    silent = desk.now - agent.standing.seen_at
+    return silent if silent >= desk.routing.stale_after else 0
 
 
 def full(agent: Agent, wanted: Wanted) -> str:

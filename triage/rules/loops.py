@@ -45,12 +45,15 @@ def find_loops(name: str, document: PolicyDocument) -> Iterator[Finding]:
     movers = list(_movers(name, document))
     specs = specs_of(document, name)
     follows = _followers(movers, specs)
+    # Those without any bound by themselves first: a shorter way round by way of a bounded rule must not hide them.
+    free = {number for number, mover in enumerate(movers) if not _bounded(mover)}
     seen: set[int] = set()
-    for start in range(len(movers)):
-        path = None if start in seen else _shortest_loop(start, follows)
-        if path is not None:
-            seen.update(path)
-            yield _finding([movers[index] for index in path], follows[path[0]][(path + path)[1]], specs)
+    for among in (free, set(range(len(movers)))):
+        for start in sorted(among):
+            path = None if start in seen else _shortest_loop(start, follows, among)
+            if path is not None:
+                seen.update(path)
+                yield _finding([movers[index] for index in path], follows[path[0]][(path + path)[1]], specs)
 
 
 def _followers(movers: list[_Mover], specs: dict[str, FieldSpec]) -> dict[int, dict[int, dict[str, Any]]]:
@@ -154,8 +157,16 @@ def _fits(leaf: Leaf, owner: Target, specs: dict[str, FieldSpec]) -> bool:
     return True
 
 
-def _shortest_loop(start: int, follows: dict[int, dict[int, dict[str, Any]]]) -> list[int] | None:
-    """Return the shortest way from *start* back to itself, or None."""
+def _bounded(mover: _Mover) -> bool:
+    """Return whether a rule slows a loop down: it ends after so many times, rests, or takes nobody twice."""
+    if mover.rule.repeat is not None or mover.rule.cool_down:
+        return True
+    # A queue has no previous owners to leave out.
+    return all("previous_owners" in one.exclude and one.target.kind != "queue" for one in mover.moves)
+
+
+def _shortest_loop(start: int, follows: dict[int, dict[int, dict[str, Any]]], among: set[int]) -> list[int] | None:
+    """Return the shortest way from *start* back to itself by way of *among*, or None."""
     ways = deque([[start]])
     visited: set[int] = set()
     while ways:
@@ -163,7 +174,7 @@ def _shortest_loop(start: int, follows: dict[int, dict[int, dict[str, Any]]]) ->
         for following in follows.get(way[-1], ()):
             if following == start:
                 return way
-            if following not in visited:
+            if following in among and following not in visited:
                 visited.add(following)
                 ways.append([*way, following])
     return None
@@ -171,12 +182,7 @@ def _shortest_loop(start: int, follows: dict[int, dict[int, dict[str, Any]]]) ->
 
 def _finding(path: list[_Mover], record: dict[str, Any], specs: dict[str, FieldSpec]) -> Finding:
     """Return the finding for one loop, with the record that starts it."""
-    bounded = any(
-        mover.rule.repeat is not None
-        or mover.rule.cool_down
-        or all("previous_owners" in action.exclude for action in mover.moves)
-        for mover in path
-    )
+    bounded = any(map(_bounded, path))
     names = " -> ".join(mover.rule.id for mover in [*path, path[0]])
     fix = "only the hop limit ends it: write 'once: per_record', or exclude previous_owners"
     state = f" (for example {readable(record, specs)})" if record else ""

@@ -69,6 +69,24 @@ def test_a_bound_makes_it_a_warning(base: str, bound: str) -> None:
     assert "bound" in finding.text
 
 
+def test_a_loop_without_a_bound_is_not_hidden_by_shorter_ones_with_one(base: str) -> None:
+    """Each of the two rules that hand on without end stands in a loop with a bounded rule as well."""
+    rules = [
+        "{id: a, when: [owner == Tier2], do: [{reassign: {to: {queue: Tier3}}}]}",
+        "{id: b, when: [owner == Tier3], cool_down: 1h, do: [{reassign: {to: {queue: Tier2}}}]}",
+        "{id: d, when: [owner == Tier2], cool_down: 1h, do: [{reassign: {to: {queue: Tier3}}}]}",
+        "{id: c, when: [owner == Tier3], do: [{reassign: {to: {queue: Tier2}}}]}",
+    ]
+    found = [(one.level, one.text.partition(" (")[0].partition(";")[0]) for one in loops(base, *rules)]
+    assert found[0] == ("error", "re-assignment goes round: a -> c -> a")
+    assert {level for level, _ in found[1:]} <= {"warning"}
+
+
+def test_excluding_previous_owners_is_no_bound_between_queues(base: str) -> None:
+    (finding,) = loops(base, THERE.replace("Tier3}", "Tier3}, exclude: previous_owners"), BACK)
+    assert finding.level == "error"
+
+
 @pytest.mark.parametrize("once", ["per_record", "per_milestone"])
 def test_a_rule_that_fires_once_ends_the_loop(base: str, once: str) -> None:
     assert loops(base, THERE, BACK.replace("when:", f"once: {once}, when:")) == []
