@@ -103,7 +103,8 @@ class _Import:
         self.coverage = Coverage(files=files, refused=refused, others=others)
         self.found: HoursFound = read_hours(read.hours, read.holidays)
         self.notes += self.found.notes
-        self.steps = Steps(dict(self.found.calendars), read.queues, self.notes, self.coverage)
+        labels = {name: told for name, (told, _) in read.queues.items()}
+        self.steps = Steps(dict(self.found.calendars), labels, self.notes, self.coverage)
         self.fields: dict[str, FieldMap] = {}
         self.origin: dict[str, list[str]] = defaultdict(list)
         self.names: set[str] = set()
@@ -308,10 +309,10 @@ class _Import:
             )
             self.notes.append(Note("info", spot, f"{text}; here they fire within a second of their instant"))
             if root.value("defaultCaseOwnerType") == "Queue" and root.value("defaultCaseOwner"):
-                self.steps.queues.setdefault(root.value("defaultCaseOwner"), "the default owner of cases")
+                self.steps.queue_called(root.value("defaultCaseOwner"), spot, "the default owner of cases")
             for address in (one for part in root.all("emailToCase") for one in part.all("routingAddresses")):
                 if address.value("caseOwnerType") == "Queue" and address.value("caseOwner"):
-                    self.steps.queues.setdefault(address.value("caseOwner"), f"mail to {address.value('routingName')}")
+                    self.steps.queue_called(address.value("caseOwner"), spot, f"mail to {address.value('routingName')}")
             self.coverage.count("case settings", True)
 
     def _answers(self) -> bool:
@@ -320,8 +321,8 @@ class _Import:
 
     def _base(self) -> dict[str, str]:
         """Return the files that the others rest on."""
-        for name in self.read.queues:
-            self.steps.queues.setdefault(name, self.read.queues[name])
+        for name, (told, spot) in self.read.queues.items():
+            self.steps.queue_called(name, spot, told)
         if not self.fields:
             self._map_of("Case")
         calendars = dict.fromkeys(self.fields, self.found.default)
