@@ -116,8 +116,9 @@ def _opposite(leaf: Leaf, fields: FieldMap) -> Anything:
 
 def _other(leaf: Leaf, found: Mapped) -> str:
     """Return what holds where a value is there and is none of those that *leaf* names."""
+    positive = _comparison(leaf, found)
     if leaf.op == "includes":
-        return f"excludes {_list(leaf, found)}"
+        return positive.replace("includes", "excludes", 1)
     return f"!= {_constants(leaf, found)[0]}" if len(leaf.values) == 1 else f"not in {_list(leaf, found)}"
 
 

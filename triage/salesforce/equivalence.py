@@ -25,7 +25,7 @@ from triage.policy import Policy, compile_policy
 from triage.salesforce.criteria import All, Leaf, Not, Tree, leaves_of
 from triage.salesforce.criteria import Any as Any_
 from triage.salesforce.criteria_fields import Mapped
-from triage.salesforce.hours import DAYS, Hours
+from triage.salesforce.hours import DAYS, Hours, calendar_name
 from triage.salesforce.importing import Imported, ImportedRule
 from triage.salesforce.metadata_model import Entry
 from triage.salesforce.native import Fired, Save, escalate
@@ -81,7 +81,7 @@ def _native_entry(entry: Entry) -> dict[str, Any]:
         "booleanFilter": entry.criteria.filter or None,
         "formula": entry.criteria.formula,
         "businessHoursSource": entry.hours_source,
-        "businessHours": entry.hours or None,
+        "businessHours": calendar_name(entry.hours) if entry.hours else None,
         "escalationStartTime": entry.start,
         "disableEscalationWhenModified": entry.until_modified,
         "escalationActions": [{"minutesToEscalation": one.minutes} for one in entry.actions],

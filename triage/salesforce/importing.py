@@ -44,6 +44,7 @@ from triage.salesforce.metadata_model import (
 )
 from triage.salesforce.metadata_reading import read_sources
 
+LONGEST_NAME = 180
 ORDER = {"escalation": 0, "assignment": 1, "auto-response": 2}
 
 
@@ -232,11 +233,12 @@ class _Import:
         return "\n".join(lines) + "\n", tuple(ids), tuple(trees)
 
     def _free_rule_name(self, rule: NativeRule) -> str:
-        name = rule_id(rule.name)
+        # A number may follow it, and the number of each entry.
+        plain = name = rule_id(rule.name)[:LONGEST_NAME].strip()
         number = 1
         while name in self.names:
             number += 1
-            name = f"{rule_id(rule.name)} ({number})"
+            name = f"{plain} ({number})"
         self.names.add(name)
         return name
 
