@@ -127,5 +127,5 @@ class Presence:
         found: Counter[str] = Counter()
         for row in self._client.query(soql):
             if row["OwnerId"].startswith("005"):
-                found[row["OwnerId"]] += weight.by.get(row.get("Priority"), weight.default) * int(row["held"])
+                found[row["OwnerId"]] += weight.by.get(str(row.get("Priority")), weight.default) * int(row["held"])
         return found
