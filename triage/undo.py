@@ -66,14 +66,38 @@ def _restorations(unit: Unit, rule: str, since: int, now: int) -> list[Restorati
     groups: dict[tuple[str, str], list[Effect]] = {}
     for effect in done:
         field = FIELDS.get(effect.action.kind)
-        if field is not None and field in effect.before and (effect.done_at or 0) >= since:
+        if field is not None and (effect.done_at or effect.action.at) >= since:
             groups.setdefault((effect.record, field), []).append(effect)
     records = unit.records.get(sorted({record for record, _ in groups}))
-    return [
-        _restoration(unit, records[record].facts, record, field, effects, now)
+    found = [
+        (records[record].facts, record, field, _that_changed(records[record].facts, field, effects))
         for (record, field), effects in sorted(groups.items())
         if record in records
     ]
+    return [_restoration(unit, *one, now) for one in found if one[-1]]
+
+
+def _that_changed(facts: Facts, field: str, effects: list[Effect]) -> list[Effect]:
+    """
+    Return those of *effects* that changed *field*, with what it was before.
+
+    Where the answer to one was lost, its change came back as an event like anybody's: what the field was before then
+    stands in the record's memory alone.
+    """
+    told = [effect for effect in effects if field in effect.before]
+    ours = facts.memory.ours.get(field)
+    if ours is None or any(effect.done_at == ours.at for effect in told):
+        return told
+    untold = [
+        effect
+        for effect in effects
+        if field not in effect.before and effect.action.rule == ours.rule and effect.action.at <= ours.at
+    ]
+    if not untold:
+        return told
+    last = max(untold, key=lambda effect: (effect.action.at, effect.seq))
+    change = {field: {"was": ours.before, "is": facts.item.fields.get(field)}}
+    return [*told, replace(last, before=change, done_at=ours.at)]
 
 
 def _restoration(unit: Unit, facts: Facts, record: str, field: str, effects: list[Effect], now: int) -> Restoration:

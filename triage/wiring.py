@@ -245,8 +245,9 @@ def feeding_salesforce(
     reader = Reader(client, document)
     clock = SystemClock()
     rules = Rules(client, open_deployment(client), worker.store, worker.engine, journal)
+    presence = Presence(client, weights=document.routing.weights, read=reader.objects)
     feed = Feed(
-        client, reader, Door(worker), clock, presence=Presence(client), journal=journal, seen=seen, besides=rules.poll
+        client, reader, Door(worker), clock, presence=presence, journal=journal, seen=seen, besides=rules.poll
     )  # fmt: skip
 
     def read() -> None:

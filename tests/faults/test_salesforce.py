@@ -12,6 +12,7 @@ from triage.domain.instant import DAY, HOUR, MINUTE, SECOND
 from triage.salesforce.package import LOG, LOG_KEY, LOG_RECORD, LOG_STATUS
 from triage.salesforce.sandbox.pubsub import TOO_OLD
 from triage.salesforce.writer import LIMIT_PAUSE
+from triage.undo import preview, undo
 
 
 @pytest.fixture
@@ -149,6 +150,25 @@ def test_an_answer_that_is_lost_after_the_commit_is_read_back(here: Place) -> No
     assert len(here.log()) == 1
     assert here.row(case)["OwnerId"] == ANN
     once_each(here)
+
+
+def test_what_was_done_although_its_answer_was_lost_can_be_undone(here: Place) -> None:
+    """Its change came back as an event: what the field was before is known all the same."""
+    case = here.case()
+    begun = here.clock.now()
+    here.clock.move(HOUR)
+    here.read()
+    here.sandbox.faults.add("lost_answer", "composite")
+    here.worker.drain(here.clock.now())
+    here.after(10 * SECOND, rounds=2)
+    (done,) = here.effects("done")
+    store, engine, rule = here.worker.store, here.worker.engine, done.action.rule
+    (one,) = preview(store, rule, begun, here.clock.now())
+    assert (one.field, one.now, one.again, one.kept) == ("priority", "Medium", "Low", "")
+    undo(store, engine, rule, begun, here.clock.now(), actor="me", reason="too soon")
+    here.after(10 * SECOND, rounds=2)
+    assert here.row(case)["Priority"] == "Low"
+    assert preview(store, rule, begun, here.clock.now()) == []
 
 
 def test_a_request_that_never_came_is_sent_again(here: Place) -> None:

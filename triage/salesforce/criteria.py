@@ -9,7 +9,7 @@ conditions of our language, in which a missing value makes both a leaf and its o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -138,6 +138,9 @@ def list_of(text: str) -> tuple[str, ...]:
     Return the values of a comma list: quotes protect commas, blanks around a value go, nothing at all is one blank.
 
     `1,,2` is 1, blank or 2, as Salesforce documents it; a comma at the very end adds nothing.
+
+    Raises:
+        Untranslatable: a quote at the beginning of a value that is never closed, or closed before the value ends.
     """
     values: list[str] = []
     position = 0
@@ -162,14 +165,18 @@ def _value_at(text: str, position: int) -> tuple[str, int]:
             closing = text.find('"', closing + 2)
         comma = text.find(",", closing + 1) if closing != -1 else -1
         end = len(text) if comma == -1 else comma
-        if closing != -1 and not text[closing + 1 : end].strip():
-            return text[position + 1 : closing].replace('""', '"'), end
+        if closing == -1 or text[closing + 1 : end].strip():
+            why = "is never closed" if closing == -1 else "is closed before the value ends"
+            raise Untranslatable(f"the quote in the list {show(text)} {why}", "put quotes around whole values only")
+        return text[position + 1 : closing].replace('""', '"').strip(), end
     comma = text.find(",", position)
     end = len(text) if comma == -1 else comma
     return text[position:end].strip(), end
 
 
-_PIECE = re.compile(r"\s*(\d+|\(|\)|and\b|or\b|not\b|&&|\|\||!)", re.IGNORECASE)
+DEEPEST = 60
+"""Brackets within brackets: people write two or three."""
+_PIECE = re.compile(r"\s*(\d+|\(|\)|(?:and|or|not)(?![a-z_])|&&|\|\||!)", re.IGNORECASE)
 
 
 def _filtered(text: str, leaves: Sequence[Tree]) -> Tree:
@@ -213,13 +220,10 @@ class _FilterWalk:
 
     def _one(self) -> Tree:
         piece = self.pieces.pop(0) if self.pieces else "its end"
-        self.depth += 1
-        if self.depth > 500:
-            raise Untranslatable("the filter is nested too deeply", "simplify it")
         if piece == "NOT":
-            return negation(self._one())
+            return negation(self._nested(self._one))
         if piece == "(":
-            inner = self.either()
+            inner = self._nested(self.either)
             if self.pieces[:1] != [")"]:
                 raise Untranslatable(f"the filter {show(self.text)} lacks a closing bracket", "mend it")
             self.pieces.pop(0)
@@ -228,6 +232,14 @@ class _FilterWalk:
             return self.leaves[int(piece) - 1]
         number = f"there is no criterion {piece}" if piece.isdigit() else f"{show(piece)} stands where a number should"
         raise Untranslatable(f"the filter {show(self.text)}: {number} (criteria: 1 to {len(self.leaves)})", "mend it")
+
+    def _nested(self, read: Callable[[], Tree]) -> Tree:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Untranslatable(f"the filter is nested deeper than {DEEPEST} levels", "simplify it")
+        inner = read()
+        self.depth -= 1
+        return inner
 
 
 def every(parts: Sequence[Tree]) -> Tree:

@@ -55,6 +55,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:?\d{2})")
 _TAKEN = {spec.name for spec in BUILTIN_FIELDS if not spec.source} | set(CLOCK_LEAVES) | {
     "text", "not", "sla", "milestone", "owner", "customer", "calendar", "id",
 }  # fmt: skip
+_API_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _LATIN = re.compile(r"[^a-z0-9]+")
 
 
@@ -121,6 +122,8 @@ class FieldMap:
 
     def _map(self, full: str) -> Mapped:
         head, _, rest = full.partition(".")
+        if not all(_API_NAME.fullmatch(part) for part in rest.removesuffix(" itself").split(".")):
+            raise Untranslatable(f"{show(full)} is no name of a field", "mend the name in Salesforce")
         if "." in rest:
             raise Untranslatable(f"{full} goes over two parents", "copy it into a formula field of the record")
         if head == self.object:

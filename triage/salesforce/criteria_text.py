@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Any as Anything
 
+from triage.rules.language import LIMITS
 from triage.salesforce.criteria import ALWAYS, All, Any, Leaf, Not, Tree, Untranslatable
 from triage.salesforce.criteria_fields import FieldMap, Mapped
 
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:?\d{2})")
+_NEVER = "is_closed is missing"
+"""`is_closed` is always known, so that this never holds."""
 _FITS = {"number": _NUMBER, "date": _DATE, "datetime": _MOMENT}
 MOST_LEAVES = 180
 """A condition of our language holds 200; a leaf and its missing twin count two."""
+LONGEST_LIST = 1200
+"""Characters of one list of constants; longer lists become several. A condition of our language holds 2,000."""
+LONGEST_LEAF = 1900
 
 
 def conditions(tree: Tree, fields: FieldMap) -> list[Anything]:
@@ -27,6 +34,8 @@ def conditions(tree: Tree, fields: FieldMap) -> list[Anything]:
     items = [] if tree == ALWAYS else [_rendered(part, fields) for part in parts]
     if _count(items) > MOST_LEAVES:
         raise Untranslatable(f"{_count(items)} comparisons in one entry", "split the entry in two")
+    if _depth(items) >= LIMITS["depth"]:
+        raise Untranslatable("its filter is nested too deeply", "split the entry in two")
     return items
 
 
@@ -35,6 +44,14 @@ def _count(items: Anything) -> int:
         return 1
     parts = items.values() if isinstance(items, dict) else items
     return sum(_count(part) for part in parts)
+
+
+def _depth(items: Anything) -> int:
+    """Return how deeply lists lie within lists."""
+    if isinstance(items, str):
+        return 0
+    parts = items.values() if isinstance(items, dict) else items
+    return max((_depth(part) for part in parts), default=0) + isinstance(items, list)
 
 
 def _rendered(tree: Tree, fields: FieldMap) -> Anything:
@@ -46,8 +63,7 @@ def _rendered(tree: Tree, fields: FieldMap) -> Anything:
         case All():
             return {"all": [_rendered(part, fields) for part in tree.parts]}
         case Any():
-            # `is_closed` is always known, so that this never holds: a condition of no alternatives.
-            return {"any": [_rendered(part, fields) for part in tree.parts] or ["is_closed is missing"]}
+            return {"any": [_rendered(part, fields) for part in tree.parts] or [_NEVER]}
 
 
 def _leaf(leaf: Leaf, fields: FieldMap) -> Anything:
@@ -55,8 +71,28 @@ def _leaf(leaf: Leaf, fields: FieldMap) -> Anything:
     if leaf.op == "missing":
         return _missing(found)
     if found.type == "boolean":
-        return _boolean(found, leaf)
-    return f"{found.name} {_comparison(leaf, found)}"
+        return _boolean(found, _booleans(found, leaf))
+    parts = [f"{found.name} {_comparison(part, found)}" for part in _chunks(leaf)]
+    return _short(parts[0]) if len(parts) == 1 else {"any": parts}
+
+
+def _chunks(leaf: Leaf) -> list[Leaf]:
+    """Return *leaf* as several, each with as many of its values as one condition holds."""
+    parts: list[list[str]] = [[]]
+    length = 0
+    for value in leaf.values:
+        length += len(constant(value)) + 2
+        if length > LONGEST_LIST and parts[-1]:
+            parts.append([])
+            length = len(constant(value)) + 2
+        parts[-1].append(value)
+    return [Leaf(leaf.field, leaf.op, tuple(values)) for values in parts]
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST_LEAF:
+        raise Untranslatable(f"a value of {len(text):,} characters", "use contains, with a part of it")
+    return text
 
 
 def _missing(found: Mapped) -> str:
@@ -69,19 +105,27 @@ def _opposite(leaf: Leaf, fields: FieldMap) -> Anything:
     if leaf.op == "missing":
         return f"{found.name} is present"
     if found.type == "boolean":
-        values = tuple("false" if value.casefold() == "true" else "true" for value in _booleans(found, leaf))
-        return _boolean(found, Leaf(leaf.field, "in", values))
-    if leaf.op == "in":
-        text = f"!= {_constants(leaf, found)[0]}" if len(leaf.values) == 1 else f"not in {_list(leaf, found)}"
-        return {"any": [_missing(found), f"{found.name} {text}"]}
+        return _boolean(found, {"true", "false"} - _booleans(found, leaf))
+    negated = leaf.op in ("in", "includes")
+    parts = [
+        _short(f"{found.name} {_other(part, found)}" if negated else f"not {found.name} {_comparison(part, found)}")
+        for part in _chunks(leaf)
+    ]
+    return {"any": [_missing(found), parts[0] if len(parts) == 1 else {"all": parts}]}
+
+
+def _other(leaf: Leaf, found: Mapped) -> str:
+    """Return what holds where a value is there and is none of those that *leaf* names."""
+    positive = _comparison(leaf, found)
     if leaf.op == "includes":
-        return {"any": [_missing(found), f"{found.name} excludes {_list(leaf, found)}"]}
-    return {"any": [_missing(found), f"not {found.name} {_comparison(leaf, found)}"]}
+        return positive.replace("includes", "excludes", 1)
+    return f"!= {_constants(leaf, found)[0]}" if len(leaf.values) == 1 else f"not in {_list(leaf, found)}"
 
 
-def _boolean(found: Mapped, leaf: Leaf) -> Anything:
+def _boolean(found: Mapped, wanted: Set[str]) -> Anything:
     """Return a checkbox asked for true or false: one that is not there is not ticked."""
-    wanted = set(_booleans(found, leaf))
+    if not wanted:
+        return _NEVER
     if wanted == {"true"}:
         return found.name
     if wanted == {"false"}:
@@ -91,8 +135,8 @@ def _boolean(found: Mapped, leaf: Leaf) -> Anything:
     return {"any": [_missing(found), f"{found.name} is present"]}
 
 
-def _booleans(found: Mapped, leaf: Leaf) -> tuple[str, ...]:
-    values = tuple({"1": "true", "0": "false"}.get(value, value.casefold()) for value in leaf.values)
+def _booleans(found: Mapped, leaf: Leaf) -> Set[str]:
+    values = {{"1": "true", "0": "false"}.get(value, value.casefold()) for value in leaf.values}
     if leaf.op != "in" or any(value not in ("true", "false") for value in values):
         raise Untranslatable(f"the checkbox {found.path} compared with {', '.join(leaf.values)}", "use True or False")
     return values
@@ -131,5 +175,4 @@ def _constants(leaf: Leaf, found: Mapped) -> list[str]:
 
 def constant(text: str) -> str:
     """Return *text* as a quoted constant of a condition."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

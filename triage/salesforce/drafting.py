@@ -57,7 +57,7 @@ def listed(items: Iterable[Any], indent: str) -> Iterator[str]:
 
 def _item(item: Any, indent: str) -> Iterator[str]:
     if isinstance(item, str):
-        yield f"{indent}- '" + item.replace("'", "''") + "'"
+        yield f"{indent}- " + ("'" + item.replace("'", "''") + "'" if item.isprintable() else quoted(item))
         return
     for first, (key, value) in enumerate(item.items()):
         lead = f"{indent}{'  ' if first else '- '}{key}:"

@@ -19,6 +19,7 @@ from triage.salesforce.metadata_model import Criteria, NativeMilestone, NativePr
 
 RECURRENCES = {"none": "none", "recursIndependently": "independent", "recursChained": "chained"}
 TEMPLATE = "salesforce-milestone"
+LONGEST_NAME = 100
 QUEUE = "Milestone watch"
 """Hears of a time trigger where the record has no owner."""
 
@@ -100,7 +101,8 @@ class Drafting:
         if process.exit is None:
             return []
         try:
-            return conditions(self._tree_of(process.exit, process.object), fields)
+            # A condition that always holds is written as an empty list, which would say that there is none.
+            return conditions(self._tree_of(process.exit, process.object), fields) or ["is_closed is present"]
         except Untranslatable as cause:
             text = f"the exit criteria of {show(process.name)}: {cause.text}"
             self._notes.append(Note("untranslated", cause.spot or process.exit.spot, text, cause.fix))
@@ -217,7 +219,7 @@ def plain_name(text: str) -> str:
     """Return *text* as the name of a milestone: letters, digits and underscores of ASCII."""
     folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9]+", "_", folded).strip("_").casefold()
-    return name if name and name[0].isalpha() else f"milestone_{name}".rstrip("_")
+    return (name if name and name[0].isalpha() else f"milestone_{name}").rstrip("_")[:LONGEST_NAME]
 
 
 def rule_id(text: str) -> str:

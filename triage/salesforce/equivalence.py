@@ -25,7 +25,7 @@ from triage.policy import Policy, compile_policy
 from triage.salesforce.criteria import All, Leaf, Not, Tree, leaves_of
 from triage.salesforce.criteria import Any as Any_
 from triage.salesforce.criteria_fields import Mapped
-from triage.salesforce.hours import DAYS, Hours
+from triage.salesforce.hours import DAYS, Hours, calendar_name
 from triage.salesforce.importing import Imported, ImportedRule
 from triage.salesforce.metadata_model import Entry
 from triage.salesforce.native import Fired, Save, escalate
@@ -33,6 +33,9 @@ from triage.salesforce.native_hours import NativeHours
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 SPAN_DAYS = 700
+LONGEST_WAIT = 200 * 24 * 60
+"""Between two steps of a timeline, in minutes; FARTHEST is how far one is looked at, less than the oracle reaches."""
+FARTHEST = timedelta(days=3900)
 SHOWN = 5
 
 Line = tuple[str, str, str, int]
@@ -78,7 +81,7 @@ def _native_entry(entry: Entry) -> dict[str, Any]:
         "booleanFilter": entry.criteria.filter or None,
         "formula": entry.criteria.formula,
         "businessHoursSource": entry.hours_source,
-        "businessHours": entry.hours or None,
+        "businessHours": calendar_name(entry.hours) if entry.hours else None,
         "escalationStartTime": entry.start,
         "disableEscalationWhenModified": entry.until_modified,
         "escalationActions": [{"minutesToEscalation": one.minutes} for one in entry.actions],
@@ -240,6 +243,15 @@ def _saves(timeline: Timeline) -> Iterator[Save]:
         yield Save(step.at, record, step.kind in ("created", "updated"))
 
 
+def _around(asked: Sequence[str]) -> list[str]:
+    """Return dates or instants: those asked for, and a day before and after each."""
+    days = (timedelta(), timedelta(days=-1), timedelta(days=1))
+    found = [(datetime.fromisoformat(value) + day, "T" in value) for value in asked for day in days]
+    return [
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if timed else at.date().isoformat() for at, timed in found
+    ]
+
+
 class _Kit:
     """What random timelines of one rule are made of."""
 
@@ -257,17 +269,21 @@ class _Kit:
     def _pool(self, path: str, leaves: Sequence[Leaf], formulas: bool) -> list[Any]:
         """Return values for one field: those asked for, others like them, and a blank."""
         spec = self.fields[path]
-        asked = [value for leaf in leaves if _path(leaf.field) == path for value in leaf.values]
+        asked = list(dict.fromkeys(v for leaf in leaves if _path(leaf.field) == path for v in leaf.values))
         if spec.type == "boolean":
             return [True, False, None]
         if spec.type == "number":
             numbers = [float(value) if "." in value else int(value) for value in asked]
             return [*numbers, *(number + 1 for number in numbers), *(number - 1 for number in numbers), None]
+        if spec.type in ("date", "datetime"):
+            return [*_around(asked), None]
         if path == "Case.BusinessHoursId":
-            return list(self.hours)
+            return list(dict.fromkeys([*asked, *self.hours]))
         likes = [] if formulas else [value.upper() for value in asked] + [value.lower() for value in asked]
         texts = [*asked, *likes, *(f"{value} and more" for value in asked), *(f"no {value}" for value in asked)]
-        return [*texts, "Something else", "", None]
+        # Where nothing is known of a field, a value that is not there could be a box that is not ticked.
+        boxes = any(value.casefold() in ("true", "false") for value in asked)
+        return [*texts, "Something else", "", *([] if boxes else [None])]
 
     def timeline(self, chance: random.Random) -> Timeline:
         """Return one random life of a case."""
@@ -279,11 +295,11 @@ class _Kit:
             at = self._next_instant(chance, created, at)
             steps.append(self._step(chance, at, number))
         horizon = max(at, created) + timedelta(minutes=longest * 5 + 5 * 24 * 60)
-        return Timeline(tuple(steps), horizon)
+        return Timeline(tuple(steps), min(horizon, created + FARTHEST))
 
     def _next_instant(self, chance: random.Random, created: datetime, at: datetime) -> datetime:
         """Return an instant not before *at*: at once, when something is due (by the wall clock), or whenever."""
-        minutes = chance.choice(self.minutes)
+        minutes = min(LONGEST_WAIT, chance.choice(self.minutes))
         way = chance.random()
         if way < 0.1:
             return at

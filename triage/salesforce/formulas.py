@@ -2,7 +2,7 @@
 The part of Salesforce's formula language that has an exact counterpart, into conditions; everything else is refused.
 
 Known: AND, OR, NOT, IF, `&&`, `||`, `!`, ISPICKVAL, TEXT of a picklist, =, ==, <>, !=, <, <=, >, >=, ISBLANK, ISNULL,
-BEGINS, CONTAINS, INCLUDES, CASE with true and false, TRUE, FALSE, fields and fields of parents. ISNEW, ISCHANGED and
+BEGINS, CONTAINS, INCLUDES, TRUE, FALSE, fields and fields of parents. ISNEW, ISCHANGED and
 PRIORVALUE mean something at creation only, so they are known where a rule runs at creation only.
 """
 
@@ -13,10 +13,11 @@ import re
 from msgspec import Struct
 
 from triage.intake.text import show
-from triage.salesforce.criteria import ALWAYS, NEVER, Leaf, Tree, Untranslatable, every, negation, some
+from triage.salesforce.criteria import ALWAYS, NEVER, Leaf, Tree, Untranslatable, every, leaves_of, negation, some
 
 LONGEST = 5000
 DEEPEST = 60
+MOST_LEAVES = 180
 _TOKEN = re.compile(
     r"\s*(?:(?P<comment>/\*.*?\*/)|(?P<text>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')|(?P<number>\d+(?:\.\d+)?)"
     r"|(?P<name>\$?[A-Za-z_][\w:]*(?:\.[A-Za-z_]\w*)*)|(?P<op><>|!=|==|<=|>=|&&|\|\||[=<>!(),+\-*/&^]))",
@@ -162,14 +163,14 @@ class _Walk:
         return self._function(name, arguments)
 
     def _function(self, name: str, given: list[Term]) -> Term:
-        if name in ("AND", "OR"):
+        if name in ("AND", "OR") and given:
             parts = [self.condition(one) for one in given]
             return every(parts) if name == "AND" else some(parts)
         if name == "NOT" and len(given) == 1:
             return negation(self.condition(given[0]))
         if name == "IF" and len(given) == 3:
             test, yes, no = (self.condition(one) for one in given)
-            return some([every([test, yes]), every([negation(test), no])])
+            return _bounded(some([every([test, yes]), every([negation(test), no])]))
         if name in ("ISNEW", "ISCHANGED"):
             return self._change(name)
         if name == "TEXT" and len(given) == 1 and isinstance(given[0], Field):
@@ -224,9 +225,16 @@ def _test(name: str, given: list[Term]) -> Tree:
     return Leaf(field, ops[name], (value,))
 
 
+def _bounded(tree: Tree) -> Tree:
+    """Return *tree*; IF says its test twice, so that a few dozen of them within each other would fill the memory."""
+    if sum(1 for _ in zip(range(MOST_LEAVES + 1), leaves_of(tree), strict=False)) > MOST_LEAVES:
+        raise Untranslatable(f"a formula that comes to more than {MOST_LEAVES} comparisons", "write it by hand")
+    return tree
+
+
 def compared(left: Term, op: str, right: Term) -> Tree:
     """Return the comparison of a field with a constant, whichever side they stand on."""
-    if isinstance(left, Constant) and isinstance(right, Field):
+    if not isinstance(left, Field) and isinstance(right, Field):
         left, right, op = right, left, _MIRRORED.get(op, op)
     if isinstance(left, Field) and not isinstance(right, Field | Constant) and right in (ALWAYS, NEVER):
         right = Constant("true" if right == ALWAYS else "false", "boolean")

@@ -8,17 +8,24 @@ that it names, and none where it names none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
 from triage.calendars import CalendarDefinition, check_definition, compile_calendar, read_salesforce_holiday
+from triage.calendars.definition import Instance, RecurrenceType
+from triage.domain.instant import parse_instant
 from triage.errors import CalendarError, ConfigError
 from triage.intake.text import show
+from triage.salesforce.labels import label
 from triage.salesforce.metadata_model import NativeHoliday, NativeHours, Note, Spot
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FAR = parse_instant("2150-01-01T00:00:00Z")
+"""Hours that do not open after this were closed for good by a holiday that recurs without an end."""
+_UNNAMED = "business hours"
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:\.\d+)?Z?")
 
 
@@ -116,15 +123,22 @@ def local_time(text: str) -> str | None:
 
 def _free(made: Hours, found: dict[str, Hours], notes: list[Note]) -> str:
     """Return a name of its own for *made*: another file may have hours of the same name."""
-    number, name = 1, made.name
-    while name in found:
-        number += 1
-        name = f"{made.name} {number}"
-    if number > 1:
-        first = found[made.name].spot
+    plain = calendar_name(made.name)
+    name = label(plain, _UNNAMED, found)
+    if plain in found:
+        first = found[plain].spot
         text = f"business hours called {show(made.name)} stand at {first} too: these are imported as {show(name)}"
         notes.append(Note("check", made.spot, text, "import one organisation at a time"))
+    elif plain != made.name:
+        text = f"the business hours {show(made.name)} are called {show(name)} here"
+        notes.append(Note("check", made.spot, text, "rename them in Salesforce if records refer to them by label"))
     return name
+
+
+def calendar_name(text: str) -> str:
+    """Return the name of *text*'s calendar with us: its own wherever a policy file takes it, `none` being a word."""
+    name = label(text, _UNNAMED)
+    return f"{name} (hours)" if name in ("none", "record") else name
 
 
 def _close(
@@ -145,8 +159,8 @@ def _close(
         raw["startTime"] = "00:00:00"
     try:
         made = read_salesforce_holiday(raw)
-    except (ConfigError, ValueError) as cause:
-        return _untranslated(holiday, str(cause), notes)
+    except (ConfigError, ValueError):
+        return _untranslated(holiday, _odd_part(raw), notes)
     problems = check_definition(CalendarDefinition(tz="UTC", holidays=(made,)))
     if problems:
         return _untranslated(holiday, problems[0].text, notes)
@@ -165,6 +179,18 @@ def _close(
     return True
 
 
+def _odd_part(raw: Mapping[str, object]) -> str:
+    """Return what about a recurrence cannot be read."""
+    for key in ("recurrenceInterval", "recurrenceDayOfMonth"):
+        text = str(raw.get(key) or "0")
+        if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
+            return f"{key} {show(text)} is not a whole number"
+    for key, known in (("recurrenceType", get_args(RecurrenceType)), ("recurrenceInstance", get_args(Instance))):
+        if raw.get(key) and raw[key] not in known:
+            return f"{key} {show(raw[key])} is not one of {', '.join(known)}"
+    return "its recurrence cannot be read"
+
+
 def _untranslated(holiday: NativeHoliday, why: str, notes: list[Note]) -> bool:
     text = f"the holiday {show(holiday.name)}: {why}"
     notes.append(Note("untranslated", holiday.spot, text, "add it to calendars.yaml by hand"))
@@ -176,7 +202,10 @@ def _opening(found: dict[str, Hours], notes: list[Note]) -> dict[str, Hours]:
     kept: dict[str, Hours] = {}
     for name, one in found.items():
         try:
-            compile_calendar(one.definition)
+            calendar = compile_calendar(one.definition)
+            recurring = (holiday.recurrence for holiday in one.definition.holidays)
+            if any(found is not None and not found.end for found in recurring):
+                calendar.next_open(_FAR)
         except (CalendarError, ConfigError) as cause:
             notes.append(Note("untranslated", one.spot, str(cause), "nothing that waits in these hours ever fires"))
             continue

@@ -44,6 +44,7 @@ from triage.salesforce.metadata_model import (
 )
 from triage.salesforce.metadata_reading import read_sources
 
+LONGEST_NAME = 180
 ORDER = {"escalation": 0, "assignment": 1, "auto-response": 2}
 
 
@@ -103,7 +104,8 @@ class _Import:
         self.coverage = Coverage(files=files, refused=refused, others=others)
         self.found: HoursFound = read_hours(read.hours, read.holidays)
         self.notes += self.found.notes
-        self.steps = Steps(dict(self.found.calendars), read.queues, self.notes, self.coverage)
+        labels = {name: told for name, (told, _) in read.queues.items()}
+        self.steps = Steps(dict(self.found.calendars), labels, self.notes, self.coverage)
         self.fields: dict[str, FieldMap] = {}
         self.origin: dict[str, list[str]] = defaultdict(list)
         self.names: set[str] = set()
@@ -231,11 +233,12 @@ class _Import:
         return "\n".join(lines) + "\n", tuple(ids), tuple(trees)
 
     def _free_rule_name(self, rule: NativeRule) -> str:
-        name = rule_id(rule.name)
+        # A number may follow it, and the number of each entry.
+        plain = name = rule_id(rule.name)[:LONGEST_NAME].strip()
         number = 1
         while name in self.names:
             number += 1
-            name = f"{rule_id(rule.name)} ({number})"
+            name = f"{plain} ({number})"
         self.names.add(name)
         return name
 
@@ -308,10 +311,10 @@ class _Import:
             )
             self.notes.append(Note("info", spot, f"{text}; here they fire within a second of their instant"))
             if root.value("defaultCaseOwnerType") == "Queue" and root.value("defaultCaseOwner"):
-                self.steps.queues.setdefault(root.value("defaultCaseOwner"), "the default owner of cases")
+                self.steps.queue_called(root.value("defaultCaseOwner"), spot, "the default owner of cases")
             for address in (one for part in root.all("emailToCase") for one in part.all("routingAddresses")):
                 if address.value("caseOwnerType") == "Queue" and address.value("caseOwner"):
-                    self.steps.queues.setdefault(address.value("caseOwner"), f"mail to {address.value('routingName')}")
+                    self.steps.queue_called(address.value("caseOwner"), spot, f"mail to {address.value('routingName')}")
             self.coverage.count("case settings", True)
 
     def _answers(self) -> bool:
@@ -320,8 +323,8 @@ class _Import:
 
     def _base(self) -> dict[str, str]:
         """Return the files that the others rest on."""
-        for name in self.read.queues:
-            self.steps.queues.setdefault(name, self.read.queues[name])
+        for name, (told, spot) in self.read.queues.items():
+            self.steps.queue_called(name, spot, told)
         if not self.fields:
             self._map_of("Case")
         calendars = dict.fromkeys(self.fields, self.found.default)

@@ -8,8 +8,9 @@ from typing import Any
 from triage.intake.text import show
 from triage.salesforce.criteria import Untranslatable
 from triage.salesforce.drafting import flow, minutes
-from triage.salesforce.hours import Hours, stand_in
+from triage.salesforce.hours import Hours, calendar_name, stand_in
 from triage.salesforce.importing_coverage import Coverage
+from triage.salesforce.labels import MOST_LETTERS, label
 from triage.salesforce.metadata_model import Entry, EscalationAction, NativeRule, Note, Spot
 
 _MAIL = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
@@ -27,6 +28,8 @@ class Steps:
         self._notes = notes
         self._coverage = coverage
         self._told = False
+        self._queue_names: dict[str, str] = {}
+        self._template_names: dict[tuple[str, str], str] = {}
 
     def of_entry(self, rule: NativeRule, entry: Entry, name: str) -> list[str]:
         """Return the steps of one entry as lines; raise Untranslatable where its clock or hours are not known."""
@@ -44,7 +47,7 @@ class Steps:
         if rule.kind == "auto-response":
             return [{"acknowledge": {"template": self._template(entry.template, "auto-response")}}]
         deeds: list[dict[str, Any]] = []
-        if entry.assigned_to:
+        if self._somebody(entry.assigned_to, entry.assigned_type, entry.spot):
             target = self._assignee(entry.assigned_to, entry.assigned_type, entry.spot)
             deeds.append({"reassign": {"to": target}})
             if entry.template:
@@ -72,6 +75,8 @@ class Steps:
             lines += [f"      - after: {flow(after)}  # line {action.spot.line}", "        do:"]
             lines += [f"          - {flow(deed)}" for deed in self._deeds(action, name)]
             moves += bool(action.assigned_to)
+        for _ in range(entry.unread_actions):
+            self._coverage.count("escalation actions", False)
         self.most_moves = max(self.most_moves, moves)
         return lines
 
@@ -82,11 +87,10 @@ class Steps:
 
     def hours_called(self, name: str, spot: Spot) -> str:
         """Return the calendar called *name*; one that was not imported is stood in for, and noted once."""
+        written, name = name, calendar_name(name)
         if name not in self.hours:
             self.hours[name] = stand_in(name, spot)
-            text = (
-                f"the business hours {show(name)} are not among what was imported: round the clock stands in for them"
-            )
+            text = f"the business hours {show(written)} are not among what was imported: round the clock stands in"
             fix = "import settings/BusinessHours.settings together with this file"
             self._notes.append(Note("check", spot, text, fix))
         return name
@@ -94,7 +98,7 @@ class Steps:
     def _deeds(self, action: EscalationAction, name: str) -> list[dict[str, Any]]:
         """Return what one tier does; what does nothing but escalate ticks IsEscalated."""
         deeds: list[dict[str, Any]] = []
-        if action.assigned_to:
+        if self._somebody(action.assigned_to, action.assigned_type, action.spot):
             target = self._assignee(action.assigned_to, action.assigned_type, action.spot)
             deeds.append({"reassign": {"to": target}})
             if action.assigned_template:
@@ -116,15 +120,38 @@ class Steps:
         return deeds or [{"set": {"field": "is_escalated", "value": True}}]
 
     def _assignee(self, name: str, kind: str, spot: Spot) -> dict[str, str]:
-        if kind == "User":
+        if kind.casefold() == "user":
             return {"user": name}
-        if kind not in ("Queue", ""):
-            self._notes.append(Note("check", spot, f"{show(name)} is a {show(kind)}: taken as a queue of that name"))
-        self.queues.setdefault(name, self._labels.get(name, ""))
-        return {"queue": name}
+        return {"queue": self.queue_called(name, spot, self._labels.get(name, ""))}
+
+    def _somebody(self, name: str, kind: str, spot: Spot) -> bool:
+        """Return whether a user or a queue is named; what is neither, and a type without a name, is noted."""
+        if name and kind.casefold() in ("user", "queue", ""):
+            return True
+        if name or kind:
+            who = f"{show(name)}, a {show(kind)}, is neither a user nor a queue" if name else f"no {kind} is named"
+            self._notes.append(Note("untranslated", spot, f"{who}: nobody is given the record", "name who gets it"))
+        return False
+
+    def queue_called(self, name: str, spot: Spot, remark: str) -> str:
+        """Return our name of the queue *name*, which is its own wherever a policy file takes it."""
+        if name not in self._queue_names:
+            ours = self._queue_names[name] = label(name, "queue", self.queues)
+            self.queues[ours] = remark
+            if ours != name:
+                text = f"the queue {show(name)} is called {show(ours)} here"
+                self._notes.append(Note("check", spot, text, "give it a DeveloperName of letters and digits"))
+        return self._queue_names[name]
 
     def _template(self, native: str, kind: str) -> str:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", native).strip("-.") or f"salesforce-{kind}"
-        name = name if name[0].isalpha() else f"t-{name}"
-        self.templates.setdefault(name, (native, kind))
-        return name
+        """Return our name of a template: two of Salesforce's never share one."""
+        if (native, kind) not in self._template_names:
+            plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", native).strip("-.")[:MOST_LETTERS] or f"salesforce-{kind}"
+            plain = name = plain if plain[0].isalpha() else f"t-{plain}"
+            number = 1
+            while self.templates.get(name, (native, ""))[0] != native:
+                number += 1
+                name = f"{plain}-{number}"
+            self.templates.setdefault(name, (native, kind))
+            self._template_names[native, kind] = name
+        return self._template_names[native, kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
@@ -20,6 +21,9 @@ class Spot(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 
+
+LONGEST = 10 * 366 * 24 * 60
+"""Ten years in minutes: nobody waits for more, and a number beyond it is a slip of the hand."""
 
 Level = Literal["refused", "untranslated", "check", "info"]
 
@@ -75,7 +79,11 @@ class EscalationAction(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One entry of a rule: its criteria and what it does. Escalation: clock, hours, actions; else assignment, reply."""
+    """
+    One entry of a rule: its criteria and what it does. Escalation: clock, hours, actions; else assignment, reply.
+
+    `unread_actions` could not be read, and are noted.
+    """
 
     criteria: Criteria
     spot: Spot
@@ -84,6 +92,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     start: str = "CaseCreation"
     until_modified: bool = False
     actions: tuple[EscalationAction, ...] = ()
+    unread_actions: int = 0
     assigned_to: str = ""
     assigned_type: str = ""
     template: str = ""
@@ -168,7 +177,7 @@ class Read(Struct, frozen=True):
     holidays: list[NativeHoliday]
     processes: list[NativeProcess]
     recurrences: dict[str, str]
-    queues: dict[str, str]
+    queues: dict[str, tuple[str, Spot]]
     fields: dict[tuple[str, str], tuple[str, str]]
     settings: list[tuple[Spot, Tag]]
     notes: list[Note]
@@ -179,6 +188,12 @@ class Read(Struct, frozen=True):
         return cls([], [], [], [], {}, {}, {}, [], [])
 
 
+_MANY = frozenset({
+    "actions", "assignmentRule", "autoResponseRule", "businessHours", "criteriaItems", "escalationAction",
+    "escalationRule", "exitCriteriaFilterItems", "holidays", "milestoneCriteriaFilterItems", "milestones",
+    "notifyEmail", "recurrenceDayOfWeek", "ruleEntry", "successActions", "team", "timeTriggers",
+})  # fmt: skip
+"""What may stand several times below one element."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -197,24 +212,41 @@ class Reader:
         """Keep a note about *tag*."""
         self.into.notes.append(Note(level, Spot(self.file, tag.line), text, fix))
 
-    def number(self, tag: Tag, name: str) -> int | None:
-        """Return the whole number under *name*; None after a note where there is none."""
+    def number(self, tag: Tag, name: str, *, least: int = -LONGEST) -> int | None:
+        """Return the whole number under *name*, from *least* to LONGEST; None after a note where there is none."""
         text = tag.value(name)
-        if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 10:
-            return int(text)
         child = tag.one(name) or tag
-        self.note("untranslated", child, f"{name} {show(text)} is not a whole number", "write minutes in digits")
+        if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 10):
+            self.note("untranslated", child, f"{name} {show(text)} is not a whole number", "write it in digits")
+            return None
+        if least <= int(text) <= LONGEST:
+            return int(text)
+        why = "is negative" if int(text) < least else "is longer than ten years of minutes"
+        self.note("untranslated", child, f"{name} {show(text)} {why}", "mend it in Salesforce")
         return None
 
+    def flag(self, tag: Tag, name: str) -> bool:
+        """Return whether the child called *name* says true; a word that is neither true nor false is noted."""
+        text = tag.value(name)
+        if text.casefold() not in ("true", "false", "1", "0", ""):
+            self.note("check", tag.one(name) or tag, f"{name} {show(text)} is read as false", "write true or false")
+        return tag.is_true(name)
+
     def unread(self, tag: Tag, known: tuple[str, ...]) -> None:
-        """Note each child that nothing here knows, so that no part is passed over in silence."""
-        for name in dict.fromkeys(child.name for child in tag.children if child.name not in known):
+        """Note each child that nothing here knows or takes twice, so that no part is passed over in silence."""
+        for name, count in Counter(child.name for child in tag.children).items():
             place = tag.one(name) or tag
-            self.note("check", place, f"<{name}> of <{tag.name}> is not read", "see whether it matters to you")
+            if name not in known:
+                self.note("check", place, f"<{name}> of <{tag.name}> is not read", "see whether it matters to you")
+            elif count > 1 and name not in _MANY:
+                text = f"<{name}> stands {count} times in <{tag.name}>: the first is read"
+                self.note("check", tag.all(name)[1], text, "keep the one that is meant")
 
     def criteria(self, tag: Tag, items: str, filter_name: str, formula: str) -> Criteria:
         """Return the criteria below *tag*, whose parts have names of their own in each kind of file."""
         found = tag.one(formula)
+        if found is not None and tag.one(items) is not None:
+            self.note("check", found, f"<{formula}> stands beside <{items}>: the formula counts", "keep one of the two")
         return Criteria(
             spot=self.spot(tag),
             items=tuple(self._criterion(one) for one in tag.all(items)),

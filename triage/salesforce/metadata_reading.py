@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Literal
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ from triage.intake.text import show
 from triage.salesforce.metadata import Source
 from triage.salesforce.metadata_model import (
     DAYS,
+    LONGEST,
     Entry,
     EscalationAction,
     NativeHoliday,
@@ -25,6 +27,7 @@ from triage.salesforce.metadata_model import (
 )  # fmt: skip
 from triage.salesforce.metadata_xml import Malformed, Tag, read_xml
 
+_API_NAME = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
 _UNITS = {"Minutes": 1, "Hours": 60, "Days": 24 * 60}
 _CRITERIA = ("criteriaItems", "booleanFilter", "formula")
 _STARTS = ("CaseCreation", "CaseLastModified")
@@ -76,8 +79,9 @@ def _escalation_entry(reader: Reader, tag: Tag) -> Entry:
         hours_source=_choice(reader, tag, "businessHoursSource", _SOURCES),
         hours=tag.value("businessHours"),
         start=_choice(reader, tag, "escalationStartTime", _STARTS),
-        until_modified=tag.is_true("disableEscalationWhenModified"),
+        until_modified=reader.flag(tag, "disableEscalationWhenModified"),
         actions=actions,
+        unread_actions=len(tag.all("escalationAction")) - len(actions),
     )
 
 
@@ -96,15 +100,15 @@ def _action(reader: Reader, tag: Tag) -> EscalationAction | None:
         ("assignedTo", "assignedToTemplate", "assignedToType", "minutesToEscalation", "notifyCaseOwner", "notifyEmail",
          "notifyTo", "notifyToTemplate"),
     )  # fmt: skip
-    minutes = reader.number(tag, "minutesToEscalation")
-    if minutes is None or minutes < 0:
+    minutes = reader.number(tag, "minutesToEscalation", least=0)
+    if minutes is None:
         return None
     return EscalationAction(
         minutes=minutes,
         assigned_to=tag.value("assignedTo"),
         assigned_type=tag.value("assignedToType"),
         assigned_template=tag.value("assignedToTemplate"),
-        notify_owner=tag.is_true("notifyCaseOwner"),
+        notify_owner=reader.flag(tag, "notifyCaseOwner"),
         notify_to=tag.value("notifyTo"),
         notify_template=tag.value("notifyToTemplate"),
         notify_emails=tuple(one.text.strip() for one in tag.all("notifyEmail") if one.text.strip()),
@@ -161,7 +165,7 @@ def _rule(reader: Reader, tag: Tag, kind: _Kind, obj: str, entries: tuple[Entry,
     rule = NativeRule(
         kind=kind,
         name=name,
-        active=tag.is_true("active"),
+        active=reader.flag(tag, "active"),
         object=obj or _object_of(entries, stem),
         entries=entries,
         spot=reader.spot(tag),
@@ -184,8 +188,8 @@ def _business_hours(reader: Reader, root: Tag, _stem: str) -> None:
             NativeHours(
                 name=tag.value("name") or tag.value("fullName"),
                 zone=tag.value("timeZoneId"),
-                active=tag.is_true("active"),
-                default=tag.is_true("default"),
+                active=reader.flag(tag, "active"),
+                default=reader.flag(tag, "default"),
                 days={
                     day[:3]: (tag.value(f"{day}StartTime"), tag.value(f"{day}EndTime"))
                     for day in DAYS
@@ -219,15 +223,19 @@ def _process(reader: Reader, root: Tag, stem: str) -> None:
         "name", "versionMaster", "versionNotes", "versionNumber", "fullName",
     )  # fmt: skip
     reader.unread(root, own)
+    if not _API_NAME.fullmatch(root.value("SObjectType", "Case")):
+        text = f"SObjectType {show(root.value('SObjectType'))} is no name of an object: the process is left out"
+        reader.note("untranslated", root.one("SObjectType") or root, text, "write Case, WorkOrder or the like")
+        return
     exits = reader.criteria(root, "exitCriteriaFilterItems", "exitCriteriaBooleanFilter", "exitCriteriaFormula")
     version = root.value("versionNumber")
     reader.into.processes.append(
         NativeProcess(
             name=root.value("name") or stem,
-            object=root.value("SObjectType") or "Case",
-            active=root.is_true("active"),
+            object=root.value("SObjectType", "Case"),
+            active=reader.flag(root, "active"),
             version=int(version) if version.isascii() and version.isdigit() else 1,
-            default_version=root.is_true("isVersionDefault"),
+            default_version=reader.flag(root, "isVersionDefault"),
             master=root.value("versionMaster"),
             entry_start=root.value("entryStartDateField"),
             hours=root.value("businessHours"),
@@ -251,10 +259,10 @@ def _milestone(reader: Reader, tag: Tag) -> NativeMilestone:
         criteria=reader.criteria(
             tag, "milestoneCriteriaFilterItems", "criteriaBooleanFilter", "milestoneCriteriaFormula"
         ),
-        minutes=None if apex else reader.number(tag, "minutesToComplete"),
+        minutes=None if apex else reader.number(tag, "minutesToComplete", least=0),
         apex=apex,
         hours=tag.value("businessHours"),
-        criteria_start=tag.is_true("useCriteriaStartTime"),
+        criteria_start=reader.flag(tag, "useCriteriaStartTime"),
         triggers=tuple(trigger for one in tag.all("timeTriggers") if (trigger := _trigger(reader, one)) is not None),
         success=_named_actions(tag, "successActions"),
         spot=reader.spot(tag),
@@ -270,6 +278,11 @@ def _trigger(reader: Reader, tag: Tag) -> TimeTrigger | None:
         return None
     if length is None:
         return None
+    if abs(length * _UNITS[unit]) > LONGEST:
+        reader.note(
+            "untranslated", tag, f"timeLength {length} {unit} is longer than ten years", "mend it in Salesforce"
+        )
+        return None
     return TimeTrigger(minutes=length * _UNITS[unit], actions=_named_actions(tag, "actions"), spot=reader.spot(tag))
 
 
@@ -283,7 +296,7 @@ def _milestone_type(reader: Reader, root: Tag, stem: str) -> None:
 
 
 def _queue(reader: Reader, root: Tag, stem: str) -> None:
-    reader.into.queues[root.value("fullName") or stem] = root.value("name")
+    reader.into.queues[root.value("fullName") or stem] = (root.value("name"), reader.spot(root))
 
 
 def _case_settings(reader: Reader, root: Tag, _stem: str) -> None:

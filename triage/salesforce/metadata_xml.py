@@ -87,8 +87,8 @@ def read_xml(source: Source) -> tuple[Tag, tuple[str, ...]]:
     except DefusedXmlException:
         line = text[: max(0, text.find("<!"))].count("\n") + 1
         raise _malformed(source, line, 1, "a document type or entity: metadata has none, it is refused", text) from None
-    except _TooDeep as cause:
-        raise _malformed(source, cause.line, 1, f"nested deeper than {DEEPEST} levels", text) from None
+    except _Odd as cause:
+        raise _malformed(source, cause.line, 1, str(cause), text) from None
     notes = () if NAMESPACE in text else (f"the namespace {NAMESPACE} is missing: read all the same",)
     return tree.root(), notes
 
@@ -104,8 +104,8 @@ def _decoded(source: Source) -> str:
         text = data.decode(encoding)
     except LookupError:
         raise _malformed(source, 1, 1, f"the encoding {show(encoding)} is not known: save the file as UTF-8") from None
-    except UnicodeDecodeError as cause:
-        before = data[: cause.start]
+    except UnicodeError as cause:
+        before = data[: getattr(cause, "start", 0)]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
         why = f"not {encoding.upper().removesuffix('-SIG')}, which it says it is: save the file as UTF-8"
         raise _malformed(source, line, column, why) from None
@@ -131,16 +131,18 @@ def _malformed(source: Source, line: int, column: int, why: str, text: str = "")
     return Malformed(Fault(source.name, line, max(1, min(column, 121)), why, shown, 1))
 
 
-class _TooDeep(Exception):
-    def __init__(self, line: int) -> None:
-        super().__init__()
+class _Odd(Exception):
+    """Well-formed, and yet no metadata: why, and on which line."""
+
+    def __init__(self, text: str, line: int) -> None:
+        super().__init__(text)
         self.line = line
 
 
 class _Open:
     def __init__(self, name: str, line: int) -> None:
         self.name = name
-        self.line = line
+        self.line = self.odd = line
         self.text: list[str] = []
         self.children: list[Tag] = []
 
@@ -159,17 +161,25 @@ class _Tree(handler.ContentHandler):
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
         line = self._locator.getLineNumber() or 1
         if len(self._stack) > DEEPEST:
-            raise _TooDeep(line)
+            raise _Odd(f"nested deeper than {DEEPEST} levels", line)
         # An empty value is written as `<value xsi:nil="true"/>` by some tools: no text, as here.
         self._stack.append(_Open(name.rpartition(":")[2], line))
 
     def characters(self, content: str) -> None:
-        self._stack[-1].text.append(content)
+        place = self._stack[-1]
+        place.text.append(content)
+        if place.odd == place.line and content.strip():
+            place.odd = self._locator.getLineNumber() or place.line
 
     def endElement(self, name: str) -> None:  # noqa: N802
         done = self._stack.pop()
-        text = "" if done.children else "".join(done.text)
-        self._stack[-1].children.append(Tag(done.name, done.line, text, tuple(done.children)))
+        text = "".join(done.text)
+        if done.children and text.strip():
+            # What a half-resolved merge leaves behind: both sides' elements, and a line of words between them.
+            raise _Odd(
+                f"the words {show(text.strip())} stand between the elements of <{done.name}>: remove them", done.odd
+            )
+        self._stack[-1].children.append(Tag(done.name, done.line, "" if done.children else text, tuple(done.children)))
 
     def root(self) -> Tag:
         """Return the document's own element."""

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from triage.salesforce.native_criteria import matches
-from triage.salesforce.native_hours import NativeHours
+from triage.salesforce.native_hours import NativeHours, NeverOpen
 
 
 class Save(Struct, frozen=True):
@@ -104,10 +104,13 @@ def _actions(
     start = _clock_start(state, entry)
     for place, action in enumerate(entry.get("escalationActions") or (), 1):
         minutes = int(action["minutesToEscalation"])
-        due = start + timedelta(minutes=minutes) if counted is None else counted.after(start, minutes)
-        at = due
-        if due < state.since:
-            at = state.since if counted is None else counted.next_open(state.since)
+        try:
+            due = start + timedelta(minutes=minutes) if counted is None else counted.after(start, minutes)
+            at = due
+            if due < state.since:
+                at = state.since if counted is None else counted.next_open(state.since)
+        except NeverOpen:
+            continue
         yield Fired(max(at, save.at), due, state.entry + 1, place)
 
 

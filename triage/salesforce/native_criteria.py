@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -55,6 +56,9 @@ def same(raw: Any, value: str) -> bool:
         return is_blank(raw) and value == ""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return as_number(value) == float(raw)
+    left, right = as_moment(as_text(raw)), as_moment(value)
+    if left is not None and right is not None:
+        return left == right
     return as_text(raw).casefold() == value.casefold()
 
 
@@ -64,6 +68,8 @@ def ranked(raw: Any, operation: str, value: str) -> bool:
         return False
     left: Any = as_number(as_text(raw))
     right: Any = as_number(value)
+    if left is None or right is None:
+        left, right = as_moment(as_text(raw)), as_moment(value)
     if left is None or right is None:
         left, right = as_text(raw), value
     return bool({
@@ -86,6 +92,16 @@ def as_text(raw: Any) -> str:
     return f"{raw:g}" if isinstance(raw, float) else str(raw)
 
 
+def as_moment(text: str) -> datetime | None:
+    """Return the instant that *text* is, None for none; a date alone is none."""
+    if "T" not in text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
 def as_number(text: str) -> float | None:
     """Return the number that *text* is, None for none."""
     return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
@@ -94,8 +110,12 @@ def as_number(text: str) -> float | None:
 def values_of(text: str) -> list[str]:
     """Return the values of a comma list, in which quotes protect commas; one blank for nothing."""
     values, current, quoted, was_quoted = [], "", False, False
-    for letter in text:
-        if letter == '"' and (quoted or not current.strip()):
+    letters = list(text)
+    while letters:
+        letter = letters.pop(0)
+        if letter == '"' and quoted and letters[:1] == ['"']:
+            current += letters.pop(0)
+        elif letter == '"' and (quoted or not current.strip()):
             quoted, was_quoted = not quoted, True
         elif letter == "," and not quoted:
             values.append(current if was_quoted else current.strip())
@@ -109,6 +129,8 @@ def values_of(text: str) -> list[str]:
 
 def filter_holds(text: str, results: Sequence[bool]) -> bool:
     """Return the value of a filter such as `(1 OR 2) AND NOT 3` over the *results* of the criteria, from 1."""
+    for symbol, word in (("&&", " and "), ("||", " or "), ("!", " not ")):
+        text = text.replace(symbol, word)
     tokens = re.findall(r"\d+|\(|\)|and|or|not", text.lower())
     # Innermost brackets are worked out first, then NOT, AND, OR, until one value is left.
     values: list[Any] = [results[int(one) - 1] if one.isdigit() else one for one in tokens]
@@ -133,7 +155,7 @@ def _flat(values: list[Any]) -> bool:
 
 
 _TOKEN = re.compile(
-    r"\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?|[A-Za-z_][\w.]*|<>|!=|==|<=|>=|&&|\|\||[=<>!(),])"
+    r"\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|-?\d+(?:\.\d+)?|[A-Za-z_][\w.:]*|<>|!=|==|<=|>=|&&|\|\||[=<>!(),])"
 )
 
 

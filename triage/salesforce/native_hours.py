@@ -23,6 +23,10 @@ _FARTHEST = 4000
 Window = tuple[datetime, datetime]
 
 
+class NeverOpen(Exception):
+    """The hours do not open any more, or not for so long within ten years."""
+
+
 class NativeHours:
     """
     One set of business hours, of the shape `{timeZoneId, hours: {mon: [open, close]}, holidays: [..]}`.
@@ -41,15 +45,15 @@ class NativeHours:
         return any(begin <= at < end for begin, end in self._around(at))
 
     def next_open(self, at: datetime) -> datetime:
-        """Return *at* where it is open, else the next opening."""
+        """Return *at* where it is open, else the next opening; raise NeverOpen where there is none."""
         for day in self._days_from(at):
             for begin, end in self._windows(day):
                 if end > at:
                     return max(begin, at)
-        raise ValueError("these hours do not open any more")
+        raise NeverOpen("these hours do not open any more")
 
     def after(self, start: datetime, minutes: int) -> datetime:
-        """Return the first instant at which *minutes* of open time have passed since *start*."""
+        """Return the first instant at which *minutes* of open time have passed since *start*; raise NeverOpen."""
         left = timedelta(minutes=minutes)
         if not left:
             return start
@@ -61,7 +65,7 @@ class NativeHours:
                 if end - begin >= left:
                     return begin + left
                 left -= end - begin
-        raise ValueError("these hours do not add up to so much")
+        raise NeverOpen("these hours do not add up to so much")
 
     def _days_from(self, at: datetime) -> Iterator[date]:
         # The day before may reach into this one where hours run over midnight.
@@ -191,12 +195,12 @@ def _months(origin: date, day: date) -> int:
 
 
 def _in_month(holiday: Mapping[str, Any], day: date) -> bool:
-    return _MONTHS[day.month - 1] == str(holiday["recurrenceMonthOfYear"])
+    return _MONTHS[day.month - 1] == str(holiday["recurrenceMonthOfYear"]).capitalize()
 
 
 def _on_weekday(holiday: Mapping[str, Any], day: date) -> bool:
     days = holiday.get("recurrenceDayOfWeek") or ()
-    return _DAY_NAMES[day.weekday()] in ([days] if isinstance(days, str) else list(days))
+    return _DAY_NAMES[day.weekday()] in [name.capitalize() for name in ([days] if isinstance(days, str) else days)]
 
 
 def _nth(holiday: Mapping[str, Any], day: date) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from triage.domain.instant import MINUTE
 from triage.domain.work import Event
 from triage.errors import QueryRefused
+from triage.rules.document import ItemWeight
 from triage.salesforce.client import Client
 
 SAID_AGAIN = 5 * MINUTE
@@ -23,6 +25,10 @@ OPEN_WORK: dict[str, str] = {
 }
 """What counts as open work of each object, in SOQL."""
 
+_ONE = ItemWeight()
+NOBODY_SEES = ("INVALID_FIELD", "INVALID_TYPE")
+"""What Salesforce says of a field or an object that is not there, or that this user may not see."""
+
 _PRESENCE = (
     "SELECT UserId, IsAway, ConfiguredCapacity FROM UserServicePresence WHERE IsCurrentState = true ORDER BY UserId"
 )
@@ -35,10 +41,20 @@ _WORK = (
 class Presence:
     """Agents as one organisation knows them; says only what has changed since it was last asked."""
 
-    def __init__(self, client: Client, *, weights: Mapping[str, int] | None = None) -> None:
-        """*weights*: how much an open record of each object counts, where Omni-Channel does not; 1 each by default."""
+    def __init__(
+        self, client: Client, *, weights: Mapping[str, ItemWeight] | None = None, read: Collection[str] = OPEN_WORK
+    ) -> None:
+        """
+        Args:
+            weights: How much an open record of each object weighs, as the policy's `routing.weights` has it; 1 each
+                where it says nothing.
+            read: The objects that the policy reads. What people own of these we count ourselves, as it moves; where one
+                of OPEN_WORK is not among them, Salesforce is asked what everybody owns of all three.
+        """
         self._client = client
-        self._weights = dict(weights or dict.fromkeys(OPEN_WORK, 1))
+        stated = weights or {}
+        self._weights = {name: stated.get(name, _ONE) for name in OPEN_WORK}
+        self._asks = not set(OPEN_WORK) <= set(read)
         self._said: dict[str, dict[str, Any]] = {}
         self._said_at: dict[str, int] = {}
         self.omni = True
@@ -68,26 +84,48 @@ class Presence:
         return events
 
     def current(self) -> dict[str, dict[str, Any]]:
-        """Return presence, capacity and load of everybody who is logged in to Omni-Channel, by user."""
+        """
+        Return presence, capacity and load of everybody who is logged in to Omni-Channel, by user.
+
+        What Omni-Channel has given people counts by its own weights. Where it routes nothing, what they own counts by
+        ours; there is no load here where we count that ourselves.
+        """
         held = {row["UserId"]: int(row["held"] or 0) for row in self._client.query(_WORK)}
+        counted = bool(held) or self._asks
+        if not held and self._asks:
+            held = self.open_work()
         found: dict[str, dict[str, Any]] = {}
         for row in self._client.query(_PRESENCE):
             capacity = row["ConfiguredCapacity"]
             state: dict[str, Any] = {"presence": "away" if row["IsAway"] else "online"}
             if capacity is not None:
                 state["capacity"] = None if capacity >= UNLIMITED else int(capacity)
-            if held:
-                # Where Omni-Channel routes nothing, what people hold is counted from the records they own.
+            if counted:
                 state["load"] = held.get(row["UserId"], 0)
             found[row["UserId"]] = state
         return found
 
     def open_work(self) -> dict[str, int]:
-        """Return the weighted open work of every user, counted across the objects with a weight."""
-        found: dict[str, int] = {}
-        for name, weight in self._weights.items():
-            soql = f"SELECT OwnerId, COUNT(Id) held FROM {name} WHERE {OPEN_WORK[name]} GROUP BY OwnerId"  # noqa: S608
-            for row in self._client.query(soql):
-                if row["OwnerId"].startswith("005"):
-                    found[row["OwnerId"]] = found.get(row["OwnerId"], 0) + weight * int(row["held"])
+        """
+        Return the weighted open work of every user, counted across Case, Lead and Opportunity.
+
+        An object that the organisation has not, or that this user may not see, counts nothing from then on.
+        """
+        found: Counter[str] = Counter()
+        for name, weight in tuple(self._weights.items()):
+            try:
+                found += self._owned(name, weight)
+            except QueryRefused as refused:
+                if refused.code not in NOBODY_SEES:
+                    raise
+                del self._weights[name]
+        return dict(found)
+
+    def _owned(self, name: str, weight: ItemWeight) -> Counter[str]:
+        by = ", Priority" if weight.by and name == "Case" else ""
+        soql = f"SELECT OwnerId{by}, COUNT(Id) held FROM {name} WHERE {OPEN_WORK[name]} GROUP BY OwnerId{by}"  # noqa: S608
+        found: Counter[str] = Counter()
+        for row in self._client.query(soql):
+            if row["OwnerId"].startswith("005"):
+                found[row["OwnerId"]] += weight.by.get(str(row.get("Priority")), weight.default) * int(row["held"])
         return found

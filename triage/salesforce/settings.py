@@ -22,7 +22,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     `instance_url` is where to log in, too, unless `domain` names a My Domain or `login`. `organization_id` and
     `is_sandbox` pin the organisation: any other one is only observed. `deployment` is the name of this installation.
-    `scores_on_record` names fields of the record for its scores, instead of the child object.
+    `scores` says where a record's scores are written: on a `child` row, on the `record` itself, or not at all (`none`).
     """
 
     instance_url: str = ""

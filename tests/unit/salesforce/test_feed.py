@@ -10,6 +10,7 @@ import pytest
 from tests.support.org import ANN, BOB, Place, place
 from triage.domain.instant import DAY, HOUR, MINUTE, SECOND, format_instant
 from triage.errors import ConfigError
+from triage.rules.document import ItemWeight
 from triage.salesforce import reading
 from triage.salesforce.feed import SOURCE
 from triage.salesforce.package import HOLD_REASON, HOLD_UNTIL
@@ -326,7 +327,32 @@ def test_open_work_is_counted_across_objects_with_weights(live: Place) -> None:
     live.case(OwnerId="00GTIER2")
     deal = {"Name": "d", "StageName": "Proposal", "CloseDate": "2026-03-02", "OwnerId": BOB}
     live.org.create("Opportunity", deal, Caller(ANN))
-    assert Presence(live.client, weights={"Case": 1, "Opportunity": 3}).open_work() == {BOB: 5}
+    assert Presence(live.client, weights={"Opportunity": ItemWeight(default=3)}).open_work() == {BOB: 5}
+    urgent = {"Case": ItemWeight(by={"High": 4})}
+    live.case(OwnerId=BOB, Priority="High")
+    assert Presence(live.client, weights=urgent).open_work() == {BOB: 7}
+
+
+def test_open_work_is_the_load_where_omni_channel_routes_nothing_and_the_policy_reads_cases_only(live: Place) -> None:
+    """Deals count too; where the policy reads every object, what people hold is counted as it moves."""
+    from triage.salesforce.presence import Presence
+
+    values = {"UserId": BOB, "IsCurrentState": True, "IsAway": False, "ConfiguredCapacity": 8}
+    live.org.create("UserServicePresence", values, Caller(ANN))
+    live.case(OwnerId=BOB)
+    deal = {"Name": "d", "StageName": "Proposal", "CloseDate": "2026-03-02", "OwnerId": BOB}
+    live.org.create("Opportunity", deal, Caller(ANN))
+    assert Presence(live.client, read=["Case"]).current()[BOB]["load"] == 2
+    assert "load" not in Presence(live.client).current()[BOB]
+
+
+def test_an_object_that_cannot_be_seen_counts_nothing(live: Place) -> None:
+    """Leads are not everybody's."""
+    from triage.salesforce.presence import Presence
+
+    live.case(OwnerId=BOB)
+    live.org.tables.pop("Lead")
+    assert Presence(live.client).open_work() == {BOB: 1}
 
 
 def test_a_second_read_within_the_overlap_says_nothing_new() -> None:

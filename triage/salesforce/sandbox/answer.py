@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.domain.instant import DAY, parse_instant, to_datetime
 from triage.salesforce.sandbox.organisation import Organisation, Row
-from triage.salesforce.sandbox.schema import Column, Table
+from triage.salesforce.sandbox.schema import Column, Table, children_of
 from triage.salesforce.sandbox.soql import (
     Comparison,
     Condition,
@@ -30,12 +31,17 @@ Keep = Callable[[Row], bool]
 
 
 class Found(Struct, frozen=True):
-    """What a query found: *rows* as kept, the columns it selects, and whether they are aggregates."""
+    """
+    What a query found: *rows* as kept, the columns it selects, and whether they are aggregates.
+
+    `children` are the queries about each row's children, with the object and the column that refers to the row.
+    """
 
     table: Table
     rows: list[Row]
     selected: tuple[Selected, ...]
     aggregate: bool = False
+    children: tuple[tuple[str, Query, str], ...] = ()
 
 
 def answer(query: Query, org: Organisation, *, deleted: bool = False) -> Found:
@@ -56,7 +62,28 @@ def answer(query: Query, org: Organisation, *, deleted: bool = False) -> Found:
             return Found(table, _cut(_aggregated(query, selected, shown, paths), query), selected, aggregate=True)
         for order in reversed(query.order_by):
             _sort(shown, order, paths)
-    return Found(table, _cut(shown, query), selected)
+    children = tuple(_child(one, table, org) for one in query.children)
+    return Found(table, _cut(shown, query), selected, children=children)
+
+
+def _child(query: Query, table: Table, org: Organisation) -> tuple[str, Query, str]:
+    """Return the name of a relationship to children, the query about them by their object, and their column."""
+    name = query.object.casefold()
+    found = next((one for one in children_of(table.name, org.tables) if one[0].casefold() == name), None)
+    if found is None:
+        raise SoqlError(f"Didn't understand relationship '{query.object}' in FROM part of query call.", "INVALID_TYPE")
+    relationship, child, column = found
+    asked = replace(query, object=child)
+    answer(replace(asked, limit=0), org)
+    return relationship, asked, column
+
+
+def _children(row: Row, query: Query, column: str, org: Organisation) -> dict[str, Any] | None:
+    """Return the children of *row* as the REST API says them; None where there is none."""
+    own = Comparison(column, "=", row["Id"])
+    where = own if query.where is None else Joined("AND", (own, query.where))
+    rows = records(answer(replace(query, where=where), org), org)
+    return {"totalSize": len(rows), "done": True, "records": rows} if rows else None
 
 
 def records(found: Found, org: Organisation) -> list[dict[str, Any]]:
@@ -65,11 +92,17 @@ def records(found: Found, org: Organisation) -> list[dict[str, Any]]:
         return [{"attributes": {"type": "AggregateResult"}, **row} for row in found.rows]
     paths = _Paths(org, found.table)
     plan = [(one.path.split("."), paths.column(one.path), paths.get(one.path)) for one in found.selected]
-    return [_record(row, found.table.name, plan, paths) for row in found.rows]
+    told = [_record(row, found.table.name, plan, paths) for row in found.rows]
+    for name, query, column in found.children:
+        for row, record in zip(found.rows, told, strict=True):
+            record[name] = _children(row, query, column, org)
+    return told
 
 
 def flat(found: Found, org: Organisation) -> tuple[list[str], list[list[tuple[Any, Column]]]]:
     """Return the header and rows of *found* for a table, each value with its column."""
+    if found.children:
+        raise SoqlError("Aggregate Relationships not supported in Bulk Query", "FEATURENOTENABLED")
     paths = _Paths(org, found.table)
     plan = [(paths.column(one.path), paths.get(one.path)) for one in found.selected]
     header = [one.path for one in found.selected]
@@ -145,6 +178,8 @@ def _aggregated(query: Query, selected: tuple[Selected, ...], rows: list[Row], p
         groups.setdefault(tuple(get(row) for _, get in keys), []).append(row)
     found = []
     for members in groups.values():
+        if query.having is not None and not _has(query.having, members, query, paths):
+            continue
         line: Row = {}
         for number, one in enumerate(selected):
             name = one.alias or (one.path.split(".")[-1] if not one.function else f"expr{number}")
@@ -154,6 +189,28 @@ def _aggregated(query: Query, selected: tuple[Selected, ...], rows: list[Row], p
         name = order.path.split(".")[-1]
         found.sort(key=lambda line: (line.get(name) is not None, str(line.get(name))), reverse=order.descending)
     return found
+
+
+def _has(condition: Condition, members: list[Row], query: Query, paths: _Paths) -> bool:
+    """Return whether a group meets a HAVING."""
+    if isinstance(condition, Negated):
+        return not _has(condition.part, members, query, paths)
+    if isinstance(condition, Joined):
+        held = (_has(part, members, query, paths) for part in condition.parts)
+        return all(held) if condition.how == "AND" else any(held)
+    if not condition.function and condition.path not in query.group_by:
+        raise SoqlError(f"Field must be grouped or aggregated: {condition.path}")
+    value = _folded(Selected(condition.path, condition.function), members, paths)
+    wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    if condition.operator in ("=", "!=", "IN", "NOT IN"):
+        return (value in wanted) == (condition.operator in ("=", "IN"))
+    compare = _ORDERED.get(condition.operator)
+    if compare is None:
+        raise SoqlError(f"{condition.operator} is not read by the sandbox in a HAVING")
+    try:
+        return value is not None and bool(compare(value, condition.value))
+    except TypeError:
+        raise SoqlError("a HAVING compares numbers and texts with their like") from None
 
 
 def _folded(one: Selected, members: list[Row], paths: _Paths) -> Any:

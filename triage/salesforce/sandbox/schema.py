@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -380,6 +380,34 @@ _OURS = (
 TABLES: dict[str, Table] = {one.name: one for one in (*_WORK, *_PEOPLE, *_SERVICE, *_AUTOMATION, *_OURS)}
 """Every object of the sandbox, by API name."""
 
+_PLURALS = {
+    "Opportunity": "Opportunities", "CaseHistory": "Histories", "Entitlement": "Entitlements",
+    "BusinessHours": "BusinessHours",
+}  # fmt: skip
+
+
+def children_of(parent: str, tables: Mapping[str, Table]) -> list[tuple[str, str, str]]:
+    """Return the relationships to children of *parent*: its name, the child's object, and the column that refers."""
+    return [
+        (_children_name(table.name), table.name, column.name)
+        for table in tables.values()
+        for column in table.columns.values()
+        if parent in column.to and _primary(parent, column)
+    ]
+
+
+def _children_name(table: str) -> str:
+    return f"{table.removesuffix('__c')}s__r" if table.endswith("__c") else _PLURALS.get(table, f"{table}s")
+
+
+def _primary(parent: str, column: Column) -> bool:
+    """Return whether *column* is the one that the relationship is named for: owners and editors have none."""
+    return column.by.removesuffix("__r") in (parent, "Parent", "What", "Who") or column.name in (
+        f"{parent}Id",
+        "ParentId",
+    )
+
+
 _SOAP = {
     "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "double": "xsd:double", "currency": "xsd:double",
     "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime", "time": "xsd:time", "int": "xsd:int",
@@ -391,7 +419,10 @@ def describe(found: Table) -> dict[str, Any]:
     return {
         **brief(found),
         "fields": [_described(column, found) for column in found.columns.values()],
-        "childRelationships": [],
+        "childRelationships": [
+            {"relationshipName": name, "childSObject": child, "field": column}
+            for name, child, column in children_of(found.name, TABLES)
+        ],
         "recordTypeInfos": [],
     }
 

@@ -1,8 +1,8 @@
 """
 SOQL text in, a query out, or a refusal in Salesforce's words. Strict: what the real parser refuses is refused here.
 
-Tokens and recursive descent. Semi-joins, relationship paths, aggregates with GROUP BY, date literals and FIELDS(..)
-are read; TYPEOF, child subqueries, HAVING, geolocation and data categories are refused by name.
+Tokens and recursive descent. Semi-joins, child subqueries, relationship paths, aggregates with GROUP BY and HAVING,
+date literals and FIELDS(..) are read; TYPEOF, geolocation and data categories are refused by name.
 """
 
 from __future__ import annotations
@@ -54,11 +54,16 @@ class Instant(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """One comparison; *value* is a literal, a tuple of them, or a query (a semi-join)."""
+    """
+    One comparison; *value* is a literal, a tuple of them, or a query (a semi-join).
+
+    `function` is an aggregate of the path, in a HAVING.
+    """
 
     path: str
     operator: str
     value: Any
+    function: str = ""
 
 
 class Joined(Struct, frozen=True):
@@ -94,13 +99,19 @@ class Order(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """A query as read. `everything`: what FIELDS(..) names, in small letters; `all_rows` finds deleted ones."""
+    """
+    A query as read. `everything`: what FIELDS(..) names, in small letters; `all_rows` finds deleted ones.
+
+    `children` are the queries within the SELECT: their `object` is the name of a relationship to children.
+    """
 
     object: str
     fields: tuple[Selected, ...] = ()
     everything: str = ""
     where: Condition | None = None
     group_by: tuple[str, ...] = ()
+    having: Condition | None = None
+    children: tuple[Query, ...] = ()
     order_by: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
@@ -142,6 +153,8 @@ class _Reader:
         self._tokens = tokens
         self._place = 0
         self._alias = ""
+        self._inside = False
+        self._in_having = False
 
     @property
     def token(self) -> Token:
@@ -160,18 +173,21 @@ class _Reader:
         if self.token.kind == "word" and self.token.text.upper() not in _KEYWORDS:
             self._alias = self._take().text
         after, self._place = self._place, place
-        everything, fields = self._fields()
+        everything, fields, children = self._fields()
         self._need("FROM")
         self._place = after
-        found = self._rest(name, everything, fields)
+        found = self._rest(name, everything, fields, children)
         self._alias = outer
         return found
 
-    def _rest(self, name: str, everything: str, fields: tuple[Selected, ...]) -> Query:
+    def _rest(self, name: str, everything: str, fields: tuple[Selected, ...], children: tuple[Query, ...]) -> Query:
         where = self._condition() if self._word("WHERE") else None
         if self._word("WITH") and self._take().text.upper() not in ("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
             raise SoqlError("WITH is read for SECURITY_ENFORCED, USER_MODE and SYSTEM_MODE only")
         group_by = self._grouped()
+        having = self._having(group_by)
+        if children and (group_by or any(one.function for one in fields)):
+            raise SoqlError("child queries do not go with aggregates")
         order_by = self._ordered()
         limit = self._whole() if self._word("LIMIT") else None
         offset = self._whole() if self._word("OFFSET") else 0
@@ -186,8 +202,8 @@ class _Reader:
             raise SoqlError("The SOQL FIELDS function must have a LIMIT of at most 200")
         count_only = len(fields) == 1 and fields[0].function == "COUNT" and not fields[0].path
         return Query(
-            object=name, fields=fields, everything=everything, where=where, group_by=group_by, order_by=order_by,
-            limit=limit, offset=offset, all_rows=all_rows, count_only=count_only,
+            object=name, fields=fields, everything=everything, where=where, group_by=group_by, having=having,
+            children=children, order_by=order_by, limit=limit, offset=offset, all_rows=all_rows, count_only=count_only,
         )  # fmt: skip
 
     def _skip_to_from(self) -> None:
@@ -199,15 +215,16 @@ class _Reader:
             self._place += 1
         self._place += 1
 
-    def _fields(self) -> tuple[str, tuple[Selected, ...]]:
+    def _fields(self) -> tuple[str, tuple[Selected, ...], tuple[Query, ...]]:
         everything, found = "", []
+        children: list[Query] = []
         while True:
             word = self.token.text.upper()
-            if self.token.text == "(":
-                raise SoqlError("child subqueries are not read by the sandbox")
-            if word == "TYPEOF":
+            if self._is_sign("("):
+                children.append(self._child())
+            elif word == "TYPEOF":
                 raise SoqlError("TYPEOF is not read by the sandbox")
-            if word == "FIELDS" and self._ahead("("):
+            elif word == "FIELDS" and self._ahead("("):
                 self._place += 2
                 everything = self._take().text.lower()
                 if everything not in ("all", "standard", "custom"):
@@ -216,7 +233,29 @@ class _Reader:
             else:
                 found.append(self._selected())
             if not self._is_sign(","):
-                return everything, tuple(found)
+                if not found and not everything:
+                    self.unexpected()
+                return everything, tuple(found), tuple(children)
+
+    def _child(self) -> Query:
+        """Read a query within the SELECT; its bracket has been read."""
+        if self._inside:
+            raise SoqlError("child queries within child queries are not read by the sandbox")
+        self._inside = True
+        found = self.query()
+        self._inside = False
+        self._sign(")")
+        return found
+
+    def _having(self, group_by: tuple[str, ...]) -> Condition | None:
+        if not self._word("HAVING"):
+            return None
+        if not group_by:
+            raise SoqlError("HAVING needs GROUP BY")
+        self._in_having = True
+        found = self._condition()
+        self._in_having = False
+        return found
 
     def _selected(self) -> Selected:
         if self.token.text.upper() in AGGREGATES and self._ahead("("):
@@ -256,11 +295,10 @@ class _Reader:
             found = self._condition()
             self._sign(")")
             return found
-        path = self._path()
+        one = self._selected() if self._in_having else Selected(self._path())
         operator = self._operator()
-        if operator in ("IN", "NOT IN", "INCLUDES", "EXCLUDES"):
-            return Comparison(path, operator, self._several(operator))
-        return Comparison(path, operator, self._literal())
+        several = operator in ("IN", "NOT IN", "INCLUDES", "EXCLUDES")
+        return Comparison(one.path, operator, self._several(operator) if several else self._literal(), one.function)
 
     def _operator(self) -> str:
         word = self._take().text.upper()
@@ -377,5 +415,6 @@ class _Reader:
 
 
 _KEYWORDS = frozenset(
-    {"FROM", "WHERE", "WITH", "GROUP", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS", "AND", "OR"}
+    ("FROM", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS")
+    + ("AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES")
 )

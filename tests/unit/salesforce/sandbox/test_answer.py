@@ -139,3 +139,26 @@ def test_what_there_is_not_is_refused(org: Organisation, text: str, code: str) -
     with pytest.raises(SoqlError) as caught:
         ask(org, text)
     assert caught.value.code == code
+
+
+def test_a_having_leaves_groups_out(org: Organisation) -> None:
+    """One of the groups meets both conditions."""
+    found = ask(
+        org, "SELECT Priority p, COUNT(Id) n FROM Case GROUP BY Priority HAVING COUNT(Id) >= 1 AND Priority = 'Low'"
+    )
+    assert found == [{"p": "Low", "n": 1}]
+    with pytest.raises(SoqlError, match="grouped"):
+        ask(org, "SELECT Priority FROM Case GROUP BY Priority HAVING Subject = 'x'")
+
+
+def test_children_come_with_their_parent(org: Organisation) -> None:
+    """A parent without any says null."""
+    rows = ask(org, "SELECT Name, (SELECT Subject FROM Cases ORDER BY CaseNumber LIMIT 1) FROM Account")
+    (found,) = rows
+    assert found["Cases"]["totalSize"] == 1
+    assert [one["Subject"] for one in found["Cases"]["records"]] == ["two"]
+    assert ask(org, "SELECT Id, (SELECT Id FROM Contacts) FROM Account")[0]["Contacts"] is None
+    with pytest.raises(SoqlError, match="understand relationship"):
+        ask(org, "SELECT Id, (SELECT Id FROM Nothings) FROM Account")
+    with pytest.raises(SoqlError, match="Bulk"):
+        flat(answer(parse_soql("SELECT Id, (SELECT Id FROM Cases) FROM Account"), org), org)

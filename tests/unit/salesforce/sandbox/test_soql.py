@@ -81,6 +81,24 @@ def test_aggregates_and_groups() -> None:
     assert found.group_by == ("OwnerId",)
 
 
+def test_a_having_compares_aggregates_of_groups() -> None:
+    """It stands behind GROUP BY only."""
+    found = parse_soql("SELECT OwnerId FROM Case GROUP BY OwnerId HAVING COUNT(Id) > 1 AND OwnerId != null")
+    count = Comparison("Id", ">", 1, "COUNT")
+    assert found.having == Joined("AND", (count, Comparison("OwnerId", "!=", None)))
+    with pytest.raises(SoqlError, match="GROUP BY"):
+        parse_soql("SELECT COUNT(Id) FROM Case HAVING COUNT(Id) > 1")
+
+
+def test_a_child_query_stands_among_the_fields() -> None:
+    """One level of them, beside a field at least."""
+    found = parse_soql("SELECT Id, (SELECT Id FROM Cases WHERE IsClosed = false LIMIT 2) FROM Account")
+    (child,) = found.children
+    assert (child.object, child.limit, child.where) == ("Cases", 2, Comparison("IsClosed", "=", False))
+    with pytest.raises(SoqlError, match="within"):
+        parse_soql("SELECT Id, (SELECT Id, (SELECT Id FROM Histories) FROM Cases) FROM Account")
+
+
 def test_fields_of_everything_need_a_limit() -> None:
     """FIELDS(ALL) is for at most 200 rows."""
     assert parse_soql("SELECT FIELDS(ALL) FROM Case LIMIT 200").everything == "all"
