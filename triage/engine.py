@@ -109,10 +109,7 @@ class PureEngine:
 
     def judged(self, action: Action, facts: Facts, policy: Policy, now: int) -> Action:
         """Return *action*, planned earlier, for whoever can take it at *now*: held, for nobody, where none can."""
-        if action.kind != "reassign" or _spec_of(action, policy) is None:
-            return action
-        found = self.place(action, facts, policy, now)
-        return found or replace(action, target="", status="held", note="nobody can take it any more")
+        return pipeline.judged(action, facts, policy, now)
 
     def place_all(
         self, waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int

@@ -132,6 +132,14 @@ def place(
     return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
 
 
+def judged(action: Action, facts: Facts, policy: Policy, now: int) -> Action:
+    """Return *action*, planned earlier, for whoever can take it at *now*: held, for nobody, where none can."""
+    if action.kind != "reassign" or not written_as(action, policy):
+        return action
+    found = place(action, facts, policy, now)
+    return found or replace(action, target="", status="held", note="nobody can take it any more")
+
+
 def place_all(
     waiting: Sequence[tuple[Action, Facts]], agents: Sequence[Agent], policy: Policy, now: int
 ) -> list[Action]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import uuid
@@ -39,6 +40,19 @@ def local_models(store: Store, journal: Journal | None = None) -> tuple[OpeningS
     """Return the models at hand (see `find_models`) as a scorer, and as what the API lists and promotes."""
     scorer = open_models(journal=journal)
     return scorer, Catalogue(find_models(), store, SystemClock().now, scorer.reopen)
+
+
+def warm(scorer: Scorer) -> None:
+    """
+    Open the models of *scorer* now, and keep all that stays for good out of garbage collection.
+
+    A full collection walks a hundred thousand of their objects: every request of that moment would wait for it.
+    """
+    with suppress(TriageError):
+        if isinstance(scorer, OpeningScorer):
+            scorer.opened()
+    gc.collect()
+    gc.freeze()
 
 
 def open_api(

@@ -100,7 +100,7 @@ def ours(folder: Path) -> None:
     from triage.keys import create_key
     from triage.publishing import publish
     from triage.scoring.catalogue import Catalogue
-    from triage.serving import Server, open_api
+    from triage.serving import Server, open_api, warm
     from triage.store.database import SqlStore
     from triage.testing import SMALL_POLICY
     from triage.wiring import SystemClock, open_models
@@ -116,6 +116,7 @@ def ours(folder: Path) -> None:
     app = open_api(store, lambda _: store, scorer=scorer, models=shown, settings=settings)
     server = Server(app, "127.0.0.1", 0)
     server.start()
+    warm(scorer)
     print(json.dumps({"port": server.port, "key": key, "records": records()}), flush=True)
     server.wait(threading.Event())
 

@@ -124,7 +124,9 @@ class _Known:
     def _known(self, families: tuple[str, ...]) -> frozenset[str]:
         if families not in self._fields:
             models = self._models
-            each = () if models is None else (models.fields(family) for family in families)
+            # What a model beside the one in charge says is told under a name of its own, and reads nothing.
+            own = [family for family in families if "." not in family]
+            each = () if models is None else (models.fields(family) for family in own)
             self._fields[families] = self._sent.union(*each)
         return self._fields[families]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import click
@@ -20,7 +21,7 @@ from triage.domain.instant import DAY, parse_duration
 from triage.errors import ConfigError
 from triage.keys import SCOPES, create_key, revoke_key, rotate_key
 from triage.ports import ApiKey, Store
-from triage.serving import Server, local_models, open_api
+from triage.serving import Server, local_models, open_api, warm
 from triage.wiring import SystemClock, address_of, open_journal, same_database, stop_on_signals
 
 FIRST_FOR = 30 * DAY
@@ -57,7 +58,10 @@ def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
         say(text, {"address": at, "key": first or None}, as_json)
         with stop_on_signals() as stop:
             server.start()
-            server.wait(stop)
+            # Meanwhile it answers: whoever comes first waits for the models, nobody for what needs none.
+            with ThreadPoolExecutor(1, "warm") as pool:
+                pool.submit(warm, scorer)
+                server.wait(stop)
         server.close()
 
 

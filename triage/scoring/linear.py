@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import copysign, log, log1p, sqrt
 
@@ -62,20 +63,25 @@ class Vocabulary:
         self.places: Mapping[str, tuple[int, float]] = {
             term: (start + at, weight) for at, (term, weight) in enumerate(zip(terms, idf, strict=True))
         }
+        self._at = {term: place for term, (place, _) in self.places.items()}
+        self._start = start
+        self._idf = [float(weight) for weight in idf]
 
     def weigh(self, grams: Sequence[str], places: list[int], values: list[float]) -> None:
         """Append the places and TF-IDF values (sublinear, unit length) of *grams* to *places* and *values*."""
-        find = self.places.get
-        counts: dict[tuple[int, float], int] = {}
-        for gram in grams:
-            found = find(gram)
-            if found is not None:
-                counts[found] = counts.get(found, 0) + 1
+        # Looked up and counted without a line of Python for each gram, most of which are none of ours.
+        counts: dict[int | None, int] = Counter(map(self._at.get, grams))
+        counts.pop(None, None)
         if not counts:
             return
-        weights = [idf if count == 1 else (1.0 + log(count)) * idf for (_, idf), count in counts.items()]
+        idf, start = self._idf, self._start
+        found: list[int] = list(counts)  # type: ignore[arg-type]
+        weights = [idf[place - start] for place in found]
+        if len(found) != sum(counts.values()):
+            pairs = zip(weights, counts.values(), strict=True)
+            weights = [weight if count == 1 else (1.0 + log(count)) * weight for weight, count in pairs]
         length = sqrt(sum([weight * weight for weight in weights]))
-        places += [place for place, _ in counts]
+        places += found
         values += [weight / length for weight in weights]
 
 
@@ -133,6 +139,7 @@ class LinearPart(Weights):
         super().__init__(weights, intercept)
         self.shape = shape
         self._last: tuple[Row, Active, Active] | None = None
+        self._added: tuple[Active, list[float]] | None = None
         self._levels: list[tuple[dict[str, int], int]] = []
         at = shape.words + shape.characters
         self.starts = [0, shape.words]
@@ -148,6 +155,34 @@ class LinearPart(Weights):
             self.starts.append(at)
             at += 2 + (len(scale.edges) + 1 if scale.edges else 0)
         self.size = at
+
+    def margin(self, active: Active) -> float:
+        """Return the margin of the one output."""
+        return self._constant + sum(self._products(active))
+
+    def shares(self, active: Active) -> list[float]:
+        """Return what each group of places adds to the margin of the one output."""
+        places, _ = active
+        added = self._products(active)
+        found = [0.0] * len(self.starts)
+        # Places come group by group, those of a group in any order.
+        words, grams = self.shape.words, self.shape.words + self.shape.characters
+        split, end = bisect_left(places, words), bisect_left(places, grams)
+        found[0], found[1] = sum(added[:split], 0.0), sum(added[split:end], 0.0)
+        starts = self.starts
+        for place, product in zip(places[end:], added[end:], strict=True):
+            found[bisect_right(starts, place) - 1] += product
+        return found
+
+    def _products(self, active: Active) -> list[float]:
+        last = self._added
+        if last is not None and last[0] is active:
+            return last[1]
+        weights, (places, values) = self.single, active
+        assert weights is not None
+        found = [weights[place] * value for place, value in zip(places, values, strict=True)]
+        self._added = (active, found)
+        return found
 
     def active(self, row: Row, grams: Active) -> Active:
         """Return the places of *row* that are not zero and their values; *grams* are those of its text."""
@@ -171,5 +206,6 @@ class LinearPart(Weights):
             elif edges:
                 places.append(at + 2 + bisect_right(edges, value))
                 values.append(1.0)
-        self._last = (row, grams, (places, values))
-        return places, values
+        found = (places, values)
+        self._last = (row, grams, found)
+        return found

@@ -34,7 +34,14 @@ def parts(model: TabularModel, row: Row) -> dict[str, float]:
     moved: dict[str, float] = {}
     grams = model.grams.active(row.text)
     if model.linear is not None and spec.share > 0:
-        found = (fixed.weights @ linear_shares(model.linear, row, grams)).tolist()
+        linear = model.linear
+        # With two classes there is one output, and it counts as it is.
+        alone = linear.single is not None and len(spec.classes) == 2
+        found = (
+            linear.shares(linear.active(row, grams))
+            if alone
+            else (fixed.weights @ linear_shares(linear, row, grams)).tolist()
+        )
         for name, share, usual in zip(fixed.linear_names, found, fixed.usual_linear, strict=True):
             moved[name] = moved.get(name, 0.0) + spec.share * (share - usual)
     if model.forest is not None and spec.share < 1:

@@ -263,7 +263,7 @@ class TabularModel:
         share, total = self.spec.share, 0.0
         grams = self.grams.active(row.text)
         if self.linear is not None and share > 0:
-            total += share * self.linear.outputs(self.linear.active(row, grams))[0]
+            total += share * self.linear.margin(self.linear.active(row, grams))
         if self.forest is not None and share < 1:
             total += (1 - share) * self.forest.single(self.tree_row(row, grams))[0]
         return total

@@ -414,7 +414,19 @@ class _Reader:
             self.unexpected()
 
 
-_KEYWORDS = frozenset(
-    ("FROM", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS")
-    + ("AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES")
+_CLAUSES = (
+    "FROM",
+    "WHERE",
+    "WITH",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "ALL",
+    "FOR",
+    "ASC",
+    "DESC",
+    "NULLS",
 )
+_KEYWORDS = frozenset((*_CLAUSES, "AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES"))
