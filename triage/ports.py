@@ -598,8 +598,8 @@ class Control(Protocol):
     def start(self, rule: str) -> bool:
         """Take a halt back; False where there was none."""
 
-    def paused_until(self) -> int:
-        """Return the instant before which nothing is sent, 0 for none."""
+    def gate(self) -> tuple[dict[str, Stop], int]:
+        """Return what is halted, by rule or `*`, and the instant before which nothing is sent, 0 for none."""
 
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
