@@ -623,8 +623,13 @@ class Upkeep(Protocol):
     def figures(self, now: int) -> Figures:
         """Return what a dashboard shows, without reading any table through."""
 
-    def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
-        """Return the last audit seq, and how many lines above *after* there are by (rule, event); None: count none."""
+    def tally(self, after: int | None, upto: int | None = None) -> tuple[int, dict[tuple[str, str], int]]:
+        """
+        Return the last audit seq, and how many lines above *after* (None: count none) there are by (rule, event).
+
+        Args:
+            upto: Count no line above it. Where many write at once, a line may come to stand below one seen before.
+        """
 
     def oldest_event(self) -> int | None:
         """Return the instant of the event taken in first of those that are kept."""
