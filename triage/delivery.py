@@ -234,10 +234,10 @@ class Delivery:
             due = unit.outbox.next_run()
             if due is None or due > now:
                 return due
-            paused = unit.control.paused_until()
+            stops, paused = unit.control.gate()
             if paused > now:
                 return paused
-            return None if EVERYTHING in unit.control.stops() else due
+            return None if EVERYTHING in stops else due
 
     def _claim(
         self, now: int, limit: int, kinds: Collection[str], without: Collection[str]
@@ -245,8 +245,9 @@ class Delivery:
         """Lease what is due, and cancel at once what no longer holds; nothing where all is stopped or paused."""
         lease = f"{self._name}/{next(self._tickets)}"
         with self._store.write() as unit:
-            stops = self._sender.halt(unit.control.stops(), now)
-            if EVERYTHING in stops or unit.control.paused_until() > now:
+            halted, paused = unit.control.gate()
+            stops = self._sender.halt(halted, now)
+            if EVERYTHING in stops or paused > now:
                 return [], 0
             claimed = unit.outbox.claim(
                 now,

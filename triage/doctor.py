@@ -283,7 +283,7 @@ def _backup(unit: Unit, now: int) -> Check:
 def _growth(unit: Unit, now: int) -> Check:
     oldest = unit.upkeep.oldest_event()
     lines, _ = unit.upkeep.tally(None)
-    kept = f"{lines} audit lines, kept for good"
+    kept = f"the audit up to line {lines}, kept for good"
     if oldest is None or now - oldest <= KEPT_LONG:
         return Check(name="growth", found=kept)
     found = f"events since {format_instant(oldest)}; {kept}"

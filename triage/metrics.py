@@ -9,6 +9,7 @@ is the same at every worker of the store: take the maximum over workers, not the
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
@@ -35,6 +36,9 @@ from triage.worker import Worker
 FRESH = 5 * SECOND
 """How old, in ms, figures of the store may be: however often somebody asks, it is read no more often than this."""
 
+SETTLED = 10 * SECOND
+"""How long, in ms, a line of the audit may take from its number to where others see it: a later one may be first."""
+
 MICRO = 1_000_000
 """Micro-dollars in a dollar."""
 
@@ -60,7 +64,9 @@ class StoreFigures:
         self._lock = threading.Lock()
         self._read_at: int | None = None
         self._figures: Figures | None = None
-        self._seq: int | None = None
+        self._settled_to: int | None = None
+        self._marks: deque[tuple[int, int]] = deque()
+        self._settled: dict[tuple[str, str], int] = {}
         self._lines: dict[tuple[str, str], int] = {}
 
     def read(self) -> tuple[Figures | None, dict[tuple[str, str], int]]:
@@ -73,20 +79,30 @@ class StoreFigures:
             return self._figures, dict(self._lines)
 
     def _refresh(self, now: int) -> None:
+        """Count the new lines; those of the last `SETTLED` ms again next time, as others may come in among them."""
         try:
             with self._store.read() as unit:
-                figures = unit.upkeep.figures(now)
-                seq, new = unit.upkeep.tally(self._seq)
+                self._figures = unit.upkeep.figures(now)
+                settles = self._settled_to
+                while self._marks and now - self._marks[0][0] >= SETTLED:
+                    settles = self._marks.popleft()[1]
+                _, older = unit.upkeep.tally(self._settled_to, settles)
+                last, newer = unit.upkeep.tally(settles)
         except StoreError:
             self._figures = None
             return
-        self._figures, self._seq = figures, seq
-        named = set(figures.rules[:MOST_RULES])
-        for rule in named:
-            self._lines.setdefault((rule, "planned"), 0)
+        for rule in self._figures.rules[:MOST_RULES]:
+            self._settled.setdefault((rule, "planned"), 0)
+        self._add(self._settled, older)
+        self._lines = dict(self._settled)
+        self._add(self._lines, newer)
+        self._settled_to = last if settles is None else settles
+        self._marks.append((now, last))
+
+    def _add(self, counts: dict[tuple[str, str], int], new: Mapping[tuple[str, str], int]) -> None:
         for (rule, event), lines in new.items():
-            label = (rule if rule in named or (rule, "planned") in self._lines else OTHER, event)
-            self._lines[label] = self._lines.get(label, 0) + lines
+            label = (rule if (rule, "planned") in self._settled else OTHER, event)
+            counts[label] = counts.get(label, 0) + lines
 
 
 class TriageCollector(Collector):

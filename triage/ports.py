@@ -622,8 +622,8 @@ class Control(Protocol):
     def start(self, rule: str) -> bool:
         """Take a halt back; False where there was none."""
 
-    def paused_until(self) -> int:
-        """Return the instant before which nothing is sent, 0 for none."""
+    def gate(self) -> tuple[dict[str, Stop], int]:
+        """Return what is halted, by rule or `*`, and the instant before which nothing is sent, 0 for none."""
 
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""
@@ -647,8 +647,13 @@ class Upkeep(Protocol):
     def figures(self, now: int) -> Figures:
         """Return what a dashboard shows, without reading any table through."""
 
-    def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
-        """Return the last audit seq, and how many lines above *after* there are by (rule, event); None: count none."""
+    def tally(self, after: int | None, upto: int | None = None) -> tuple[int, dict[tuple[str, str], int]]:
+        """
+        Return the last audit seq, and how many lines above *after* (None: count none) there are by (rule, event).
+
+        Args:
+            upto: Count no line above it. Where many write at once, a line may come to stand below one seen before.
+        """
 
     def oldest_event(self) -> int | None:
         """Return the instant of the event taken in first of those that are kept."""

@@ -523,7 +523,7 @@ def test_stops_are_kept_until_taken_back(store: Store) -> None:
         assert unit.control.start("r")
         assert not unit.control.start("r")
         unit.control.pause(77)
-        assert unit.control.paused_until() == 77
+        assert unit.control.gate() == (unit.control.stops(), 77)
         assert list(unit.control.stops()) == ["*"]
 
 

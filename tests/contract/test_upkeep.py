@@ -97,6 +97,8 @@ def test_a_tally_counts_only_what_came_since(sandbox: Sandbox) -> None:
         last, found = unit.upkeep.tally(start)
         assert found == {("age-1h", "planned"): 2, ("age-1h", "done"): 2}
         assert unit.upkeep.tally(last) == (last, {})
+        assert unit.upkeep.tally(start, start) == (last, {})
+        assert unit.upkeep.tally(start, last) == (last, found)
 
 
 def test_refused_since_counts_from_an_instant_on(store: Store) -> None:

@@ -187,6 +187,17 @@ class Databases:
             for name in self._made:
                 connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def left_open(self, seconds: float = 20.0) -> list[str]:
+        """Return the databases that somebody is connected to, after *seconds* in which each backend may end."""
+        query = "SELECT datname FROM pg_stat_activity WHERE datname = ANY(%s) AND backend_type = 'client backend'"
+        until = time.monotonic() + seconds
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            while found := [str(name) for (name,) in connection.execute(query, [self._made])]:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.005)
+        return found
+
     def _create(self, template: str) -> str:
         name = f"triage_test_{os.getpid()}_{next(_numbers)}"
         copied = f" TEMPLATE {template}" if template else ""

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.postgres import Databases
 from triage.domain.decision import Action, AuditEntry
 from triage.domain.instant import HOUR, SECOND
 from triage.errors import SinkRefused
 from triage.lateness import Lateness
-from triage.metrics import FRESH, StoreFigures, lateness_histogram, serve_metrics
+from triage.metrics import FRESH, SETTLED, StoreFigures, lateness_histogram, serve_metrics
 from triage.steering import cancel
 from triage.store.database import SqlStore
-from triage.testing import Sandbox
+from triage.store.postgres import PostgresStore
+from triage.testing import ManualClock, Sandbox
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -174,3 +176,28 @@ def test_the_last_round_is_told_by_half(sandbox: Sandbox, scraped: Scraped) -> N
     found = scraped.samples()
     assert found["triage_last_round_timestamp_seconds", (("half", "fire"),)] == 5
     assert found["triage_last_round_timestamp_seconds", (("half", "act"),)] == 0
+
+
+def test_a_line_that_comes_to_stand_below_one_seen_before_is_counted(postgres: Databases) -> None:
+    """On PostgreSQL a number is taken before the line is seen: of two writers the later one may be first."""
+    store, clock = PostgresStore(postgres.new(), "acme"), ManualClock(0)
+    figures = StoreFigures(store, clock.now)
+    counts = []
+
+    def entry(name: str) -> AuditEntry:
+        return AuditEntry(at=1, org="acme", object="Case", id=name, event="done", key=name, rule="r")
+
+    def look(after: int) -> None:
+        clock.move(after)
+        counts.append(figures.read()[1].get(("other", "done"), 0))
+
+    look(0)
+    with store.write() as slow:
+        slow.audit.append([entry("1")])
+        with store.write() as quick:
+            quick.audit.append([entry("2")])
+        look(FRESH)
+    for after in (FRESH, SETTLED, SETTLED):
+        look(after)
+    store.close()
+    assert counts == [0, 1, 2, 2, 2]

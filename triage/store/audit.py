@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from triage.domain.decision import AuditEntry
 from triage.ports import AuditFault, AuditRow, record_key
 from triage.store.codec import decode_object, digest, encode
-from triage.store.dialect import is_postgres, numbers
+from triage.store.dialect import is_postgres, provisional
 from triage.store.tables import audit
 from triage.store.upsert import insert_all, parts, unnested
 
@@ -34,14 +34,14 @@ class SqlAudit:
         """Write *entries* in order."""
         if not entries:
             return
-        seqs = numbers(self._connection, audit, self._org, len(entries))
+        seqs = provisional(self._connection, audit, self._org, len(entries))
         heads = self._heads(sorted({record_key(entry.object, entry.id) for entry in entries}))
         rows = []
         for seq, entry in zip(seqs, entries, strict=True):
             row = chained(entry, heads.get(record_key(entry.object, entry.id), GENESIS))
             heads[row["record_id"]] = row["hash"]
             rows.append({"org_id": self._org, "seq": seq, **row})
-        insert_all(self._connection, audit, rows)
+        insert_all(self._connection, audit, rows, numbered=True)
 
     def lines(
         self,

@@ -23,12 +23,18 @@ class SqlControl:
 
     def stops(self) -> dict[str, Stop]:
         """Return what is halted, by rule or `*`."""
-        query = select(control).where(control.c.org_id == self._org, control.c.name.startswith(_STOP))
-        found = [
+        return self.gate()[0]
+
+    def gate(self) -> tuple[dict[str, Stop], int]:
+        """Return what is halted, by rule or `*`, and the instant before which nothing is sent, 0 for none."""
+        query = select(control).where(control.c.org_id == self._org).order_by(control.c.name)
+        rows = self._connection.execute(query).all()
+        stops = [
             Stop(rule=row.name[len(_STOP) :], at=row.at_ms, actor=row.actor, reason=row.reason)
-            for row in self._connection.execute(query.order_by(control.c.name))
+            for row in rows
+            if row.name.startswith(_STOP)
         ]
-        return {one.rule: one for one in found}
+        return {one.rule: one for one in stops}, next((row.at_ms for row in rows if row.name == _PAUSE), 0)
 
     def stop(self, stop: Stop) -> None:
         """Halt a rule, or everything."""
@@ -39,11 +45,6 @@ class SqlControl:
         gone = delete(control).where(control.c.org_id == self._org, control.c.name == _STOP + rule)
         tell(self._connection)
         return self._connection.execute(gone).rowcount > 0
-
-    def paused_until(self) -> int:
-        """Return the instant before which nothing is sent, 0 for none."""
-        query = select(control.c.at_ms).where(control.c.org_id == self._org, control.c.name == _PAUSE)
-        return self._connection.execute(query).scalar() or 0
 
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""

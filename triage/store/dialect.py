@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, text
+from sqlalchemy import ColumnElement, Connection, Table, cast, func, select, text
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 CHANNEL = "triage"
 """What PostgreSQL's LISTEN and NOTIFY call our news; the payload is the organisation."""
@@ -22,6 +23,16 @@ NEWS = "triage_news"
 def is_postgres(connection: Connection) -> bool:
     """Tell whether many may write at once."""
     return connection.dialect.name == "postgresql"
+
+
+def next_number(table: Table) -> ColumnElement[int]:
+    """Return the expression that is the next value for the `seq` of *table* on PostgreSQL, another one for each row."""
+    return func.nextval(cast(f"{table.name}_number", REGCLASS))
+
+
+def provisional(connection: Connection, table: Table, org: str, count: int) -> Sequence[int]:
+    """Return *count* values as `numbers` does, or on PostgreSQL, where the INSERT itself takes them, only zeros."""
+    return [0] * count if is_postgres(connection) else numbers(connection, table, org, count)
 
 
 def numbers(connection: Connection, table: Table, org: str, count: int) -> Sequence[int]:

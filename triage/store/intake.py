@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from triage.domain.work import Event
 from triage.ports import Refusal, SourceState, record_key
 from triage.store.codec import decode_event, encode
-from triage.store.dialect import lock_name, numbers
+from triage.store.dialect import lock_name, provisional
 from triage.store.tables import event, refusal, source
 from triage.store.upsert import among, insert_new, parts, upsert
 
@@ -40,10 +40,9 @@ class SqlIntake:
         """Keep *events*, in the order given; one that is kept already stays as it is."""
         if not events:
             return
-        seqs = numbers(self._connection, event, self._org, len(events))
-        insert_new(
-            self._connection, event, [self._row(source, one, seq) for seq, one in zip(seqs, events, strict=True)]
-        )
+        seqs = provisional(self._connection, event, self._org, len(events))
+        rows = [self._row(source, one, seq) for seq, one in zip(seqs, events, strict=True)]
+        insert_new(self._connection, event, rows, numbered=True)
 
     def events(self, record: str, limit: int | None = None) -> list[Event]:
         """Return the events of one record, in the order they were taken in."""

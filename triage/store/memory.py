@@ -367,9 +367,9 @@ class MemoryControl:
         """Take a halt back."""
         return self._tables.stops.pop(rule, None) is not None
 
-    def paused_until(self) -> int:
-        """Return the instant before which nothing is sent."""
-        return self._tables.paused
+    def gate(self) -> tuple[dict[str, Stop], int]:
+        """Return what is halted, and the instant before which nothing is sent."""
+        return self.stops(), self._tables.paused
 
     def pause(self, until: int) -> None:
         """Send nothing before *until*."""

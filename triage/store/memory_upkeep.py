@@ -51,10 +51,10 @@ class MemoryUpkeep:
             rules=tuple(sorted(live.outlines)) if live else (),
         )
 
-    def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
-        """Return the last audit seq, and how many lines above *after* there are by (rule, event)."""
+    def tally(self, after: int | None, upto: int | None = None) -> tuple[int, dict[tuple[str, str], int]]:
+        """Return the last audit seq, and how many lines above *after*, to *upto*, there are by (rule, event)."""
         found: dict[tuple[str, str], int] = {}
-        for line in self._tables.audit[len(self._tables.audit) if after is None else after :]:
+        for line in self._tables.audit[len(self._tables.audit) if after is None else after : upto]:
             if line.entry.rule:
                 name = (line.entry.rule, line.entry.event)
                 found[name] = found.get(name, 0) + 1

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from triage.errors import ConfigError, StaleRecord, StoreBusy, StoreError, StoreFull, StoreLost
 from triage.store.backup import write_backup
+from triage.store.columns import ColumnDumper
 from triage.store.database import SqlUnit
 from triage.store.dialect import CHANNEL, NEWS, WRITING
 from triage.store.ending import EndingPool, end
@@ -46,6 +46,7 @@ REACHING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "triage",
+    "client_encoding": "UTF8",
 }
 """How soon a server that does not answer counts as lost."""
 
@@ -206,7 +207,7 @@ def postgres_engine(url: URL, connections: int) -> Engine:
             connection.execute(setting)
         connection.autocommit = before
         # As text every quote in an array of JSON is escaped on one side and read on the other: ten times as slow.
-        connection.adapters.register_dumper(list, ListBinaryDumper)
+        connection.adapters.register_dumper(list, ColumnDumper)
 
     return engine
 

@@ -98,13 +98,14 @@ class SqlUpkeep:
             rules=() if live is None else tuple(sorted(decode_outlines(live.outlines))),
         )
 
-    def tally(self, after: int | None) -> tuple[int, dict[tuple[str, str], int]]:
-        """Return the last audit seq, and how many lines above *after* there are by (rule, event)."""
+    def tally(self, after: int | None, upto: int | None = None) -> tuple[int, dict[tuple[str, str], int]]:
+        """Return the last audit seq, and how many lines above *after*, to *upto*, there are by (rule, event)."""
         mine = audit.c.org_id == self._org
         last = self._connection.execute(select(func.coalesce(func.max(audit.c.seq), 0)).where(mine)).scalar_one()
-        if after is None or after >= last:
+        most = last if upto is None else min(last, upto)
+        if after is None or after >= most:
             return last, {}
-        new = mine & (audit.c.seq > after) & (audit.c.seq <= last) & (audit.c.rule != "")
+        new = mine & (audit.c.seq > after) & (audit.c.seq <= most) & (audit.c.rule != "")
         query = select(audit.c.rule, audit.c.event, func.count().label("lines")).where(new)
         rows = self._connection.execute(query.group_by(audit.c.rule, audit.c.event))
         return last, {(row.rule, row.event): row.lines for row in rows}

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from triage.store.dialect import is_postgres
+from triage.store.dialect import is_postgres, next_number
 
 PART = 500
 """How many keys one statement names."""
@@ -36,13 +36,25 @@ def insert_all(
     table: Table,
     rows: Sequence[dict[str, Any]],
     ending: Callable[[Any], Insert] = lambda statement: statement,
+    *,
+    numbered: bool = False,
 ) -> int:
-    """Insert *rows*, which name the same columns, and return how many were stored; *ending* adds an ON CONFLICT."""
+    """
+    Insert *rows*, which name the same columns, and return how many were stored; *ending* adds an ON CONFLICT.
+
+    Args:
+        numbered: PostgreSQL gives each row its `seq`, in their order, and those in the rows do not count.
+    """
     if not rows:
         return 0
     if is_postgres(connection):
-        new = unnested(rows, {name: table.c[name] for name in rows[0]})
-        statement = postgresql.insert(table).from_select(list(rows[0]), select(*new.c))
+        names = [name for name in rows[0] if name != "seq" or not numbered]
+        new = unnested(rows, {name: table.c[name] for name in names})
+        given: list[Any] = list(new.c)
+        if numbered:
+            names.append("seq")
+            given.append(next_number(table))
+        statement = postgresql.insert(table).from_select(names, select(*given))
         return connection.execute(ending(statement).execution_options(preserve_rowcount=True)).rowcount
     counted = ending(sqlite.insert(table)).execution_options(preserve_rowcount=True)
     return connection.execute(counted, list(rows)).rowcount
@@ -89,10 +101,14 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
     insert_all(connection, table, rows, overwriting)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, numbered: bool = False) -> int:
     """Insert *rows*; those whose primary key is there already are left as they are. Return how many were new."""
     keys = sorted(column.name for column in table.primary_key)
-    return insert_all(connection, table, rows, lambda one: one.on_conflict_do_nothing(index_elements=keys))
+
+    def leaving(statement: Any) -> Insert:
+        return statement.on_conflict_do_nothing(index_elements=keys)  # type: ignore[no-any-return]
+
+    return insert_all(connection, table, rows, leaving, numbered=numbered)
 
 
 def among(connection: Connection, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
