@@ -30,7 +30,7 @@ from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 Tell = Callable[[str], None]
 _PARTS = 3
-_GOOD = 0.65
+_GOOD = 0.7
 """AUC that a model too few rows speak of may still have."""
 
 
@@ -172,7 +172,7 @@ def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
     """
     Return whether *margins* may rank rows that the model has not seen, by the 95 % interval of their AUC.
 
-    They may where it lies above chance, and where the rows are too few to deny even a good model (it reaches 0.65).
+    They may where it lies above chance, and where the rows are too few to deny even a good model (it reaches 0.7).
     """
     if not 0 < y.sum() < len(y):
         return False
@@ -315,7 +315,7 @@ def _about(
         "window": window,
         "seed": request.seed,
         "choice": {
-            "half_life_days": choice.half_life, "tree_half_life_days": choice.tree_life,
+            "half_life_days": choice.half_life,
             "linear_c": choice.strength, "trees": choice.iterations,
             "leaves": choice.leaves, "linear_share": choice.share,
         },
