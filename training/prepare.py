@@ -58,6 +58,8 @@ class Request(Struct, frozen=True, kw_only=True):
     because: str = ""
     as_of: tuple[str, ...] = ()
     cut: str = ""
+    immutable: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     seed: int = 0
     coverage: float = 0.9
     segment: str = ""
@@ -162,7 +164,9 @@ def _labels(request: Request) -> Loaded:
     source = Path(request.data[0])
     if len(request.data) > 1 and not source.is_dir():
         source = source.parent
-    found = labelled(source, request.label, request.as_of or ("0h",), tz=request.tz)
+    found = labelled(
+        source, request.label, request.as_of or ("0h",), tz=request.tz, immutable=request.immutable, own=request.own
+    )
     table = replace(found.table, text=request.text)
     notes = [*found.notes, *(f"{count:,} left out: {why}" for why, count in found.excluded.items())]
     pasts = Pasts(dict(found.events), found.fields, found.nows)
