@@ -139,7 +139,7 @@ def _judged_spec(
         calibrator = msgspec.structs.replace(calibrator, params=((slope + 1) / 2, offset / 2))
         chances = apply(calibrator, margins)
     judged_by = chances if margins is forward else choose_calibrator(forward, y, np.ones(len(y)), request.seed)[1]
-    signal = has_signal(y, forward, request.seed) if rows.n_classes == 2 else True
+    signal = rows.n_classes > 2 or has_signal(y, forward, request.seed) or _told(choice, rows.y[cut.choose])
     known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
     base_rate = float(np.average(y > 0, weights=weights)) if signal else float((rows.y[known] > 0).mean())
     if not signal:
@@ -181,6 +181,12 @@ def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
     found = np.array([auc(y[rows], margins[rows, 0]) for rows in draws])
     low, high = np.nanquantile(found, [0.025, 0.975])
     return bool(low > 0.5 or high >= _GOOD)
+
+
+def _told(choice: Choice, y: np.ndarray) -> bool:
+    """Return whether the choosing slice told the classes apart by three standard errors of chance and more."""
+    ones, zeros = float((y == 1).sum()), float((y == 0).sum())
+    return (choice.reached - 0.5) > 3 * ((ones + zeros + 1) / (12 * ones * zeros)) ** 0.5
 
 
 def _threshold(y: np.ndarray, p: np.ndarray) -> float:
