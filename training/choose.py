@@ -10,6 +10,7 @@ import numpy as np
 
 from training.calibrate import apply, fit_simple
 from training.candidates import LinearFit, Rows, TreesFit, fit_linear, fit_trees
+from training.instants import NO_TIME
 from training.metrics import auc
 
 DAY = 86_400_000
@@ -26,7 +27,7 @@ class Choice:
     The recipe that won, and what every candidate showed on the choosing slice.
 
     Attributes:
-        half_life: Days after which a row weighs half; 0 for none.
+        half_life: Days after which a row weighs half, of rows that span `span` days; 0 for none.
         strength: C of the linear model.
         iterations: Trees a class.
         leaves: Leaves a tree.
@@ -42,6 +43,15 @@ class Choice:
     share: float = 0.5
     losses: dict[str, float] = field(default_factory=dict)
     reached: float = 0.0
+    span: float = 0.0
+
+    def life_on(self, at: np.ndarray | None, rows: np.ndarray) -> float:
+        """
+        Return the half-life for the *rows*, in days: the longer they span, the longer it is.
+
+        What a memory has to forget lies further back by then: on the shared tables the best one grew with the span.
+        """
+        return self.half_life * span_of(at, rows) / self.span if self.half_life and self.span else 0.0
 
 
 class _Tried(NamedTuple):
@@ -91,7 +101,7 @@ def choose(
     reached = auc(y, linear.margins[:, 0]) if rows.n_classes == 2 else -linear.loss
     if rows.text_alone:
         # Trees would see little but the linear part's own margin, for most of the time that a fit takes.
-        return Choice(life, strength=linear.what, share=1.0, losses=losses, reached=reached)
+        return Choice(life, strength=linear.what, share=1.0, losses=losses, reached=reached, span=span_of(at, fit))
     leaves = 15 if len(fit) >= 9000 else 8
     fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
     stages = fitted.stages(rows, choosing, _ITERATIONS)
@@ -101,7 +111,7 @@ def choose(
     share, loss = _blend(linear.margins, trees.margins, y)
     losses[f"blend {share:.1f}"] = loss
     tell(f"blend, {share:.0%} linear: {loss:.4f}")
-    return Choice(life, linear.what, int(trees.what), leaves, share, losses, reached)
+    return Choice(life, linear.what, int(trees.what), leaves, share, losses, reached, span_of(at, fit))
 
 
 def _memory(
@@ -150,7 +160,7 @@ def fit_choice(
     rows: Rows, at_rows: np.ndarray, choice: Choice, at: np.ndarray | None, base: np.ndarray, seed: int
 ) -> tuple[LinearFit | None, TreesFit | None]:
     """Return the parts of *choice* fitted on the rows *at_rows*; a part without a share is left out."""
-    weights = recency(at, at_rows, choice.half_life) * base[at_rows]
+    weights = recency(at, at_rows, choice.life_on(at, at_rows)) * base[at_rows]
     linear = fit_linear(rows, at_rows, weights, choice.strength) if choice.share > 0 else None
     trees = None
     if choice.share < 1:
@@ -180,12 +190,17 @@ def recency(at: np.ndarray | None, rows: np.ndarray, half_life: float) -> np.nda
 
 def half_lives(at: np.ndarray | None, fit: np.ndarray) -> tuple[float, ...]:
     """Return the half-lives worth trying, in days: none, a third of the span that *fit* covers, and a sixth of it."""
-    if at is None:
-        return (0.0,)
-    known = at[fit].astype(float)
-    low, high = np.quantile(known, [0.01, 1.0])
-    span = float(high - low) / DAY
+    span = span_of(at, fit)
     return (0.0,) if span <= 0 else (0.0, round(span / 3, 4), round(span / 6, 4))
+
+
+def span_of(at: np.ndarray | None, rows: np.ndarray) -> float:
+    """Return the days that the *rows* span, their oldest hundredth apart; 0 without time."""
+    known = np.zeros(0) if at is None else at[rows][at[rows] != NO_TIME].astype(float)
+    if not len(known):
+        return 0.0
+    low, high = np.quantile(known, [0.01, 1.0])
+    return float(high - low) / DAY
 
 
 def judged(margins: np.ndarray, y: np.ndarray) -> float:

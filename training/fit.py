@@ -18,7 +18,7 @@ from training.amounts import fit_amount, set_interval
 from training.calibrate import apply, choose_calibrator
 from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
-from training.choose import Choice, blended, choose, fit_choice, judged, recency
+from training.choose import Choice, blended, choose, fit_choice, judged, recency, span_of
 from training.conformal import fit_conformal
 from training.curve import learning_curve
 from training.export import Arrays, gram_arrays, linear_arrays, seal, trees_arrays, write_model
@@ -90,6 +90,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     tell("fitting on all rows")
     everyone = np.sort(np.concatenate([earlier, cut.calibrate]))
     linear, trees = fit_choice(rows, everyone, choice, at, base, request.seed)
+    choice = replace(choice, half_life=choice.life_on(at, everyone), span=span_of(at, everyone))
     if prepared.amounts is not None:
         spec, amount_arrays = fit_amount(prepared, spec, everyone, keep=spec.amount)
     spec = _with_parts(prepared, spec, linear, trees)

@@ -146,8 +146,9 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
         at=in_order.at if cut.by_time else None,
         amounts=loaded.amounts, columns=columns, findings=findings, excluded=excluded, pasts=loaded.pasts,
-        notes=[*loaded.notes, *loaded.table.warnings, *cut.notes], dated=ordered is None and cut.by_time,
         target=loaded.target,
+        notes=list(dict.fromkeys([*loaded.notes, *loaded.table.warnings, *cut.notes])),
+        dated=ordered is None and cut.by_time,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.candidates import Rows
-from training.choose import Choice, choose, half_lives
+from training.choose import Choice, choose, half_lives, span_of
 from training.curve import learning_curve
 from training.encoders import GramMatrix, fit_grams
 from triage.domain.instant import DAY
@@ -35,6 +35,16 @@ def test_where_the_outcome_turned_what_is_long_ago_weighs_little() -> None:
     """Queues that were quick are slow now: rows from before the turn weigh little."""
     choice = chosen(rows(True))
     assert 0 < choice.half_life <= 30
+
+
+def test_a_memory_grows_with_the_rows_it_is_for() -> None:
+    """Twice the days, twice the half-life; without memory none."""
+    rows = np.arange(1000)
+    at = np.linspace(0, 40 * DAY, 1000).astype(np.int64)
+    choice = Choice(half_life=10.0, span=span_of(at, rows))
+    assert choice.life_on(at, rows) == pytest.approx(10.0)
+    assert choice.life_on(2 * at, rows) == pytest.approx(20.0)
+    assert Choice().life_on(at, rows) == 0.0
 
 
 def test_where_nothing_turned_all_rows_weigh_the_same() -> None:
