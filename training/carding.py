@@ -42,7 +42,7 @@ def card_of(fitted: Fitted) -> list[str]:
         family=spec.task,
         name=f"{about['name']}/{fitted.model.version}",
         task="binary" if binary else "classes",
-        target=about["target"],
+        target=about["label"] or about["target"],
         y=prepared.rows.y[at],
         score=chances[:, 1] if binary else chances,
         baseline=today,

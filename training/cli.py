@@ -86,6 +86,12 @@ def run(arguments: list[str]) -> int:
 @click.option("--because", default="", help="Why a kept column is known before the outcome.")
 @click.option("--as-of", default="", help="Ages to score at, as 0h,4h,24h,72h; needs --history or --label.")
 @click.option(
+    "--immutable", cls=Many, help="With --label: fields that nobody edits, kept though no history tells them."
+)
+@click.option(
+    "--own", cls=Many, help="With --label: ids of the users that triage writes as; their records are left out."
+)
+@click.option(
     "--cut", default="", help="Learn only what was known at this instant, by the column that says when a row ended."
 )
 @click.option(
@@ -181,7 +187,8 @@ def _request(task: str, options: dict[str, Any]) -> Request:
         label=options["label"], time=options["time"], tz=options["tz"], text=tuple(options["text"]),
         amount=options["amount"], history=tuple(options["history"]), also=tuple(options["also"]),
         exclude=tuple(options["exclude"]), keep=tuple(options["keep"]), because=options["because"],
-        as_of=_ages(options["as_of"]), cut=options["cut"], seed=options["seed"],
+        as_of=_ages(options["as_of"]), cut=options["cut"],
+        immutable=tuple(options["immutable"]), own=tuple(options["own"]), seed=options["seed"],
         coverage=options["coverage"], segment=options["segment"], high_first=options["high_first"],
         note=options["note"],
     )  # fmt: skip

@@ -32,7 +32,7 @@ def learning_curve(
         part = np.sort(latest[len(latest) - int(len(latest) * share) :])
         if len(part) < _FEWEST or len(np.unique(rows.y[part])) < rows.n_classes:
             continue
-        weights = recency(at, part, choice.half_life) * base[part]
+        weights = recency(at, part, choice.life_on(at, part)) * base[part]
         margins, y = fit_linear(rows, part, weights, choice.strength).margins(rows, choosing), rows.y[choosing]
         found.append((len(part), auc(y, margins[:, 0]) if rows.n_classes == 2 else -judged(margins, y)))
     return [*found, (len(fit), choice.reached)]

@@ -18,7 +18,7 @@ from training.amounts import fit_amount, set_interval
 from training.calibrate import apply, choose_calibrator
 from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
-from training.choose import Choice, blended, choose, fit_choice, judged, recency
+from training.choose import Choice, blended, choose, fit_choice, judged, recency, span_of
 from training.conformal import fit_conformal
 from training.curve import learning_curve
 from training.export import Arrays, gram_arrays, linear_arrays, seal, trees_arrays, write_model
@@ -30,7 +30,7 @@ from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 Tell = Callable[[str], None]
 _PARTS = 3
-_GOOD = 0.65
+_GOOD = 0.7
 """AUC that a model too few rows speak of may still have."""
 
 
@@ -90,6 +90,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     tell("fitting on all rows")
     everyone = np.sort(np.concatenate([earlier, cut.calibrate]))
     linear, trees = fit_choice(rows, everyone, choice, at, base, request.seed)
+    choice = replace(choice, half_life=choice.life_on(at, everyone), span=span_of(at, everyone))
     if prepared.amounts is not None:
         spec, amount_arrays = fit_amount(prepared, spec, everyone, keep=spec.amount)
     spec = _with_parts(prepared, spec, linear, trees)
@@ -139,7 +140,7 @@ def _judged_spec(
         calibrator = msgspec.structs.replace(calibrator, params=((slope + 1) / 2, offset / 2))
         chances = apply(calibrator, margins)
     judged_by = chances if margins is forward else choose_calibrator(forward, y, np.ones(len(y)), request.seed)[1]
-    signal = has_signal(y, forward, request.seed) if rows.n_classes == 2 else True
+    signal = rows.n_classes > 2 or has_signal(y, forward, request.seed) or _told(choice, rows.y[cut.choose])
     known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
     base_rate = float(np.average(y > 0, weights=weights)) if signal else float((rows.y[known] > 0).mean())
     if not signal:
@@ -172,7 +173,7 @@ def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
     """
     Return whether *margins* may rank rows that the model has not seen, by the 95 % interval of their AUC.
 
-    They may where it lies above chance, and where the rows are too few to deny even a good model (it reaches 0.65).
+    They may where it lies above chance, and where the rows are too few to deny even a good model (it reaches 0.7).
     """
     if not 0 < y.sum() < len(y):
         return False
@@ -181,6 +182,12 @@ def has_signal(y: np.ndarray, margins: np.ndarray, seed: int) -> bool:
     found = np.array([auc(y[rows], margins[rows, 0]) for rows in draws])
     low, high = np.nanquantile(found, [0.025, 0.975])
     return bool(low > 0.5 or high >= _GOOD)
+
+
+def _told(choice: Choice, y: np.ndarray) -> bool:
+    """Return whether the choosing slice told the classes apart by three standard errors of chance and more."""
+    ones, zeros = float((y == 1).sum()), float((y == 0).sum())
+    return (choice.reached - 0.5) > 3 * ((ones + zeros + 1) / (12 * ones * zeros)) ** 0.5
 
 
 def _threshold(y: np.ndarray, p: np.ndarray) -> float:
@@ -315,7 +322,7 @@ def _about(
         "window": window,
         "seed": request.seed,
         "choice": {
-            "half_life_days": choice.half_life, "tree_half_life_days": choice.tree_life,
+            "half_life_days": choice.half_life,
             "linear_c": choice.strength, "trees": choice.iterations,
             "leaves": choice.leaves, "linear_share": choice.share,
         },

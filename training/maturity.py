@@ -65,7 +65,10 @@ def known_at(table: Table, y: np.ndarray, cut: int) -> tuple[np.ndarray, np.ndar
     if not known.any():
         raise IntakeError(f"--cut: no outcome was known yet at {format_instant(cut)}")
     found = np.where(known, np.where(overdue, 1.0, y), np.nan)
-    spans = np.where(overdue, limit or 0, np.maximum(ends - born, 0))
+    spans = np.where(overdue, 0, np.maximum(ends - born, 0))
+    if limit is not None:
+        # A breach was known once the row was overdue: it stands for no more rows than one that is overdue still.
+        spans = np.where(overdue | ((found == 1) & (spans > limit)), limit, spans)
     weights = censor_weights(spans[born <= cut], (cut - born)[born <= cut], known[born <= cut])
     every = np.zeros(len(y))
     every[born <= cut] = weights

@@ -58,6 +58,8 @@ class Request(Struct, frozen=True, kw_only=True):
     because: str = ""
     as_of: tuple[str, ...] = ()
     cut: str = ""
+    immutable: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     seed: int = 0
     coverage: float = 0.9
     segment: str = ""
@@ -144,8 +146,9 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
         at=in_order.at if cut.by_time else None,
         amounts=loaded.amounts, columns=columns, findings=findings, excluded=excluded, pasts=loaded.pasts,
-        notes=[*loaded.notes, *loaded.table.warnings, *cut.notes], dated=ordered is None and cut.by_time,
         target=loaded.target,
+        notes=list(dict.fromkeys([*loaded.notes, *loaded.table.warnings, *cut.notes])),
+        dated=ordered is None and cut.by_time,
     )  # fmt: skip
 
 
@@ -162,7 +165,9 @@ def _labels(request: Request) -> Loaded:
     source = Path(request.data[0])
     if len(request.data) > 1 and not source.is_dir():
         source = source.parent
-    found = labelled(source, request.label, request.as_of or ("0h",), tz=request.tz)
+    found = labelled(
+        source, request.label, request.as_of or ("0h",), tz=request.tz, immutable=request.immutable, own=request.own
+    )
     table = replace(found.table, text=request.text)
     notes = [*found.notes, *(f"{count:,} left out: {why}" for why, count in found.excluded.items())]
     pasts = Pasts(dict(found.events), found.fields, found.nows)

@@ -12,9 +12,8 @@ def summary(fitted: Fitted) -> str:
     """Return what was fitted on what, what was dropped and why, how good it is, and what to do next; plain text."""
     prepared, choice, about = fitted.prepared, fitted.choice, fitted.manifest
     spec = fitted.model.spec
-    lines = [
-        f"{spec.task} {fitted.model.version}: {len(prepared.table):,} rows, target {about['target']}, {fitted.folder}"
-    ]
+    what = about["label"] or about["target"]
+    lines = [f"{spec.task} {fitted.model.version}: {len(prepared.table):,} rows, target {what}, {fitted.folder}"]
     lines += [f"  note: {note}" for note in prepared.notes]
     for found in prepared.findings:
         what = "dropped" if found.drop and found.column in prepared.excluded else "looked at"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.candidates import Rows
-from training.choose import Choice, choose, half_lives
+from training.choose import Choice, choose, half_lives, span_of
 from training.curve import learning_curve
 from training.encoders import GramMatrix, fit_grams
 from triage.domain.instant import DAY
@@ -18,10 +18,10 @@ FIT, CHOOSING = np.arange(1800), np.arange(1800, ROWS)
 
 
 def rows(turns: bool) -> Rows:
-    """Return rows whose queues breach alike all the time, or the other way round since day 60."""
+    """Return rows whose queues breach alike all the time, or the other way round since day 40."""
     rng = np.random.RandomState(0)
     queue = rng.randint(0, 4, ROWS)
-    slow = (queue < 2) != (turns & (AT > 60 * DAY))
+    slow = (queue < 2) != (turns & (AT > 40 * DAY))
     y = (rng.random_sample(ROWS) < np.where(slow, 0.7, 0.2)).astype(int)
     features = FeatureTable([""] * ROWS, [[str(one)] for one in queue], rng.normal(size=(ROWS, 2)))
     return Rows(features, fit_grams(features.texts), y, 2, False)
@@ -31,16 +31,26 @@ def chosen(table: Rows) -> Choice:
     return choose(table, FIT, CHOOSING, AT, np.ones(ROWS), 0, lambda line: None)
 
 
-def test_where_the_outcome_turned_both_parts_forget_what_is_long_ago() -> None:
+def test_where_the_outcome_turned_what_is_long_ago_weighs_little() -> None:
     """Queues that were quick are slow now: rows from before the turn weigh little."""
     choice = chosen(rows(True))
-    assert 0 < choice.half_life <= 30 and 0 < choice.tree_life <= 30
+    assert 0 < choice.half_life <= 30
+
+
+def test_a_memory_grows_with_the_rows_it_is_for() -> None:
+    """Twice the days, twice the half-life; without memory none."""
+    rows = np.arange(1000)
+    at = np.linspace(0, 40 * DAY, 1000).astype(np.int64)
+    choice = Choice(half_life=10.0, span=span_of(at, rows))
+    assert choice.life_on(at, rows) == pytest.approx(10.0)
+    assert choice.life_on(2 * at, rows) == pytest.approx(20.0)
+    assert Choice().life_on(at, rows) == 0.0
 
 
 def test_where_nothing_turned_all_rows_weigh_the_same() -> None:
     """A shorter memory that is better by chance alone is not taken."""
     choice = chosen(rows(False))
-    assert choice.half_life == choice.tree_life == 0.0
+    assert choice.half_life == 0.0
 
 
 def test_without_time_no_row_is_more_recent() -> None:
