@@ -42,6 +42,7 @@ _AIRLINES_UNTIL = 0.8
 _LATEST_READ = 4_000
 _JUDGED = 1_400
 _STAGE = "stage.json"
+_BASE = "all-MiniLM-L6-v2"
 _FILES = ("semeval_message.parquet", "airline_message.parquet")
 _NOTES = (
     "Learnt from SemEval 2013 to 2016 messages (research use only) and from messages of customers to six airlines of "
@@ -65,16 +66,26 @@ class Sources(Struct, frozen=True):
     kept_out: np.ndarray
 
 
-def main(data: Path, out: Path, checkpoint: Path | None = None) -> None:
-    """Write the shipped model into *out*."""
+def main(data: Path, out: Path, checkpoint: Path | None = None, start: Path | None = None) -> None:
+    """
+    Write the shipped model into *out*.
+
+    Args:
+        checkpoint: A folder for the encoder after the first stage; taken from there where it holds one.
+        start: The folder of the encoder to begin with; None: the packaged one, which is what ships.
+
+    Raises:
+        ModelRefused: no encoder to begin with, or no form of the tuned one passes the parity gate.
+    """
     started = _clock()
     found = read_sources(data)
     models = Path(__file__).parents[1] / "models"
-    base = load_base(None)
+    base = load_base(start)
     model, stages = learn(found, base, checkpoint, _tell)
     cut = _cut(found)
     facts = {
-        "kind": "encoder fine-tuned in two stages", "base": "all-MiniLM-L6-v2", "rows": len(cut.fit), "stages": stages,
+        "kind": "encoder fine-tuned in two stages", "base": start.name if start else _BASE,
+        "rows": len(cut.fit), "stages": stages,
         "made_by": "python -m training.sentiment_recipe DATA OUT", "seconds": round(_clock() - started),
         "data": {name: hashlib.sha256((data / name).read_bytes()).hexdigest()[:16] for name in _FILES},
     }  # fmt: skip
