@@ -191,6 +191,8 @@ def test_settings_come_from_the_environment_and_empty_means_default() -> None:
     given = {"TRIAGE_DATABASE_URL": "postgresql://db/x", "TRIAGE_ORG": "", "TRIAGE_POLICY": "/etc/policy", "OTHER": "1"}
     settings = Settings.from_environment(given)
     assert (settings.database_url, settings.org, settings.policy) == ("postgresql://db/x", "default", "/etc/policy")
+    assert settings.sentiment == "local"
+    assert Settings.from_environment({"TRIAGE_SENTIMENT": "transformers:x"}).sentiment == "transformers:x"
 
 
 def test_rules_for_an_object_that_no_file_declares_have_its_standard_fields() -> None:

@@ -13,6 +13,7 @@ from tests.support.tiny_encoder import tiny_encoder
 from training import sentiment_recipe as recipe
 from training.sentiment_base import Base, load_base
 from training.sentiment_rows import draws, split
+from triage.scoring.sentiment import SentimentModel
 
 _MOODS = ("terrible and late", "a question of hours", "great and helpful")
 
@@ -69,3 +70,11 @@ def test_the_second_stage_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(
     assert [stage["recipe"]["seed"] for stage in stages] == [recipe.SEED, recipe.SEED + 1]
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name]), name
+
+
+def test_the_recipe_writes_a_folder_that_opens_and_says_how_to_make_it_again(data: Path, tmp_path: Path) -> None:
+    """From tables to a sealed model with a card that names command, stages, sources and terms."""
+    recipe.main(data, tmp_path / "out", start=tiny_encoder(tmp_path / "base"))
+    assert SentimentModel.load(tmp_path / "out").read("the order was late").label
+    card = (tmp_path / "out" / "card.md").read_text("utf-8")
+    assert all(word in card for word in ("python -m training.sentiment_recipe", "two stages", "research", "sha256"))
