@@ -128,8 +128,10 @@ def place(
     if found is None:
         return None
     reason = replace(action.reason, note=found.note, passed_over=found.passed_over)
-    params = action.params if found.weight == 1 else action.params | {"weight": found.weight}
-    return replace(action, target=found.target, at=now, status="planned", note="", reason=reason, params=params)
+    return replace(
+        action, target=found.target, at=now, status="planned", note="", reason=reason,
+        params=action.params | found.counts,
+    )  # fmt: skip
 
 
 def judged(action: Action, facts: Facts, policy: Policy, now: int) -> Action:

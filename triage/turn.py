@@ -23,7 +23,7 @@ from triage.intake.agent import came_back, changed_agent
 from triage.pipeline import after
 from triage.ports import Compiled, Effect, EffectFilter, Engine, Record, State, StoredDecision, Unit, record_key
 from triage.routing.standing import changed, eased, gained, lost, ungiven
-from triage.routing.wanted import Burden
+from triage.routing.wanted import Burden, reserved
 from triage.scored import SCORED_AFTER
 from triage.store.codec import digest, encode, encode_facts, encode_result
 from triage.store.outbox import LANES
@@ -512,12 +512,12 @@ class Roster:
         agent = self._agents.get(action.target.removeprefix("user:"))
         if agent is None or action.kind != "reassign" or action.status != "planned":
             return
-        weight = int(action.params.get("weight", 1))
+        burden = reserved(action.params)
         if amount > 0:
             self._given.add(agent.id)
-            self._set(gained(agent, Burden(weight), self._now, track=self._track))
+            self._set(gained(agent, burden, self._now, track=self._track))
         else:
-            self._set(ungiven(agent, weight))
+            self._set(ungiven(agent, burden))
 
     def moved(self, was: str, now: str, at: int = 0, counted: Burden = NOTHING, counts: Burden = NOTHING) -> None:
         """Count a record that has come from one agent to another, or counts for more or less; no name is nobody."""

@@ -138,3 +138,23 @@ def test_figures_about_people_are_off_and_need_the_scope(capsys: pytest.CaptureF
     assert code == 0
     assert "16 people not shown: figures about people are off (routing: figures)" in out
     assert "005EM01" not in out
+
+
+def test_a_store_learns_how_peoples_records_came_out_and_shows_none_of_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    db = ("--db", f"sqlite:///{tmp_path}/t.db")
+    log = tmp_path / "log.jsonl"
+    line = {"object": "Case", "id": "500A", "at": "2026-03-02T09:00:00Z"}
+    lines = [
+        line | {"type": "created", "changes": {"OwnerId": "005EM01", "Status": "New"}},
+        line | {"type": "updated", "at": "2026-03-02T10:00:00Z", "changes": {"Status": "Closed"}},
+    ]
+    log.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    assert call(capsys, "policy", "publish", "--policy", "configs/example", "--by", "me", *db)[0] == 0
+    assert call(capsys, "ingest", log, *db)[0] == 0
+    for more in ((), ("--history", str(log))):
+        code, out, err = call(capsys, "people", "--learn", *more, *db)
+        assert (code, out, err) == (0, "the track records of 1 person were taken in, out of 1 ended record\n", "")
+    code, out, _ = call(capsys, "people", *db)
+    assert (code, "records given to people" in out, "005EM01" in out) == (0, True, False)

@@ -123,6 +123,17 @@ def test_an_overloaded_agent_is_passed_over_until_all_has_cleared() -> None:
     assert owners(box, "3") == ["ann"]
 
 
+def test_the_hold_queue_overloads_nobody_at_one_go() -> None:
+    """Three urgent ones wait for the one person who comes, who is overloaded with two."""
+    box = sandbox(routing="urgent_from: High, overloaded: {when: {urgent: 2}}")
+    people(box, "ann", presence="offline")
+    waits(box, "1", "2", "3", Priority="High")
+    box.after(2 * MINUTE)
+    people(box, "ann")
+    box.after(0)
+    assert sorted(owners(box, "1", "2", "3")) == ["ann", "ann", "queue:Tier2"]
+
+
 def test_the_hold_queue_drains_when_a_record_closes_the_highest_rank_first() -> None:
     box = sandbox()
     people(box, "ann", capacity=1)

@@ -73,7 +73,7 @@ def _action(
     rule = firing.found.rule
     action = Action(
         object=view.item.object, id=view.item.id, rule=rule.id, step=firing.step, position=position,
-        kind=cast(ActionKind, spec.kind), target=found.target, params=_weighed(_params(spec, view), found.weight),
+        kind=cast(ActionKind, spec.kind), target=found.target, params={**_params(spec, view), **found.counts},
         due=firing.due, at=view.at,
         episode=firing.episode, key=key_of(view, rule.id, firing.step, position, firing.episode), reason=reason,
         priority=priority, mode=view.policy.mode_of(rule.id).mode,
@@ -83,11 +83,6 @@ def _action(
         view.moves += action.kind in OWNERSHIP
         return action
     return replace(action, status=status, note=note)
-
-
-def _weighed(params: dict[str, Any], weight: int) -> dict[str, Any]:
-    """What is reserved of somebody's capacity stands with the action, so that as much is given back."""
-    return params if weight == 1 else params | {"weight": weight}
 
 
 def _params(spec: ActionSpec, view: View) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from triage.errors import ConfigError, IntakeError
 from triage.handing import Line, agent_named, hand_out, orders_of, queue_of_agent, queue_of_team, skip, spread
 from triage.intake.event import parse_event
 from triage.intake.text import did_you_mean
-from triage.people import report
+from triage.people import kept_events, learned, report, skipped
 from triage.policy import Policy
 from triage.ports import Store
 from triage.routing.batch import Plan, assign_batch
@@ -82,8 +82,8 @@ def route(
     if folder is not None:
         policy = virtual_policy(folder)
         routing, calendars = policy.routing, policy.calendars
-    records = read_records(waiting, read_file(waiting), routing)
-    agents = read_agents(people, read_file(people), sorted(calendars))
+    records = read_records(waiting, _table(waiting), routing)
+    agents = read_agents(people, _table(people), sorted(calendars))
     plan = assign_batch(records, agents, Desk(routing, calendars, instant_option(at_text)), match)
     if as_json:
         print_json(plan)
@@ -183,18 +183,36 @@ def redistribute(
 
 
 @click.command()
-@click.option("--history", type=click.Path(exists=True, dir_okay=False), required=True, help="Events, a .jsonl file.")
+@click.option(
+    "--history",
+    type=click.Path(exists=True, dir_okay=False),
+    default=None,
+    help="Events, a .jsonl file, under the policy of --policy [default: what the store has kept].",
+)
 @policy_option
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(["people"]), help="What the asker may see.")
+@click.option("--learn", is_flag=True, help="Tell the store how records came out, by person, for matching.")
+@store_option
 @as_json
-def people(history: str, folder: str | None, scopes: tuple[str, ...], as_json: bool) -> None:
+def people(
+    history: str | None, folder: str | None, scopes: tuple[str, ...], learn: bool, url: str | None, as_json: bool
+) -> None:  # fmt: skip
     """
-    Say how evenly work was spread, how it was picked, and where it was pushed about, by a log of events.
+    Say how evenly work was spread, how it was picked, and where it was pushed about.
 
     A team's figures only, unless the policy says `routing: {figures: true}` and --scope people is given; nobody with
     fewer than 20 cases is shown even then.
     """
-    found = report(_history(history), virtual_policy(folder), scopes)
+    now = SystemClock().now()
+    if learn:
+        _learn(history, folder, url, now)
+        return
+    if history is not None:
+        found = report(_history(history), virtual_policy(folder), scopes)
+    else:
+        with opened_store(url) as store, store.read() as unit:
+            agents, skips = unit.related.agents(), skipped(unit, now)
+            found = report(kept_events(unit), policy_in_force(store), scopes, agents=agents, skips=skips)
     if as_json:
         print_json(found)
         return
@@ -207,16 +225,30 @@ def people(history: str, folder: str | None, scopes: tuple[str, ...], as_json: b
         *((f"sign: {kind.replace('_', ' ')}", count) for kind, count in found.signs.items()),
     ]  # fmt: skip
     print_table(("", "team"), rows, "")
-    shown = [(one.agent, one.cases, one.hot_share, one.after_hours_share, one.cherry) for one in even.people]
+    shown = [(one.agent, one.cases, one.hot_share, one.after_hours_share, one.cherry, one.skips) for one in even.people]
     if shown:
         click.echo()
-        print_table(("person", "cases", "urgent", "after hours", "cherry-picking"), shown, "")
+        print_table(("person", "cases", "urgent", "after hours", "cherry-picking", "skipped"), shown, "")
     for reason, count in even.hidden.items():
         click.echo(f"{counted(count, 'person')} not shown: {reason}".replace("persons", "people"))
     for sign in found.shown[:SHOWN]:
         click.echo(f"{format_instant(sign.at)} {sign.record} {sign.actor}: {sign.words}")
     if found.unread:
         click.echo(f"{counted(found.unread, 'event')} could not be read: `triage replay` says why")
+
+
+def _learn(history: str | None, folder: str | None, url: str | None, now: int) -> None:
+    """Let the store know everybody's track record, out of *history* or of what it has kept itself."""
+    with opened_store(url) as store:
+        policy = policy_in_force(store)
+        with store.read() as unit:
+            agents = unit.related.agents()
+            events = _history(history) if history is not None else kept_events(unit)
+        told = learned(events, policy if folder is None else virtual_policy(folder), now, agents)
+        _send(store, told, now)
+    cases = sum(about["n"] for event in told for name, about in event.changes["track"].items() if "/" not in name)
+    who = counted(len(told), "person").replace("persons", "people")
+    click.echo(f"the track records of {who} were taken in, out of {counted(cases, 'ended record')}")
 
 
 def _history(path: str) -> list[Event]:
@@ -293,6 +325,13 @@ def _print_plan(plan: Plan, names: dict[str, str], records: int, most: int) -> N
 def _rest(count: int, most: int) -> None:
     if count > most:
         click.echo(f".. and {count - most} more: --all or --json has them")
+
+
+def _table(path: str) -> str:
+    """Return the text of a table."""
+    if not Path(path).is_file():
+        raise ConfigError(f"{path} does not exist: name a CSV file; --sample FOLDER writes two to begin with")
+    return read_file(path)
 
 
 def _write_sample(folder: Path) -> None:

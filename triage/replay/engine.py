@@ -27,6 +27,7 @@ from triage.replay.source import Entry, History, kind_of, open_history
 from triage.replay.table import FileCount, Refusal
 from triage.replay.waiting import Waiting
 from triage.replay.world import Kept, World
+from triage.routing.wanted import Burden, reserved
 from triage.store.outbox import LANES
 
 Progress = Callable[[int, int], None]
@@ -135,7 +136,7 @@ class Replayed:
         self._world = World(policy, org)
         self._waiting = Waiting(policy)
         self._timers: list[tuple[int, int, Kept]] = []
-        self._effects: list[tuple[int, int, int, Event, tuple[str, int]]] = []
+        self._effects: list[tuple[int, int, int, Event, tuple[str, Burden]]] = []
         self._keys: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
@@ -371,7 +372,7 @@ def _lane(action: Action) -> tuple[str, str, str]:
     return action.object, action.id, LANES.get(action.kind, action.key)
 
 
-def _taker(action: Action) -> tuple[str, int]:
-    """Return who will hold the record once *action* is done, "" for nobody new, and what it weighs."""
+def _taker(action: Action) -> tuple[str, Burden]:
+    """Return who will hold the record once *action* is done, "" for nobody new, and what it counts for."""
     name = action.target.removeprefix("user:") if action.kind == "reassign" else ""
-    return name, int(action.params.get("weight", 1))
+    return name, reserved(action.params)

@@ -81,17 +81,17 @@ class Agents:
             self._put(gained(after, counts, at, track=self._track))
         return [one.id for one in (before, after) if one is not None and one.capacity is not None]
 
-    def reserve(self, agent_id: str, weight: int, at: int) -> None:
+    def reserve(self, agent_id: str, burden: Burden, at: int) -> None:
         """Count work that is on its way to the agent."""
         agent = self._agents.get(agent_id)
         if agent is not None:
-            self._put(gained(agent, Burden(weight), at, track=self._track))
+            self._put(gained(agent, burden, at, track=self._track))
 
-    def free(self, agent_id: str, weight: int) -> None:
+    def free(self, agent_id: str, burden: Burden) -> None:
         """Give back what was reserved: the work has come, or will not."""
         agent = self._agents.get(agent_id)
         if agent is not None:
-            self._put(ungiven(agent, weight))
+            self._put(ungiven(agent, burden))
 
     def _put(self, agent: Agent) -> None:
         self._agents[agent.id] = restated(agent, self._limits)

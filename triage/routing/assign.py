@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from triage.domain.work import Agent
 from triage.policy import Policy
 from triage.routing.choose import choose, shown
 from triage.routing.eligible import Desk, why_not
-from triage.routing.wanted import had_it, wanted_of, weight_of
+from triage.routing.wanted import had_it, wanted_of
 from triage.rules.language import ActionSpec, Target
 
 _SHOWN = 10
@@ -23,13 +24,14 @@ class Assignment(Struct, frozen=True, kw_only=True, gc=False):
     """
     Who an action is for: `target` as `kind:name`, empty for nobody; `note` says why, `passed_over` who was not taken.
 
-    `weight` is what the record takes of that person's capacity.
+    `counts` is what of the record has to stand with the action, so that as much is given back: its weight where that is
+    not 1, and that it is urgent where a policy limits those.
     """
 
     target: str = ""
     note: str = ""
     passed_over: tuple[str, ...] = ()
-    weight: int = 1
+    counts: dict[str, Any] = {}
 
 
 def assign(
@@ -117,7 +119,7 @@ def _from_group(spec: ActionSpec, facts: Facts, policy: Policy, now: int, among:
             chosen = choose(match_of(spec, group.name, policy), free, wanted, group.name, members, desk)
             return Assignment(
                 target=f"user:{chosen.agent.id}", note=chosen.note, passed_over=tuple(passed[:_SHOWN]),
-                weight=wanted.weight,
+                counts=_counts(wanted.weight, wanted.urgent, policy),
             )  # fmt: skip
     return Assignment(note=f"nobody eligible in {spec.target.name}", passed_over=tuple(passed[:_SHOWN]))
 
@@ -153,8 +155,16 @@ def _one_user(spec: ActionSpec, facts: Facts, policy: Policy, now: int) -> Assig
     if agent is None:
         return _no_return(named_one, facts, now)
     reason = ineligible(agent, spec, facts, policy, now)
-    weight = weight_of(facts.item.object, facts.item.fields, policy.routing)
-    return Assignment(note=f"{shown(agent)}: {reason}") if reason else replace(named_one, weight=weight)
+    if reason:
+        return Assignment(note=f"{shown(agent)}: {reason}")
+    wanted = wanted_of(spec, facts, policy, now)
+    return replace(named_one, counts=_counts(wanted.weight, wanted.urgent, policy))
+
+
+def _counts(weight: int, urgent: bool, policy: Policy) -> dict[str, Any]:
+    limits = policy.routing.overloaded
+    found: dict[str, Any] = {} if weight == 1 else {"weight": weight}
+    return found | {"urgent": True} if urgent and limits is not None and limits.urgent else found
 
 
 def _customer(facts: Facts) -> Assignment:

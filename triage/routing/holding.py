@@ -14,8 +14,8 @@ from triage.policy import Policy
 from triage.routing.assign import desk_of, groups_of, match_of, members_of
 from triage.routing.eligible import absent, busy
 from triage.routing.rank import rank
-from triage.routing.standing import gained, tracked
-from triage.routing.wanted import Burden, Wanted, wanted_of
+from triage.routing.standing import gained, restated, tracked
+from triage.routing.wanted import Wanted, reserved, wanted_of
 from triage.rules.language import ActionSpec, Target
 
 Place = Callable[[Action, Facts, Policy, int, Collection[str] | None], Action | None]
@@ -53,9 +53,10 @@ def drain(
         placed.append(found)
         taker = found.target.removeprefix("user:")
         if found.kind == "reassign" and taker in people:
-            burden = Burden(int(found.params.get("weight", 1)))
-            people[taker] = gained(people[taker], burden, now, track=track)
-            if not _has_room(people[taker]):
+            # What is urgent, or too much, counts at once: one who is overloaded by it is given nothing more here.
+            taken = gained(people[taker], reserved(found.params), now, track=track)
+            people[taker] = restated(taken, policy.routing.overloaded)
+            if not _has_room(people[taker]) or people[taker].standing.overloaded:
                 free.pop(taker, None)
     return placed
 

@@ -42,9 +42,11 @@ def lost(agent: Agent, burden: Burden, at: int, *, track: bool) -> Agent:
     return replace(agent, standing=replace(_counted(agent.standing, burden, -1), idle_since=at))
 
 
-def ungiven(agent: Agent, weight: int) -> Agent:
+def ungiven(agent: Agent, burden: Burden) -> Agent:
     """Return *agent* without what was reserved for a record that did not come, or has come by now."""
-    agent = replace(agent, load=max(0, agent.load - weight))
+    agent = replace(agent, load=max(0, agent.load - burden.weight))
+    if burden.urgent:
+        agent = replace(agent, standing=_counted(agent.standing, burden, -1))
     if agent.max_per_hour is None or not agent.standing.given:
         return agent
     return replace(agent, standing=replace(agent.standing, given=agent.standing.given[:-1]))

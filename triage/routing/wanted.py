@@ -163,6 +163,11 @@ class Burden(Struct, frozen=True):
     missed: bool = False
 
 
+def reserved(params: Mapping[str, Any]) -> Burden:
+    """Return what is kept free for an action on its way: what its *params* say that the record counts for."""
+    return Burden(int(params.get("weight", 1)), params.get("urgent") is True)
+
+
 def burden_of(facts: Facts, policy: Policy) -> Burden:
     """Return what the record counts for as of its last decision; urgent and missed only where somebody asks."""
     item = facts.item

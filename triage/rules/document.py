@@ -125,7 +125,8 @@ class Routing(Struct, frozen=True, kw_only=True):
     team's mean are added to everybody's own. `stale_after` ms without word of presence is no presence (0: never).
     `sticky` fields name the person who is asked first. `worth` fields hold the money, of which `worth_half` makes a
     record worth half of the most. `queue` are the powers, in hundredths, of what ranks a queue. `urgent` percent of
-    urgency, or priority `urgent_from`, makes a record urgent. `figures` about a person: only where true, and from
+    urgency, or priority `urgent_from`, makes a record urgent. A closed record whose status or stage is one of `won` was
+    won. `figures` about a person: only where true, and from
     `least_cases` on.
     """
 
@@ -142,6 +143,7 @@ class Routing(Struct, frozen=True, kw_only=True):
     urgent: int = 80
     urgent_from: str = ""
     overloaded: Overload | None = None
+    won: tuple[str, ...] = ()
     figures: bool = False
     least_cases: int = 20
 

@@ -239,6 +239,7 @@ ROUTING = Record(
         "urgent": Whole(1, 100),
         "urgent_from": ANY,
         "overloaded": Record("overloaded", {"when": OVERLOAD, "clears": OVERLOAD}, ("when",)),
+        "won": ListOf(ANY, lone=True),
         "figures": Flag(),
         "least_cases": Whole(20),
     },

@@ -29,7 +29,7 @@ def test_an_hour_is_kept_of_those_with_a_limit_an_hour_and_given_back() -> None:
     one = agent("a", max_per_hour=3, standing=Standing(given=(NOW - HOUR, NOW - MINUTE)))
     more = gained(one, Burden(), NOW, track=False)
     assert more.standing.given == (NOW - MINUTE, NOW)
-    assert ungiven(more, 1).standing.given == (NOW - MINUTE,)
+    assert ungiven(more, Burden()).standing.given == (NOW - MINUTE,)
 
 
 def test_a_record_that_counts_for_more_moves_the_load_and_the_urgent() -> None:
