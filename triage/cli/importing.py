@@ -136,7 +136,7 @@ def _print(imported: Imported, compared: list[Comparison], folder: Path, target:
 @policy_option
 @click.option("--out", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Page to write.")
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660), help="How many days to look at.")
-@click.option("--until", default=None, help="The last instant of them [default: the last event].")
+@click.option("--until", default=None, help="The last instant of them [default: about when the last record came in].")
 @as_json
 def tryout(source: str, folder: str | None, file: Path, days: int, until: str | None, as_json: bool) -> None:
     """

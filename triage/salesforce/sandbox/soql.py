@@ -415,6 +415,8 @@ class _Reader:
 
 
 _KEYWORDS = frozenset(
-    ("FROM", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS")
-    + ("AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES")
-)
+    (
+        "FROM", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS",
+        "AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES",
+    )
+)  # fmt: skip
