@@ -185,7 +185,8 @@ def _flat(scores: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _merged(item: WorkItem, changes: Mapping[str, Any], part: ObjectPolicy, related: Related) -> WorkItem:
     """Return *item* with CRM *changes* read by the field map, and the fields of records it now refers to."""
-    own = {name: value for name, value in changes.items() if name != part.spec.created_field}
+    # When it was created is known from the event; a rule may ask for it all the same, where a field map names it.
+    own = {name: value for name, value in changes.items() if name != part.spec.created_field or _mapped(name, part)}
     references = {relation.by: relation for relation in part.spec.related}
     coerced = coerce(
         {name: value for name, value in own.items() if _mapped(name, part) or name not in references}, part.spec

@@ -234,6 +234,7 @@ def feeding_salesforce(
     Args:
         seen: As in `Feed`: hears the keys of actions that the organisation shows as done.
     """
+    from triage.salesforce.availability import Availability
     from triage.salesforce.feed import Feed
     from triage.salesforce.presence import Presence
     from triage.salesforce.reading import Reader
@@ -245,10 +246,14 @@ def feeding_salesforce(
     reader = Reader(client, document)
     clock = SystemClock()
     rules = Rules(client, open_deployment(client), worker.store, worker.engine, journal)
+    available = Availability(client, open_deployment(client), worker.store, journal)
     presence = Presence(client, weights=document.routing.weights, read=reader.objects)
-    feed = Feed(
-        client, reader, Door(worker), clock, presence=presence, journal=journal, seen=seen, besides=rules.poll
-    )  # fmt: skip
+
+    def besides(now: int) -> None:
+        rules.poll(now)
+        available.poll(now)
+
+    feed = Feed(client, reader, Door(worker), clock, presence=presence, journal=journal, seen=seen, besides=besides)
 
     def read() -> None:
         try:

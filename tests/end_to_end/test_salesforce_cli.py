@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.metadata import write_files
 from triage.engine import PureEngine
 from triage.publishing import promote, publish
 from triage.salesforce.client import Client
@@ -141,3 +142,20 @@ def test_rules_of_salesforce_are_published_and_asked_for_where_it_is_not_connect
     assert "no Salesforce organisation is connected" in alone.stderr
     done = triage(*given, env={**sandbox, **env})
     assert (done.returncode, json.loads(done.stdout)["added"]) == (0, ["shout"]), done.stderr
+
+
+def test_tryout_reads_the_connected_organisation_and_writes_nothing_but_the_page(
+    sandbox: dict[str, str], tmp_path: Path
+) -> None:
+    """Records, their history and mail come from queries alone."""
+    write_files(tmp_path / "policy", TEXTS)
+    page = tmp_path / "page.html"
+    said = triage("tryout", "--salesforce", "--policy", str(tmp_path / "policy"), "--out", str(page), env=sandbox)
+    assert said.returncode == 0, said.stderr
+    assert "records" in said.stdout
+    text = page.read_text()
+    assert "Case.csv" in text
+    assert "CaseHistory.csv" in text
+    said = triage("tryout", "--policy", str(tmp_path / "policy"), "--out", str(page), env=sandbox)
+    assert said.returncode == 2
+    assert "--salesforce" in said.stderr

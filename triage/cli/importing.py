@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from triage.cli.common import (
     BAD_INPUT,
@@ -16,17 +19,20 @@ from triage.cli.common import (
     policy_option,
     print_json,
     progress,
+    read_policy,
     virtual_policy,
 )
 from triage.config import load_policy
-from triage.domain.instant import parse_instant
+from triage.domain.instant import DAY, format_instant, parse_instant
 from triage.errors import IntakeError
 from triage.replay.source import open_history
 from triage.salesforce.equivalence import Bench, Comparison
 from triage.salesforce.importing import Imported, import_path, write_import
 from triage.salesforce.importing_report import as_data, of_level, report, table
 from triage.tryout import look, page
+from triage.wiring import SystemClock, open_salesforce
 
+_FILE_NAME = re.compile(r"[^\w .-]+")
 TIMELINES = 200
 SHOWN = 40
 
@@ -132,27 +138,42 @@ def _print(imported: Imported, compared: list[Comparison], folder: Path, target:
 
 
 @click.command()
-@click.argument("source", type=click.Path(exists=True))
+@click.argument("source", type=click.Path(exists=True), required=False)
+@click.option(
+    "--salesforce", is_flag=True, help="Read the connected organisation instead of SOURCE; nothing is written."
+)
 @policy_option
 @click.option("--out", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Page to write.")
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660), help="How many days to look at.")
-@click.option("--until", default=None, help="The last instant of them [default: the last event].")
+@click.option("--until", default=None, help="The last instant of them [default: about when the last record came in].")
 @as_json
-def tryout(source: str, folder: str | None, file: Path, days: int, until: str | None, as_json: bool) -> None:
+def tryout(
+    source: str | None, salesforce: bool, folder: str | None, file: Path, days: int, until: str | None, as_json: bool
+) -> None:  # fmt: skip
     """
     Show on one page what a policy would have caught in the last days, how early, what it missed, and how noisy it is.
 
-    SOURCE is a folder of CRM export files (Case.csv, CaseHistory.csv, ..), or an event log. The policy is the example's
-    unless --policy names another, such as one that `triage import salesforce` made. Nothing is sent, nothing is stored.
+    SOURCE is a folder of CRM export files (Case.csv, CaseHistory.csv, ..), or an event log; with --salesforce the last
+    days of the connected organisation are read, for which a login that may only read is enough. The policy is the
+    example's unless --policy names another, such as one that `triage import salesforce` made. Nothing is sent, and
+    nothing but the page is kept.
     """
+    if (source is None) != salesforce:
+        raise click.UsageError("name a SOURCE, or --salesforce to read the connected organisation")
     policy = virtual_policy(folder)
     end = None if until is None else parse_instant(until)
-    with progress("events", None, as_json):
+    with tempfile.TemporaryDirectory() as place, progress("events", None, as_json):
+        unread: list[str] = []
+        if source is None:
+            source, end, unread = _exported(folder, Path(place), days, end)
         history = open_history(source, policy)
+        history = replace(history, notes=(*history.notes, *unread))
         found = look(history, policy, days=days, until=end)
     if not found.summary.events.replayed:
         reasons = "; ".join(f"{reason} ({count:,})" for reason, count in found.summary.refused.items())
         raise IntakeError(f"{source}: nothing could be played{f': {reasons}' if reasons else ''}")
+    if not found.records:
+        raise IntakeError(f"nothing happened to any record in the {days} days up to {format_instant(found.until)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page(found, policy=policy_folder(folder), source=source), encoding="utf-8")
     if as_json:
@@ -164,3 +185,19 @@ def tryout(source: str, folder: str | None, file: Path, days: int, until: str | 
         f"{counted(found.records, 'record')}, {broken}: {found.caught_count:,} caught beforehand, {missed:,} missed; "
         f"{acted} by {counted(len(found.noise), 'rule')}: {file}"
     )
+
+
+def _exported(folder: str | None, place: Path, days: int, until: int | None) -> tuple[str, int, list[str]]:
+    """Read the last days of the connected organisation into *place*; return its name, their end, what was not read."""
+    from triage.salesforce.exporting import export
+    from triage.salesforce.reading import Reader
+
+    end = SystemClock().now() if until is None else until
+    client = open_salesforce()
+    try:
+        target = place / (_FILE_NAME.sub("-", client.identity().name).strip("-") or "salesforce")
+        target.mkdir()
+        unread = export(client, Reader(client, read_policy(folder)), target, end - days * DAY)
+    finally:
+        client.close()
+    return str(target), end, unread

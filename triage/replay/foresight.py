@@ -92,10 +92,11 @@ def _count(tally: _Tally, facts: Facts, run: MilestoneState, acted: list[int], p
     tally.acted += before
     tally.needless += before and not outcome.violated
     if outcome.violated:
-        tally.by_lead[_lead(action, deadline)] += 1
+        tally.by_lead[lead_name(action, deadline)] += 1
 
 
-def _lead(action: int | None, deadline: int) -> str:
+def lead_name(action: int | None, deadline: int) -> str:
+    """Return which of COLUMNS a breach at *deadline* falls into whose run was first acted on at *action*."""
     if action is None:
         return NEVER_ACTED
     return next((name for name, least in LEADS if deadline - action >= least), NOT_BEFORE)

@@ -95,6 +95,13 @@ def on_shift(agent: Agent, calendars: Mapping[str, Any], now: int) -> bool:
     return not isinstance(shift, Calendar) or shift.is_open(now)
 
 
+def open_for_work(agent: Agent, calendars: Mapping[str, Any], now: int) -> bool:
+    """Return whether *agent* is online, in the office, on shift and below capacity at *now*, whatever the record."""
+    out = any(start <= now and (end is None or now < end) for start, end in agent.away)
+    room = agent.capacity is None or agent.load < agent.capacity
+    return agent.presence == "online" and not out and room and on_shift(agent, calendars, now)
+
+
 def taken_within_hour(agent: Agent, now: int) -> int:
     """Return how many records came to *agent* in the hour before *now*."""
     return sum(instant > now - HOUR for instant in agent.standing.given)

@@ -18,7 +18,11 @@ from triage.salesforce.metadata_model import Criteria, Criterion, Spot
 
 
 class Leaf(Struct, frozen=True):
-    """One field asked for one thing: op is `in`, `contains`, `starts_with`, `includes`, `<` .. `>=`, or `missing`."""
+    """
+    One field asked for one thing: op is `in`, `contains`, `starts_with`, `includes`, `<` .. `>=`, or `missing`.
+
+    `ticked` is `in` of a field that can only be a checkbox, as a formula uses it.
+    """
 
     field: str
     op: str

@@ -194,6 +194,8 @@ def type_from_uses(uses: Iterable[Leaf]) -> FieldType:
     uses = list(uses)
     ops = {leaf.op for leaf in uses}
     values = [value for leaf in uses for value in leaf.values]
+    if "ticked" in ops:
+        return "boolean"
     if ops & {"contains", "starts_with"} or not values:
         return "text"
     if "includes" in ops:

@@ -137,12 +137,14 @@ def _boolean(found: Mapped, wanted: Set[str]) -> Anything:
 
 def _booleans(found: Mapped, leaf: Leaf) -> Set[str]:
     values = {{"1": "true", "0": "false"}.get(value, value.casefold()) for value in leaf.values}
-    if leaf.op != "in" or any(value not in ("true", "false") for value in values):
+    if leaf.op not in ("in", "ticked") or any(value not in ("true", "false") for value in values):
         raise Untranslatable(f"the checkbox {found.path} compared with {', '.join(leaf.values)}", "use True or False")
     return values
 
 
 def _comparison(leaf: Leaf, found: Mapped) -> str:
+    if leaf.op == "ticked":
+        raise Untranslatable(f"{found.path}, a {found.type}, is used as a checkbox", "compare it with a value")
     if leaf.op in ("<", "<=", ">", ">="):
         if found.type not in _FITS:
             raise Untranslatable(

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.config import load_policy
 from triage.domain.facts import Facts
@@ -36,6 +37,8 @@ SPAN_DAYS = 700
 LONGEST_WAIT = 200 * 24 * 60
 """Between two steps of a timeline, in minutes; FARTHEST is how far one is looked at, less than the oracle reaches."""
 FARTHEST = timedelta(days=3900)
+_STAMPS = ("Case.CreatedDate", "Case.LastModifiedDate")
+_INSTANT = "%Y-%m-%dT%H:%M:%S.000Z"
 SHOWN = 5
 
 Line = tuple[str, str, str, int]
@@ -247,9 +250,7 @@ def _around(asked: Sequence[str]) -> list[str]:
     """Return dates or instants: those asked for, and a day before and after each."""
     days = (timedelta(), timedelta(days=-1), timedelta(days=1))
     found = [(datetime.fromisoformat(value) + day, "T" in value) for value in asked for day in days]
-    return [
-        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if timed else at.date().isoformat() for at, timed in found
-    ]
+    return [at.astimezone(UTC).strftime(_INSTANT) if timed else at.date().isoformat() for at, timed in found]
 
 
 class _Kit:
@@ -261,7 +262,8 @@ class _Kit:
         self.hours = [*hours, None]
         leaves = [leaf for tree in rule.trees if tree is not None for leaf in leaves_of(tree)]
         self.paths = list(dict.fromkeys(_path(leaf.field) for leaf in leaves))
-        self.paths = [path for path in self.paths if path in fields and path != "Case.IsClosed"]
+        self.stamps = [path for path in self.paths if path in fields and path in _STAMPS]
+        self.paths = [path for path in self.paths if path in fields and path not in ("Case.IsClosed", *_STAMPS)]
         formulas = any(entry.criteria.formula for entry in rule.native.entries)
         self.pools = {path: self._pool(path, leaves, formulas) for path in self.paths}
         self.minutes = sorted({one.minutes for entry in rule.native.entries for one in entry.actions}) or [60]
@@ -289,13 +291,19 @@ class _Kit:
         """Return one random life of a case."""
         created = BEGIN + timedelta(minutes=chance.randrange(SPAN_DAYS * 24 * 60), seconds=chance.choice((0, 0, 17)))
         longest = self.minutes[-1]
-        steps = [Step(at=created, kind="created", changes=self._first(chance), number=0)]
+        steps = [Step(at=created, kind="created", changes=self._first(chance) | self._stamped(created), number=0)]
         at = created
         for number in range(1, chance.choice((1, 2, 3, 3, 4, 5, 7))):
             at = self._next_instant(chance, created, at)
-            steps.append(self._step(chance, at, number))
+            step = self._step(chance, at, number)
+            saved = self._stamped(at, ("Case.LastModifiedDate",)) if step.kind == "updated" else {}
+            steps.append(replace(step, changes=step.changes | saved))
         horizon = max(at, created) + timedelta(minutes=longest * 5 + 5 * 24 * 60)
         return Timeline(tuple(steps), min(horizon, created + FARTHEST))
+
+    def _stamped(self, at: datetime, wanted: Sequence[str] = _STAMPS) -> dict[str, Any]:
+        """Return what Salesforce itself writes on a record at a save, of those that the rule asks for."""
+        return {path: at.strftime(_INSTANT) for path in self.stamps if path in wanted}
 
     def _next_instant(self, chance: random.Random, created: datetime, at: datetime) -> datetime:
         """Return an instant not before *at*: at once, when something is due (by the wall clock), or whenever."""
@@ -338,7 +346,7 @@ class _Kit:
         path = _path(tree.field)
         if tree.op == "missing":
             return {path: None}
-        if tree.op in ("in", "contains", "starts_with", "<=", ">=", "includes") and path in self.fields:
+        if tree.op in ("in", "ticked", "contains", "starts_with", "<=", ">=", "includes") and path in self.fields:
             return {path: self._typed(path, chance.choice(tree.values))}
         return {}
 

@@ -190,7 +190,7 @@ class _Walk:
     def condition(self, term: Term) -> Tree:
         """Return *term* where it is a condition; a lone field is a checkbox."""
         if isinstance(term, Field):
-            return Leaf(term.name, "in", ("true",))
+            return Leaf(term.name, "ticked", ("true",))
         if isinstance(term, Constant):
             raise Untranslatable(f"{show(term.value)} stands where a condition is asked for", "mend the formula")
         return term
@@ -244,5 +244,6 @@ def compared(left: Term, op: str, right: Term) -> Tree:
         if right.kind != "number":
             raise Untranslatable(f"{op} of {left.name} and a text", "compare numbers, or write it by hand")
         return Leaf(left.name, _COMPARED[op], (right.value,))
-    found: Tree = Leaf(left.name, "in", (right.value,)) if right.value else Leaf(left.name, "missing")
+    kind = "ticked" if right.kind == "boolean" else "in"
+    found: Tree = Leaf(left.name, kind, (right.value,)) if right.value else Leaf(left.name, "missing")
     return negation(found) if op in ("<>", "!=") else found

@@ -91,7 +91,7 @@ def import_found(found: Found) -> Imported:
     """Return the policy that the files of *found* make; files that could not be opened are noted with the others."""
     read = read_sources(found.sources)
     opened = [Note("refused", Spot(fault.file, fault.line), fault.text) for fault in found.faults]
-    return _Import(read, [*opened, *read.notes], len(found.sources), found.others).run()
+    return _Import(read, [*opened, *read.notes], len(found.sources) + len(found.faults), found.others).run()
 
 
 class _Import:

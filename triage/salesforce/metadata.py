@@ -75,9 +75,11 @@ def find_metadata(path: Path) -> Found:
 
 def is_metadata(name: str) -> bool:
     """Return whether a file called *name* may hold what is imported."""
-    base = PurePosixPath(name).name
-    base = base.removesuffix("-meta.xml")
-    return base.rpartition(".")[2] in KINDS
+    base = PurePosixPath(name.replace("\\", "/")).name
+    if base.startswith("._"):
+        # What a Mac lays beside each file in a zip: no metadata, though it is called so.
+        return False
+    return base.removesuffix("-meta.xml").rpartition(".")[2] in KINDS
 
 
 _Members = Iterator[tuple[str, "_Reader", bool]]

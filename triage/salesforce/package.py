@@ -62,5 +62,8 @@ HOLD_UNTIL = "Triage_Hold_Until__c"
 HOLD_REASON = "Triage_Hold_Reason__c"
 """Fields of a record with which a manager keeps rules off it."""
 
+AVAILABLE = "Triage_Available__c"
+"""Field of a user: online, on shift and below capacity, as the worker sees it."""
+
 CLIENT = "triage"
 """How our calls name themselves (Sforce-Call-Options), so that change events say which of them are ours."""

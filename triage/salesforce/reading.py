@@ -95,7 +95,7 @@ class Reader:
         """
         where = f" WHERE SystemModstamp >= {instant(since)} ORDER BY SystemModstamp, Id"
         rows = self._client.query_each(f"SELECT {', '.join(self.columns(name))} FROM {name}{where}", deleted=True)  # noqa: S608
-        for batch in _batches(rows, AT_ONCE):
+        for batch in batches(rows, AT_ONCE):
             yield self._page(name, batch, fresh_after)
 
     def sync(self, name: str, progress: Callable[[int], None] | None = None) -> Iterator[Page]:
@@ -104,7 +104,7 @@ class Reader:
         """
         soql = f"SELECT {', '.join(self.columns(name))} FROM {name}"  # noqa: S608
         few = self._client.count(f"SELECT COUNT() FROM {name}") <= BULK_FROM  # noqa: S608
-        for rows in _batches(self._client.query_each(soql), BULK_FROM) if few else self._client.bulk(soql):
+        for rows in batches(self._client.query_each(soql), BULK_FROM) if few else self._client.bulk(soql):
             yield self._page(name, rows, 0)
             if progress is not None:
                 progress(len(rows))
@@ -112,7 +112,7 @@ class Reader:
     def reread(self, name: str, identities: Collection[str]) -> list[Event]:
         """Return how the records *identities* stand now: a change event said only that something happened."""
         found: list[Event] = []
-        for ids in _batches(iter(sorted(identities)), AT_ONCE):
+        for ids in batches(iter(sorted(identities)), AT_ONCE):
             soql = f"SELECT {', '.join(self.columns(name))} FROM {name} WHERE Id IN {listed(ids)}"  # noqa: S608
             found += self._page(name, self._client.query(soql, deleted=True), 0).events
         return found
@@ -133,7 +133,7 @@ class Reader:
         pointers = self._pointers[name]
         paths = [path for found in pointers.values() for path in found]
         found: dict[str, dict[str, Any]] = {}
-        for ids in _batches(iter(sorted(identities)), AT_ONCE):
+        for ids in batches(iter(sorted(identities)), AT_ONCE):
             soql = f"SELECT {', '.join(['Id', *pointers, *paths])} FROM {name} WHERE Id IN {listed(ids)}"  # noqa: S608
             found |= {row["Id"]: translate.flat(row, self.specs[name]) for row in self._client.query(soql)}
         return found
@@ -163,7 +163,7 @@ class Reader:
         """Return the last action of ours on each of *identities*, as the log has it."""
         found: dict[str, Own] = {}
         names = (package.LOG_RECORD, package.LOG_RULE, package.LOG_KEY, package.LOG_TARGET)
-        for ids in _batches(iter(sorted(identities)), AT_ONCE):
+        for ids in batches(iter(sorted(identities)), AT_ONCE):
             where = f"WHERE {package.LOG_RECORD} IN {listed(ids)} ORDER BY CreatedDate, Id"
             for row in self._client.query(f"SELECT {', '.join(names)} FROM {package.LOG} {where}"):  # noqa: S608
                 found[row[names[0]]] = Own(row[names[1]] or "", row[names[2]], row[names[3]] or "")
@@ -217,7 +217,8 @@ class Reader:
         return found if found is not None and found.object in self.specs else None
 
 
-def _batches(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def batches(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yield *rows* in lists of *size*, the last one shorter."""
     batch: list[Any] = []
     for row in rows:
         batch.append(row)

@@ -13,7 +13,7 @@ from triage.errors import ConfigError
 PREFIX = "TRIAGE_SALESFORCE_"
 _SECRETS = ("password", "security_token", "consumer_secret", "session_id")
 _NUMBERS = ("timeout", "calls_per_second", "limit_share")
-_FLAGS = ("is_sandbox",)
+_FLAGS = ("is_sandbox", "availability")
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -22,6 +22,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     `instance_url` is where to log in, too, unless `domain` names a My Domain or `login`. `organization_id` and
     `is_sandbox` pin the organisation: any other one is only observed. `deployment` is the name of this installation.
+    `availability` lets the worker write who can take work to a field of the user.
     `scores` says where a record's scores are written: on a `child` row, on the `record` itself, or not at all (`none`).
     """
 
@@ -45,6 +46,7 @@ class Connection(Struct, frozen=True, kw_only=True):
     timeout: int = 30
     calls_per_second: int = 20
     limit_share: int = 90
+    availability: bool = False
 
     @property
     def login_url(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from triage.domain.instant import DAY, parse_instant
+from triage.domain.instant import DAY, format_instant, parse_instant
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Origin
 from triage.errors import IntakeError
@@ -254,6 +254,11 @@ def _values(row: Mapping[str, Any], spec: ObjectSpec, known: Known) -> dict[str,
     found = {name: value for name, value in row.items() if name.casefold() in wanted}
     if owner is not None and isinstance(found.get(owner.source), str):
         found[owner.source] = known.queues.get(found[owner.source], found[owner.source])
+    for name, value in found.items():
+        # A change event has instants and days as milliseconds; everything else has them as text.
+        kind = one.type if (one := spec.by_source.get(name.casefold())) is not None else ""
+        if kind in ("date", "datetime") and isinstance(value, int) and not isinstance(value, bool):
+            found[name] = format_instant(value)[: 10 if kind == "date" else None]
     return found
 
 

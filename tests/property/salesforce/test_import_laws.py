@@ -164,6 +164,65 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return chance.choice(ways)()
 
 
+WORDS = (
+    "", "x", "0", "-1", "true", "Case.", "Case.Status", "Account.Type", '"', "a,b", '"a,b"', "1 OR", "(1", "TODAY",
+    "é", "\u202e", "&lt;", "99999999999", "Queue", "User", "#", "- a", "{", "[1]", "'", "x" * 400, "None", "Static",
+    "Case", "\n", "NOT 1", "2026-01-01", "00:00:00.000Z", "Foo__r.Bar__c", "Case.A b", "&#10;", "&amp;&amp;",
+)  # fmt: skip
+"""What nobody would write into metadata, and somebody has."""
+OPERATIONS = (
+    "equals", "notEqual", "lessThan", "greaterThan", "lessOrEqual", "greaterOrEqual", "contains", "notContain",
+    "startsWith", "includes", "excludes", "within", "",
+)  # fmt: skip
+
+
+def reworded(text: str, chance: random.Random) -> str:
+    """One file with some of its words changed, left out, doubled, cut, or taken from elsewhere in it."""
+    for _ in range(chance.randint(1, 6)):
+        leaves = list(re.finditer(r"<(\w+)>([^<]*)</\1>", text))
+        if not leaves:
+            return text
+        found, other = chance.choice(leaves), chance.choice(leaves)
+        tag, words = found[1], found[2]
+        ways = [chance.choice(WORDS), other[2], words + chance.choice(WORDS), words[: len(words) // 2]]
+        if tag == "operation":
+            ways = [chance.choice(OPERATIONS)]
+        made = [f"<{tag}>{new}</{tag}>" for new in ways] + ["", found[0] * 2, found[0].replace(tag, other[1])]
+        text = text[: found.start()] + chance.choice(made) + text[found.end() :]
+    return text
+
+
+def told_or_alike(texts: dict[str, str]) -> None:
+    """Check that what comes of *texts* loads, and fires as the literal interpreter says."""
+    imported = import_sources([Source(name, text.encode()) for name, text in texts.items()])
+    holds_together(imported)
+    for rule in imported.rules:
+        assert Bench(imported).compare(rule, 12).examples == ()
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_a_file_whose_words_were_changed_is_translated_alike_or_told(number: int) -> None:
+    """Never a guess, never a policy that does not load."""
+    chance = random.Random(f"words {number}")
+    process = process_page("Gold", [{"name": "First Response", "minutes": 60, "timeTriggers": [-10, 0]}])
+    files = {
+        "Case.escalationRules": escalation_page("Random", [some_entry(chance) for _ in range(3)]),
+        "BusinessHours.settings": hours_page({name: some_hours(chance, "Europe/London") for name in ("one", "two")}),
+        "gold.entitlementProcess": process,
+        "First Response.milestoneType": milestone_type("none"),
+    }
+    told_or_alike({name: reworded(text, chance) for name, text in files.items()})
+
+
+@pytest.mark.laws
+@pytest.mark.shared
+@pytest.mark.parametrize("number", range(400))
+def test_a_shared_file_whose_words_were_changed_is_translated_alike_or_told(number: int) -> None:
+    chance = random.Random(f"shared words {number}")
+    files = [path for path in sorted(METADATA.glob("*/*")) if path.stat().st_size < 60_000]
+    told_or_alike({path.name: reworded(path.read_text("utf-8"), chance) for path in chance.sample(files, 2)})
+
+
 def holds_together(imported: Imported) -> None:
     """The law: what was made loads, and everything else is told with its line."""
     document = load_policy(imported.texts)

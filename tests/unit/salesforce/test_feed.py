@@ -294,6 +294,18 @@ def test_a_field_of_another_type_is_named() -> None:
         here.open()
 
 
+def test_instants_of_change_events_are_read_as_those_of_queries() -> None:
+    """They come as milliseconds there, and as text in a query."""
+    fields = FIELDS.replace("subject: Subject", "subject: Subject\n      born: {from: CreatedDate, type: datetime}")
+    with place({**TEXTS, "fields.yaml": fields}) as here:
+        here.open()
+        case = here.case()
+        here.read()
+        item = here.facts(case).item
+        assert item.fields["born"] == START
+        assert item.warnings == ()
+
+
 def test_presence_and_load_come_from_omni_channel(live: Place) -> None:
     """Away is no presence, a capacity of thousands is none, and load is what the work weighs."""
     by = Caller(ANN)

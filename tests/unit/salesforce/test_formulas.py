@@ -36,8 +36,8 @@ def read(text: str, *, at_creation: bool = False) -> Tree:
         ("Level__c >= 2.5", Leaf("Case.Level__c", ">=", ("2.5",))),
         ("-3 < Level__c", Leaf("Case.Level__c", ">", ("-3",))),
         ("Account.SLA__c = 'Gold'", Leaf("Account.SLA__c", "in", ("Gold",))),
-        ("Vip__c", Leaf("Case.Vip__c", "in", ("true",))),
-        ("Vip__c = FALSE", Leaf("Case.Vip__c", "in", ("false",))),
+        ("Vip__c", Leaf("Case.Vip__c", "ticked", ("true",))),
+        ("Vip__c = FALSE", Leaf("Case.Vip__c", "ticked", ("false",))),
         ("BEGINS(Subject, 'URGENT')", Leaf("Case.Subject", "starts_with", ("URGENT",))),
         ("CONTAINS(Subject, 'down')", Leaf("Case.Subject", "contains", ("down",))),
         ("INCLUDES(Tags__c, 'legal')", Leaf("Case.Tags__c", "includes", ("legal",))),
@@ -51,13 +51,16 @@ def test_a_formula_with_a_counterpart_is_translated(text: str, tree: Tree) -> No
 
 def test_if_is_both_of_its_ways() -> None:
     assert read("IF(Vip__c, ISPICKVAL(Priority, 'High'), ISPICKVAL(Status, 'New'))") == Any(
-        (All((Leaf("Case.Vip__c", "in", ("true",)), HIGH)), All((Not(Leaf("Case.Vip__c", "in", ("true",))), NEW)))
+        (
+            All((Leaf("Case.Vip__c", "ticked", ("true",)), HIGH)),
+            All((Not(Leaf("Case.Vip__c", "ticked", ("true",))), NEW)),
+        )
     )
 
 
 def test_and_binds_closer_than_or() -> None:
     assert read("Vip__c || ISPICKVAL(Priority, 'High') && ISPICKVAL(Status, 'New')") == Any(
-        (Leaf("Case.Vip__c", "in", ("true",)), All((HIGH, NEW)))
+        (Leaf("Case.Vip__c", "ticked", ("true",)), All((HIGH, NEW)))
     )
 
 

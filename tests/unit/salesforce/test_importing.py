@@ -203,3 +203,120 @@ def test_report_and_table_give_an_account() -> None:
     data = as_data(imported, compared)
     assert data["files"] == {"read": 2, "refused": 1, "others": 0}
     assert data["equivalence"][0]["differences"] == 0
+
+
+def criterion(field: str, operation: str, value: str) -> str:
+    """One line of criteria."""
+    return criteria([{"field": field, "operation": operation, "value": value}])
+
+
+def entry(items: str = "", more: str = "") -> str:
+    """One escalation entry with a tier of an hour."""
+    return tag("ruleEntry", items, more, tag("escalationAction", leaf("minutesToEscalation", 60)))
+
+
+def escalation(*entries: str) -> str:
+    return page("EscalationRules", tag("escalationRule", leaf("fullName", "R"), leaf("active", True), *entries))
+
+
+def told(imported: Imported, level: str) -> list[str]:
+    return [note.text for note in imported.notes if note.level == level]
+
+
+def test_a_list_too_long_for_one_condition_becomes_several() -> None:
+    """None of three hundred values is still none of them."""
+    names = ",".join(f"value number {number}" for number in range(300))
+    page_ = escalation(entry(criterion("Case.Product__c", "notEqual", names)), entry())
+    imported, _ = made(a__escalationRules=page_)
+    assert told(imported, "untranslated") == []
+    assert Bench(imported).compare(imported.rules[0], 40).examples == ()
+
+
+def nested() -> str:
+    """A filter of forty criteria, each one level deeper than the last."""
+    text = "1"
+    for number in range(2, 41):
+        text = f"({text} {'OR' if number % 2 else 'AND'} {number})"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("joined", "said"), [("(" * 300 + "1" + ")" * 300, "nested deeper than 60"), (nested(), "nested too deeply")]
+)
+def test_a_filter_that_is_nested_too_deeply_is_told(joined: str, said: str) -> None:
+    items = "".join(criterion(f"Case.F{number}__c", "equals", "x") for number in range(1, 41))
+    imported, _ = made(a__escalationRules=escalation(entry(items, leaf("booleanFilter", joined)), entry()))
+    assert any(said in text for text in told(imported, "untranslated"))
+
+
+def test_an_action_whose_minutes_cannot_be_is_told_and_counted() -> None:
+    """A negative number of minutes was passed over in silence once."""
+    actions = "".join(tag("escalationAction", leaf("minutesToEscalation", text)) for text in ("-5", "999999999", "60"))
+    imported, document = made(a__escalationRules=escalation(tag("ruleEntry", actions)))
+    assert len(rules(document)["R/1"].steps) == 1
+    assert ["negative" in text or "ten years" in text for text in told(imported, "untranslated")] == [True, True]
+    share = imported.coverage.share("escalation actions")
+    assert (share.found, share.translated) == (3, 1)
+
+
+def test_names_that_a_policy_does_not_take_are_changed_and_told() -> None:
+    """Queues and business hours keep theirs wherever they can."""
+    odd = {"none": DESK, "# Desk": DESK}
+    entries = [{"businessHoursSource": "Static", "businessHours": name} for name in odd]
+    entries = [one | {"escalationActions": [{"minutesToEscalation": 5, "assignedTo": "*"}]} for one in entries]
+    imported, document = made(a__escalationRules=escalation_page("R", entries), b__settings=hours_page(odd))
+    hours = [rule.steps[0].hours for rule in rules(document).values()]
+    assert hours == ["none (hours)", "Desk"]
+    assert document.directory.queues == ("queue",)
+    assert len([text for text in told(imported, "check") if "here" in text]) == 3
+
+
+def test_two_templates_never_become_one() -> None:
+    entries = [
+        {"escalationActions": [{"minutesToEscalation": 5, "notifyTo": "u", "notifyToTemplate": t}]}
+        for t in ("a b", "a-b")
+    ]
+    imported, _ = made(a__escalationRules=escalation_page("R", entries))
+    people = imported.texts["people.yaml"]
+    assert "a-b:" in people
+    assert "a-b-2:" in people
+
+
+def test_what_is_neither_a_user_nor_a_queue_gets_no_record() -> None:
+    """A role is no queue of that name."""
+    body = tag("ruleEntry", leaf("assignedTo", "Managers"), leaf("assignedToType", "Role"))
+    imported, document = made(Case__assignmentRules=assignment_page("assignmentRule", body))
+    assert rules(document)["Assign/1"].steps == ()
+    assert any("neither a user nor a queue" in text for text in told(imported, "untranslated"))
+
+
+def test_what_stands_twice_or_says_neither_true_nor_false_is_told() -> None:
+    twice = tag(
+        "ruleEntry", leaf("formula", "TRUE"), leaf("formula", "FALSE"), leaf("disableEscalationWhenModified", "y")
+    )
+    imported, _ = made(a__escalationRules=escalation(twice))
+    said = told(imported, "check")
+    assert any("stands 2 times" in text for text in said)
+    assert any("is read as false" in text for text in said)
+
+
+def test_hours_that_a_holiday_without_an_end_closes_for_good_are_told() -> None:
+    """No clock could ever run in them."""
+    always = {
+        "name": "x",
+        "recurrenceType": "RecursDaily",
+        "recurrenceStartDate": "2024-01-01",
+        "recurrenceInterval": "1",
+    }
+    imported, _ = made(b__settings=hours_page({"Desk": DESK | {"holidays": [always]}}))
+    assert any("does not open after" in text for text in told(imported, "untranslated"))
+
+
+def test_dates_in_criteria_are_compared_with_the_interpreter_as_dates() -> None:
+    """Neighbouring days are tried, not words."""
+    items = criterion("Case.Due__c", "greaterOrEqual", "2026-01-31") + criterion(
+        "Case.CreatedDate", "greaterThan", "2026-01-31T10:00:00.000Z"
+    )
+    imported, _ = made(a__escalationRules=escalation(entry(items), entry()))
+    found = Bench(imported).compare(imported.rules[0], 60)
+    assert (found.examples, found.entries_fired) == ((), 2)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.metadata import escalation_page, milestone_type, write_files
 from triage.errors import IntakeError
-from triage.salesforce.metadata import MOST_BYTES, Source, find_metadata
+from triage.salesforce.metadata import MOST_BYTES, Source, find_metadata, is_metadata
 from triage.salesforce.metadata_reading import read_sources
 from triage.salesforce.metadata_xml import Malformed, read_xml
 
@@ -160,3 +160,25 @@ def test_a_number_that_is_none_is_noted_and_its_tier_left_out() -> None:
     read = read_sources([Source("a", RULE.replace(">60<", ">soon<").encode())])
     assert read.rules[0].entries[0].actions == ()
     assert "minutesToEscalation 'soon'" in read.notes[0].text
+
+
+def test_what_a_mac_lays_beside_each_file_is_passed_over() -> None:
+    assert not is_metadata("__MACOSX/rules/._Case.escalationRules")
+    assert is_metadata("rules\\Case.escalationRules-meta.xml")
+
+
+def test_words_between_elements_refuse_a_file_with_their_line() -> None:
+    """A merge that was half resolved leaves both sides' elements, and a line between them."""
+    text = RULE.replace("<active>", "======= \n<active>")
+    fault = refusal(text.encode()).fault
+    assert "stand between the elements of <escalationRule>" in fault.text
+    assert "=======" in text.split("\n")[fault.line - 1]
+
+
+@pytest.mark.parametrize("name", ["undefined", "idna", "punycode", "unicode_escape", "rot13"])
+def test_an_encoding_that_no_file_has_is_told_and_breaks_nothing(name: str) -> None:
+    text = RULE.replace("UTF-8", name).replace("Standard", "Stand\xe4rd")
+    try:
+        read_xml(Source("a.escalationRules", text.encode()))
+    except Malformed as refused:
+        assert refused.fault.line >= 1

@@ -114,12 +114,50 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
 
 
 def test_every_text_of_the_outside_is_escaped() -> None:
-    hostile = "<script>alert(1)</script>\"'&"
+    hostile = "<script>alert(1)<script>\"'&"
     lines = case("x<b>", "2026-01-10T00:00:00Z", "High", "2026-01-10T12:00:00Z")
     text = page(look(history(*lines), policy()), policy=hostile, source=hostile)
     assert "<script" not in text
     assert "x<b>" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_a_day_says_what_was_broken_on_it_and_a_group_where() -> None:
+    """Every day is there, and what was missed is told by promise and priority."""
+    found = lived()
+    assert len(found.days) == 31
+    assert [(day.date, day.caught, day.missed) for day in found.days if day.caught or day.missed] == [
+        ("2026-01-10", 1, 0), ("2026-01-11", 0, 1),
+    ]  # fmt: skip
+    assert [(one.milestone, one.priority, one.broken, one.caught) for one in found.where] == [
+        ("resolution", "High", 1, 1), ("resolution", "Low", 1, 0),
+    ]  # fmt: skip
+    assert (found.acted, found.needless, found.usual_lead, found.by_lead["4-8 h"]) == (2, 1, 4 * HOUR, 1)
+    (rule,) = found.noise
+    assert (rule.warned, rule.needless) == (1, 1)
+
+
+def test_the_days_end_about_when_the_last_record_came_in() -> None:
+    """Old records that change months after the export's last one do not move the days away from the rest."""
+    lines = [
+        *case("a", "2026-01-10T00:00:00Z", "High", "2026-01-10T12:00:00Z"),
+        *case("b", "2025-12-30T00:00:00Z", "Low"),
+    ]
+    lines.append(
+        '{"at":"2026-09-01T00:00:00Z","type":"updated","object":"Case","id":"b","changes":{"Priority":"High"}}'
+    )
+    found = look(history(*lines), policy())
+    assert found.until == parse_instant("2026-01-10T12:00:00Z")
+    assert found.breaches == 2
+
+
+def test_the_page_says_it_in_words_and_names_no_path() -> None:
+    """Who gets the page wants a sentence, and nothing of the machine it was made on."""
+    text = page(lived(), policy="/home/me/policy", source="/srv/exports/march")
+    assert "2 promises were broken in 30 days. The policy would have acted on 50% of them beforehand" in text
+    assert "/srv" not in text
+    assert "/home" not in text
+    assert "march under the policy policy" in text
 
 
 def test_a_lead_reads_in_its_largest_unit() -> None:

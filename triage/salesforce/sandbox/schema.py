@@ -188,7 +188,7 @@ _PEOPLE = (
             text("Name"), text("Username", unique=True), text("Email"), choice("UserType", "Standard",
             "AutomatedProcess"),
             Column(name="IsActive", type="boolean", default=True), reference("ManagerId", "User", by="Manager"),
-            text("Alias"),
+            text("Alias"), Column(name=package.AVAILABLE, type="boolean", default=False),
         ),
         soft=False,
     ),

@@ -414,19 +414,9 @@ class _Reader:
             self.unexpected()
 
 
-_CLAUSES = (
-    "FROM",
-    "WHERE",
-    "WITH",
-    "GROUP",
-    "HAVING",
-    "ORDER",
-    "LIMIT",
-    "OFFSET",
-    "ALL",
-    "FOR",
-    "ASC",
-    "DESC",
-    "NULLS",
-)
-_KEYWORDS = frozenset((*_CLAUSES, "AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES"))
+_KEYWORDS = frozenset(
+    (
+        "FROM", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "ALL", "FOR", "ASC", "DESC", "NULLS",
+        "AND", "OR", "LIKE", "IN", "NOT", "INCLUDES", "EXCLUDES",
+    )
+)  # fmt: skip

@@ -1,0 +1,65 @@
+"""Who can take work stands in a field of the user, where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from tests.support.org import ANN, BOB, Place, place
+from triage.domain.instant import MINUTE
+from triage.salesforce.availability import Availability
+from triage.salesforce.deployment import Deployment
+from triage.salesforce.package import AVAILABLE
+from triage.salesforce.sandbox.values import Caller
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    """An organisation in which Ann is there and Bob is away."""
+    with place() as found:
+        found.open()
+        for user, away in ((ANN, False), (BOB, True)):
+            values = {"UserId": user, "IsCurrentState": True, "IsAway": away, "ConfiguredCapacity": 1}
+            found.org.create("UserServicePresence", values, Caller(ANN))
+        found.clock.move(MINUTE)
+        found.read()
+        yield found
+
+
+def keeper(here: Place, *, asked: bool = True, name: str = "one") -> Availability:
+    """What keeps the field, where the connection asks for it."""
+    here.client.connection = replace(here.client.connection, availability=asked)
+    return Availability(here.client, Deployment(here.client, name), here.worker.store)
+
+
+def shown(here: Place, user: str) -> bool:
+    return bool(here.row(user, "User")[AVAILABLE])
+
+
+def test_whoever_is_there_and_has_room_is_available_and_only_changes_are_written(here: Place) -> None:
+    found = keeper(here)
+    assert found.poll(here.clock.now()) == 1
+    assert (shown(here, ANN), shown(here, BOB)) == (True, False)
+    here.clock.move(MINUTE)
+    assert found.poll(here.clock.now()) == 0
+
+
+def test_whoever_is_full_is_not_available_and_hears_of_it_within_a_minute(here: Place) -> None:
+    found = keeper(here)
+    found.poll(here.clock.now())
+    here.case(OwnerId=ANN)
+    here.read()
+    assert found.poll(here.clock.now()) == 0
+    here.clock.move(MINUTE)
+    assert found.poll(here.clock.now()) == 1
+    assert not shown(here, ANN)
+
+
+def test_nothing_is_written_unless_it_is_asked_for_and_this_deployment_acts(here: Place) -> None:
+    assert keeper(here, asked=False).poll(here.clock.now()) == 0
+    keeper(here).poll(here.clock.now())
+    here.org.update("User", ANN, {AVAILABLE: False}, Caller(ANN))
+    assert keeper(here, name="another").poll(here.clock.now()) == 0
+    assert not shown(here, ANN)
