@@ -16,13 +16,14 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from triage.api.desk import Call, Desk
 from triage.api.limits import Buckets
 from triage.api.openapi import document, document_30
 from triage.api.problems import MEDIA, Problem, Refused, problem_of, refusal_of
 from triage.api.routes import ROUTES, Route
-from triage.api.shapes import AuditPage
+from triage.api.shapes import AuditPage, ScoreRequest
 from triage.domain.instant import DAY
 from triage.errors import TriageError
 from triage.keys import Keyring
@@ -77,11 +78,12 @@ def create_app(
         yield
         await anyio.to_thread.run_sync(closing)
 
-    app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
+    app = _App(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     server = _Server(desk, Buckets(chosen.rate, chosen.burst, desk.ticks), new_id, chosen.body_limit, journal)
     for path in dict.fromkeys(route.path for route in ROUTES):
         here = {str(route.method): server.endpoint(route) for route in ROUTES if route.path == path}
         app.router.add_route(path, _chosen(here), methods=list(here))
+        app.straight |= {("POST", path): here["POST"]} if path == "/v1/score" else {}
     whole, older = _encode(document(version)), _encode(document_30(version))
 
     async def openapi(_request: Request) -> Response:
@@ -99,6 +101,23 @@ def create_app(
     app.router.add_route("/metrics", metrics, methods=["GET"])
     app.add_exception_handler(HTTPException, server.unrouted)
     return app
+
+
+class _App(FastAPI):
+    """An application whose most asked addresses are answered without the layers that none of them needs."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.straight: dict[tuple[str, str], Callable[[Request], Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self.straight.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+            return
+        found: Response = await endpoint(Request(scope, receive))
+        await found(scope, receive, send)
 
 
 def _chosen(endpoints: dict[str, Callable[[Request], Any]]) -> Callable[[Request], Any]:
@@ -136,8 +155,9 @@ class _Server:
             identity = self._identity(request)
             try:
                 body = await self._body(request) if route.body is not None else b""
-                if route.name == "score" and len(body) <= SMALL and self._is_quick(request, decoder, body):
-                    return self._answered(route, request, decoder, body, identity)
+                given = self._quick(request, decoder, body) if route.name == "score" and len(body) <= SMALL else None
+                if given is not None:
+                    return self._answered(route, request, decoder, body, identity, given)
                 return await anyio.to_thread.run_sync(self._answered, route, request, decoder, body, identity)
             except TriageError as cause:
                 return self._refused(refusal_of(cause), identity)
@@ -150,15 +170,15 @@ class _Server:
 
         return answer
 
-    def _is_quick(self, request: Request, decoder: Any, body: bytes) -> bool:
-        """Tell whether scores can be given here and now: nothing is read, no text goes through an encoder."""
+    def _quick(self, request: Request, decoder: Any, body: bytes) -> ScoreRequest | None:
+        """Return what was asked where scores can be given here and now: nothing is read, no text is encoded."""
         key = self._keyring.fresh(_bearer(request)[1], self._desk.now())
         if key is None or "idempotency-key" in request.headers or not self._desk.is_looked(key.org):
-            return False
-        given = _decoded(decoder, body)
+            return None
+        given: ScoreRequest = _decoded(decoder, body)
         if given.llm and self._desk.llm(key.org, given.object, given.scores) is not None:
-            return False
-        return self._desk.quick(given.scores)
+            return None
+        return given if self._desk.quick(given.scores) else None
 
     async def unrouted(self, request: Request, cause: Exception) -> Response:
         """Answer what no route is for, and a method that an address does not have."""
@@ -167,11 +187,15 @@ class _Server:
         detail = f"{request.method} {request.url.path}"[:200]
         return self._refused(Refused(status, detail, headers=headers), self._identity(request))
 
-    def _answered(self, route: Route, request: Request, decoder: Any, body: bytes, identity: str) -> Response:
+    def _answered(
+        self, route: Route, request: Request, decoder: Any, body: bytes, identity: str, given: Any = None
+    ) -> Response:
+        """Carry the request out; *given* is its body where that is read already."""
         now = self._desk.now()
         key = self._let_in(route, request, now)
         call = Call(desk=self._desk, key=key, now=now, path=dict(request.path_params), query=_query(route, request))
-        given = None if decoder is None else _decoded(decoder, body)
+        if given is None and decoder is not None:
+            given = _decoded(decoder, body)
         idem_key = request.headers.get("idempotency-key") if route.method != "GET" else None
         if idem_key is not None:
             return self._once(route, call, given, body, idem_key, request, identity)

@@ -69,16 +69,14 @@ class Vocabulary:
 
     def weigh(self, grams: Sequence[str], places: list[int], values: list[float]) -> None:
         """Append the places and TF-IDF values (sublinear, unit length) of *grams* to *places* and *values*."""
-        # Looked up and counted without a line of Python for each gram, most of which are none of ours.
-        counts: dict[int | None, int] = Counter(map(self._at.get, grams))
-        counts.pop(None, None)
-        if not counts:
+        known = [place for place in map(self._at.get, grams) if place is not None]
+        if not known:
             return
         idf, start = self._idf, self._start
-        found: list[int] = list(counts)  # type: ignore[arg-type]
+        found = list(dict.fromkeys(known))
         weights = [idf[place - start] for place in found]
-        if len(found) != sum(counts.values()):
-            pairs = zip(weights, counts.values(), strict=True)
+        if len(found) != len(known):
+            pairs = zip(weights, Counter(known).values(), strict=True)
             weights = [weight if count == 1 else (1.0 + log(count)) * weight for weight, count in pairs]
         length = sqrt(sum([weight * weight for weight in weights]))
         places += found
