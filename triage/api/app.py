@@ -86,19 +86,12 @@ def create_app(
         app.straight |= {("POST", path): here["POST"]} if path == "/v1/score" else {}
     whole, older = _encode(document(version)), _encode(document_30(version))
 
-    async def openapi(_request: Request) -> Response:
-        return Response(whole, media_type="application/json")
-
-    async def openapi_30(_request: Request) -> Response:
-        return Response(older, media_type="application/json")
-
-    async def metrics(_request: Request) -> Response:
-        text = b"" if desk.figures is None else await anyio.to_thread.run_sync(desk.figures)
-        return Response(text, media_type="text/plain; version=0.0.4")
-
-    app.router.add_route("/openapi.json", openapi, methods=["GET"])
-    app.router.add_route("/openapi-3.0.json", openapi_30, methods=["GET"])
-    app.router.add_route("/metrics", metrics, methods=["GET"])
+    for path, scope, text, media in (
+        ("/openapi.json", "", lambda: whole, "application/json"),
+        ("/openapi-3.0.json", "", lambda: older, "application/json"),
+        ("/metrics", "read", desk.figures or bytes, "text/plain; version=0.0.4"),
+    ):
+        app.router.add_route(path, server.guarded(scope, text, media), methods=["GET"])
     app.add_exception_handler(HTTPException, server.unrouted)
     return app
 
@@ -170,6 +163,21 @@ class _Server:
 
         return answer
 
+    def guarded(self, scope: str, text: Callable[[], bytes], media: str) -> Callable[[Request], Any]:
+        """Return the function that answers with *text* whoever has a key of *scope*, or any key where that is ""."""
+
+        def told(request: Request) -> Response:
+            self._let_in(scope, request, self._desk.now())
+            return Response(text(), media_type=media)
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await anyio.to_thread.run_sync(told, request)
+            except TriageError as cause:
+                return self._refused(refusal_of(cause), self._identity(request))
+
+        return answer
+
     def _quick(self, request: Request, decoder: Any, body: bytes) -> ScoreRequest | None:
         """Return what was asked where scores can be given here and now: nothing is read, no text is encoded."""
         key = self._keyring.fresh(_bearer(request)[1], self._desk.now())
@@ -192,7 +200,7 @@ class _Server:
     ) -> Response:
         """Carry the request out; *given* is its body where that is read already."""
         now = self._desk.now()
-        key = self._let_in(route, request, now)
+        key = self._let_in(route.scope, request, now) if route.scope else self._anybody(request)
         call = Call(desk=self._desk, key=key, now=now, path=dict(request.path_params), query=_query(route, request))
         if given is None and decoder is not None:
             given = _decoded(decoder, body)
@@ -201,20 +209,21 @@ class _Server:
             return self._once(route, call, given, body, idem_key, request, identity)
         return self._shown(route, route.handler(call, given), request, identity)
 
-    def _let_in(self, route: Route, request: Request, now: int) -> ApiKey:
-        client = request.client.host if request.client is not None else ""
-        if not route.scope:
-            self._spend(f"open {client}")
-            return NOBODY
+    def _anybody(self, request: Request) -> ApiKey:
+        """Let in whoever comes without a key, by where they come from, as often as one key."""
+        self._spend(f"open {request.client.host if request.client is not None else ''}")
+        return NOBODY
+
+    def _let_in(self, scope: str, request: Request, now: int) -> ApiKey:
         scheme, text = _bearer(request)
         if scheme != "bearer" or not text:
-            self._spend(f"open {client}")
+            self._anybody(request)
             why = "send `Authorization: Bearer triage_..`; `triage keys create` makes a key"
             raise Refused(401, why, headers={"WWW-Authenticate": "Bearer"})
         key = self._keyring.opened_by(text, now)
         self._spend(key.id)
-        if route.scope not in key.scopes:
-            raise Refused(403, f"this needs scope {route.scope}; the key has {', '.join(key.scopes)}")
+        if scope and scope not in key.scopes:
+            raise Refused(403, f"this needs scope {scope}; the key has {', '.join(key.scopes)}")
         return key
 
     def _spend(self, name: str) -> None:
