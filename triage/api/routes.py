@@ -115,7 +115,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET", path="/v1/pending", name="listPending", scope="read", handler=reading.pending,
-        answer=shapes.PendingPage, params=(CURSOR, LIMIT), summary="Say what will fire next: which record, when, and why",
+        answer=shapes.PendingPage, params=(CURSOR, LIMIT), 
+        summary="Say what will fire next: which record, when, and why",
     ),
     Route(
         method="GET", path="/v1/audit", name="listAudit", scope="read", handler=reading.audit,
