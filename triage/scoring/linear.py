@@ -56,6 +56,11 @@ Active = tuple[list[int], list[float]]
 """Places of the weights that a row touches, and the values there."""
 
 
+_TABLED = 100
+_OFTEN = [0.0, *(1.0 + log(count) for count in range(1, _TABLED))]
+"""What a gram counts for that stands so many times in a text."""
+
+
 class Vocabulary:
     """Grams of one sort, with their places and inverse document frequencies."""
 
@@ -73,13 +78,11 @@ class Vocabulary:
         if not known:
             return
         idf, start = self._idf, self._start
-        found = list(dict.fromkeys(known))
-        weights = [idf[place - start] for place in found]
-        if len(found) != len(known):
-            pairs = zip(weights, Counter(known).values(), strict=True)
-            weights = [weight if count == 1 else (1.0 + log(count)) * weight for weight, count in pairs]
+        counts = Counter(known)
+        often = [_OFTEN[count] if count < _TABLED else 1.0 + log(count) for count in counts.values()]
+        weights = [share * idf[place - start] for share, place in zip(often, counts, strict=True)]
         length = sqrt(sum([weight * weight for weight in weights]))
-        places += found
+        places += counts
         values += [weight / length for weight in weights]
 
 
