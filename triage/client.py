@@ -95,7 +95,7 @@ class Client:
         return self._read(f"/v1/items/{id}", {"object": object, "at": at}, shapes.ItemDetail)
 
     def pending(self, *, limit: int = 100) -> list[shapes.PendingRow]:
-        """Return what will fire next."""
+        """Return what will fire next, at most *limit* of 1,000."""
         return self._read("/v1/pending", {"limit": limit}, shapes.PendingPage).pending
 
     def audit(self, *, record: str = "", event: str = "") -> Iterator[shapes.AuditLine]:

@@ -6,7 +6,8 @@ import gc
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -22,10 +23,11 @@ from triage.config import load_policy
 from triage.domain.instant import DAY, format_instant
 from triage.engine import PureEngine
 from triage.errors import TriageError
+from triage.llm.figures import SEEN, forecast, usage_report
 from triage.llm.following import FollowingScorer
 from triage.llm.health import limits_of
 from triage.metrics import TriageCollector
-from triage.ports import Journal, Scorer, Store
+from triage.ports import Journal, LlmTally, Scorer, Store
 from triage.scoring.catalogue import Catalogue
 from triage.scoring.opening import OpeningScorer
 from triage.scoring.together import Scorers
@@ -129,14 +131,32 @@ class _Followers:
 def llm_usage(store: Store) -> dict[str, Any]:
     """Return what language models have cost *store*'s organisation: the last 30 days, and today's budgets."""
     now = SystemClock().now()
+    since = (now // DAY - USAGE_DAYS + 1) * DAY
     with store.read() as unit:
-        days = unit.llm.tally((now // DAY - USAGE_DAYS + 1) * DAY)
+        days = unit.llm.tally(since)
         live = unit.policies.live()
         policy = None if live is None else load_policy(live.texts).llm
         limits = () if policy is None else limits_of(policy, unit.org, "", now)[:2]
-        budget = {limit.scope: {"most": limit.most, "left": limit.most - unit.llm.spent(limit)} for limit in limits}
-    rows = [{**msgspec.to_builtins(one), "day": format_instant(one.day * DAY)[:10]} for one in days]
-    return {"days": rows, "budget": budget}
+        spent = {limit.scope: (limit.most, unit.llm.spent(limit)) for limit in limits}
+        calls = unit.llm.calls(since=since, limit=SEEN) if policy is not None else []
+    found: dict[str, Any] = {
+        "days": [{**msgspec.to_builtins(one), "day": format_instant(one.day * DAY)[:10]} for one in days],
+        "budget": {scope: {"most": most, "left": most - used} for scope, (most, used) in spent.items()},
+    }
+    if policy is not None:
+        found["report"] = msgspec.to_builtins(usage_report(days, calls, policy, USAGE_DAYS))
+        found["forecast"] = _forecast(days, *spent["org"], now)
+    return found
+
+
+def _forecast(days: Sequence[LlmTally], most: int, used: int, now: int) -> dict[str, Any]:
+    """Return how today will end, by the pace of today and of the days before."""
+    past: Counter[int] = Counter()
+    for one in days:
+        if one.day < now // DAY:
+            past[one.day] += one.cost
+    told = forecast(used, most, past, now)
+    return {**msgspec.to_builtins(told), "ends": None if told.ends is None else format_instant(told.ends)}
 
 
 class Server:

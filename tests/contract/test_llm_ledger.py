@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.postgres import Databases
 from triage.domain.instant import DAY
 from triage.ports import Limit, LlmCall, Store
 from triage.store.database import SqlStore
+from triage.store.llm_ledger import SqlLlmLedger
 from triage.store.memory import MemoryStore
 from triage.store.postgres import PostgresStore
 
@@ -205,3 +207,26 @@ def test_what_is_old_is_forgotten_but_for_the_budgets_of_records(store: Store) -
         assert unit.llm.answers(["k", "l"]) == {"l": "two"}
         assert unit.llm.spent(past) == 0
         assert unit.llm.spent(LIMITS[2]) >= 7
+
+
+def test_what_does_not_wait_for_the_disk_is_seen_at_once_and_undone_by_an_error(store: Store) -> None:
+    """A settlement is stored like anything else, but for a power cut; what follows waits for the disk again."""
+    reserve(store, call("a"), call("b"))
+    with store.write(lasting=False) as unit:
+        unit.llm.settle([call("a", cost=10, outcome="answered")])
+    with pytest.raises(RuntimeError), store.write(lasting=False) as unit:
+        unit.llm.settle([call("b", cost=10, outcome="answered")])
+        raise RuntimeError
+    reserve(store, call("c", 5))
+    with store.read() as unit:
+        assert {one.id: one.outcome for one in unit.llm.calls()} == {"a": "answered", "b": "", "c": ""}
+
+
+def test_only_what_may_be_lost_is_not_forced_to_disk(tmp_path: Path) -> None:
+    """The connection that stored it so forces the next transaction again."""
+    with closing(SqlStore(tmp_path / "t.db", "acme")) as store:
+        for lasting in (False, True):
+            with store.write(lasting=lasting) as unit:
+                assert isinstance(unit.llm, SqlLlmLedger)
+                forced = unit.llm._connection.exec_driver_sql("PRAGMA synchronous").scalar()
+            assert forced == (2 if lasting else 1)

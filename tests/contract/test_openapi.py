@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.served import Served
@@ -72,7 +71,7 @@ def words(value: Any) -> Iterator[tuple[str, Any]]:
 
 def test_the_older_file_has_no_word_of_the_newer_one(served: Served) -> None:
     """External Services read OpenAPI 3.0: no null type, no const, no examples, and only score and decide."""
-    found = httpx.get(f"{served.address}/openapi-3.0.json", trust_env=False).json()
+    found = served.client("score").get("/openapi-3.0.json").json()
     assert (found["openapi"], sorted(found["paths"])) == ("3.0.3", ["/v1/decide", "/v1/score"])
     told = list(words(found))
     assert not [name for name, _ in told if name in ("const", "prefixItems", "examples")]

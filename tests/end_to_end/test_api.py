@@ -357,8 +357,30 @@ def test_every_answer_bears_an_id_and_an_unknown_address_is_a_problem(served: Se
     assert (gone.status_code, set(gone.headers["allow"].split(", "))) == (405, {"GET", "HEAD", "PUT"})
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/openapi-3.0.json"])
+def test_figures_and_descriptions_need_a_key_too(served: Served, path: str) -> None:
+    """Nothing but health is served without one; figures are for whoever may read."""
+    assert served.client().get(path).status_code == 401
+    assert served.client(key="triage_x_y").get(path).status_code == 401
+    assert served.client("read").get(path).status_code == 200
+    assert served.client("score").get(path).status_code == (403 if path == "/metrics" else 200)
+
+
+def test_what_is_pending_comes_in_pages(fresh: Served) -> None:
+    """Each timer once, the earliest first."""
+    client = fresh.client("operate", "read")
+    client.post("/v1/events", json={"events": [CREATED | {"id": f"70{n}", "event_id": f"p{n}"} for n in range(5)]})
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = client.get("/v1/pending", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [row["record"] for row in page["pending"]]
+        cursor = page["next"]
+    assert sorted(seen) == [f"Case/70{n}" for n in range(5)]
+    assert client.get("/v1/pending", params={"cursor": "!"}).status_code == 422
+
+
 def test_metrics_are_for_prometheus(served: Served) -> None:
     """The figures that `triage run --metrics` serves."""
-    text = served.client().get("/metrics").text
+    text = served.client("read").get("/metrics").text
     assert "triage_lateness_seconds_bucket" in text
     assert format_instant(0) not in text

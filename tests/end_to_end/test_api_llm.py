@@ -65,6 +65,9 @@ def test_the_policys_model_is_asked_bounded_masked_booked_and_once(served: Serve
     assert first["used"] == ["Description", "Priority", "Subject"]
     usage = served.client("read").get("/v1/llm/usage").json()
     assert [(day["calls"], day["cost"]) for day in usage["days"]] == [(1, 198)]
+    assert (usage["report"]["per_thousand"], usage["report"]["answered"]) == (198_000, 1)
+    assert usage["forecast"]["spent"] == 198
+    assert usage["forecast"]["expected"] >= 198
 
 
 def test_llm_false_asks_nobody(served: Served, stub: Stub) -> None:

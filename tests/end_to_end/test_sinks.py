@@ -371,6 +371,10 @@ def test_sinks_are_listed_with_their_routes(files, capsys) -> None:
     _, out, _ = said(capsys, "sinks", "list", "--sink", file, "--json")
     assert [json.loads(line)["sink"] for line in out.splitlines()] == ["ops", "mail", "hooks"]
     assert said(capsys, "sinks", "list", "--sink", "store")[0] == 2
+    told = Path(file).with_name("told.yaml")
+    told.write_text(Path(file).read_text() + "decisions: [{sink: hooks, webhook: page, events: would_have}]\n")
+    _, out, _ = said(capsys, "sinks", "list", "--sink", told)
+    assert "hooks tells page of decisions of all rules: would_have" in out
 
 
 def test_the_shipped_sinks_file_opens(tmp_path) -> None:

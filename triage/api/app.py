@@ -16,13 +16,14 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from triage.api.desk import Call, Desk
 from triage.api.limits import Buckets
 from triage.api.openapi import document, document_30
 from triage.api.problems import MEDIA, Problem, Refused, problem_of, refusal_of
 from triage.api.routes import ROUTES, Route
-from triage.api.shapes import AuditPage
+from triage.api.shapes import AuditPage, ScoreRequest
 from triage.domain.instant import DAY
 from triage.errors import TriageError
 from triage.keys import Keyring
@@ -77,28 +78,39 @@ def create_app(
         yield
         await anyio.to_thread.run_sync(closing)
 
-    app = FastAPI(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
+    app = _App(title="triage", version=version, openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     server = _Server(desk, Buckets(chosen.rate, chosen.burst, desk.ticks), new_id, chosen.body_limit, journal)
     for path in dict.fromkeys(route.path for route in ROUTES):
         here = {str(route.method): server.endpoint(route) for route in ROUTES if route.path == path}
         app.router.add_route(path, _chosen(here), methods=list(here))
+        app.straight |= {("POST", path): here["POST"]} if path == "/v1/score" else {}
     whole, older = _encode(document(version)), _encode(document_30(version))
 
-    async def openapi(_request: Request) -> Response:
-        return Response(whole, media_type="application/json")
-
-    async def openapi_30(_request: Request) -> Response:
-        return Response(older, media_type="application/json")
-
-    async def metrics(_request: Request) -> Response:
-        text = b"" if desk.figures is None else await anyio.to_thread.run_sync(desk.figures)
-        return Response(text, media_type="text/plain; version=0.0.4")
-
-    app.router.add_route("/openapi.json", openapi, methods=["GET"])
-    app.router.add_route("/openapi-3.0.json", openapi_30, methods=["GET"])
-    app.router.add_route("/metrics", metrics, methods=["GET"])
+    for path, scope, text, media in (
+        ("/openapi.json", "", lambda: whole, "application/json"),
+        ("/openapi-3.0.json", "", lambda: older, "application/json"),
+        ("/metrics", "read", desk.figures or bytes, "text/plain; version=0.0.4"),
+    ):
+        app.router.add_route(path, server.guarded(scope, text, media), methods=["GET"])
     app.add_exception_handler(HTTPException, server.unrouted)
     return app
+
+
+class _App(FastAPI):
+    """An application whose most asked addresses are answered without the layers that none of them needs."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.straight: dict[tuple[str, str], Callable[[Request], Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self.straight.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+            return
+        found: Response = await endpoint(Request(scope, receive))
+        await found(scope, receive, send)
 
 
 def _chosen(endpoints: dict[str, Callable[[Request], Any]]) -> Callable[[Request], Any]:
@@ -136,8 +148,9 @@ class _Server:
             identity = self._identity(request)
             try:
                 body = await self._body(request) if route.body is not None else b""
-                if route.name == "score" and len(body) <= SMALL and self._is_quick(request, decoder, body):
-                    return self._answered(route, request, decoder, body, identity)
+                given = self._quick(request, decoder, body) if route.name == "score" and len(body) <= SMALL else None
+                if given is not None:
+                    return self._answered(route, request, decoder, body, identity, given)
                 return await anyio.to_thread.run_sync(self._answered, route, request, decoder, body, identity)
             except TriageError as cause:
                 return self._refused(refusal_of(cause), identity)
@@ -150,15 +163,30 @@ class _Server:
 
         return answer
 
-    def _is_quick(self, request: Request, decoder: Any, body: bytes) -> bool:
-        """Tell whether scores can be given here and now: nothing is read, no text goes through an encoder."""
+    def guarded(self, scope: str, text: Callable[[], bytes], media: str) -> Callable[[Request], Any]:
+        """Return the function that answers with *text* whoever has a key of *scope*, or any key where that is ""."""
+
+        def told(request: Request) -> Response:
+            self._let_in(scope, request, self._desk.now())
+            return Response(text(), media_type=media)
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await anyio.to_thread.run_sync(told, request)
+            except TriageError as cause:
+                return self._refused(refusal_of(cause), self._identity(request))
+
+        return answer
+
+    def _quick(self, request: Request, decoder: Any, body: bytes) -> ScoreRequest | None:
+        """Return what was asked where scores can be given here and now: nothing is read, no text is encoded."""
         key = self._keyring.fresh(_bearer(request)[1], self._desk.now())
         if key is None or "idempotency-key" in request.headers or not self._desk.is_looked(key.org):
-            return False
-        given = _decoded(decoder, body)
+            return None
+        given: ScoreRequest = _decoded(decoder, body)
         if given.llm and self._desk.llm(key.org, given.object, given.scores) is not None:
-            return False
-        return self._desk.quick(given.scores)
+            return None
+        return given if self._desk.quick(given.scores) else None
 
     async def unrouted(self, request: Request, cause: Exception) -> Response:
         """Answer what no route is for, and a method that an address does not have."""
@@ -167,30 +195,35 @@ class _Server:
         detail = f"{request.method} {request.url.path}"[:200]
         return self._refused(Refused(status, detail, headers=headers), self._identity(request))
 
-    def _answered(self, route: Route, request: Request, decoder: Any, body: bytes, identity: str) -> Response:
+    def _answered(
+        self, route: Route, request: Request, decoder: Any, body: bytes, identity: str, given: Any = None
+    ) -> Response:
+        """Carry the request out; *given* is its body where that is read already."""
         now = self._desk.now()
-        key = self._let_in(route, request, now)
+        key = self._let_in(route.scope, request, now) if route.scope else self._anybody(request)
         call = Call(desk=self._desk, key=key, now=now, path=dict(request.path_params), query=_query(route, request))
-        given = None if decoder is None else _decoded(decoder, body)
+        if given is None and decoder is not None:
+            given = _decoded(decoder, body)
         idem_key = request.headers.get("idempotency-key") if route.method != "GET" else None
         if idem_key is not None:
             return self._once(route, call, given, body, idem_key, request, identity)
         return self._shown(route, route.handler(call, given), request, identity)
 
-    def _let_in(self, route: Route, request: Request, now: int) -> ApiKey:
-        client = request.client.host if request.client is not None else ""
-        if not route.scope:
-            self._spend(f"open {client}")
-            return NOBODY
+    def _anybody(self, request: Request) -> ApiKey:
+        """Let in whoever comes without a key, by where they come from, as often as one key."""
+        self._spend(f"open {request.client.host if request.client is not None else ''}")
+        return NOBODY
+
+    def _let_in(self, scope: str, request: Request, now: int) -> ApiKey:
         scheme, text = _bearer(request)
         if scheme != "bearer" or not text:
-            self._spend(f"open {client}")
+            self._anybody(request)
             why = "send `Authorization: Bearer triage_..`; `triage keys create` makes a key"
             raise Refused(401, why, headers={"WWW-Authenticate": "Bearer"})
         key = self._keyring.opened_by(text, now)
         self._spend(key.id)
-        if route.scope not in key.scopes:
-            raise Refused(403, f"this needs scope {route.scope}; the key has {', '.join(key.scopes)}")
+        if scope and scope not in key.scopes:
+            raise Refused(403, f"this needs scope {scope}; the key has {', '.join(key.scopes)}")
         return key
 
     def _spend(self, name: str) -> None:

@@ -19,6 +19,8 @@ from triage.ports import AuditRow, Effect, EffectFilter, Record, Unit, record_ke
 from triage.wording import reason_text
 
 FOREVER = 1 << 61
+LOOKED_THROUGH = 10_000
+"""How many timers are listed, page by page."""
 
 
 def items(call: Call, _body: None) -> shapes.ItemsPage:
@@ -56,15 +58,18 @@ def item(call: Call, _body: None) -> shapes.ItemDetail:
 
 
 def pending(call: Call, _body: None) -> shapes.PendingPage:
-    """Return the next timers, the earliest first."""
+    """Return a page of the next timers, the earliest first; what fires or moves meanwhile moves the pages."""
+    limit, seen = call.query["limit"], _number(_opened(call.query["cursor"]))
+    if seen > LOOKED_THROUGH:
+        raise Refused(422, f"at most {LOOKED_THROUGH:,} timers are listed")
     with call.store.read() as unit:
-        records = unit.records.due(FOREVER, call.query["limit"])
+        records = unit.records.due(FOREVER, seen + limit + 1)[seen:]
     rows = [
         shapes.PendingRow(record=one.key, due=format_instant(one.due), why=one.why, owner=one.owner)
-        for one in records
+        for one in records[:limit]
         if one.due is not None
     ]
-    return shapes.PendingPage(pending=rows)
+    return shapes.PendingPage(pending=rows, next=_sealed(str(seen + limit)) if len(records) > limit else None)
 
 
 def audit(call: Call, _body: None) -> shapes.AuditPage:
@@ -73,7 +78,7 @@ def audit(call: Call, _body: None) -> shapes.AuditPage:
     with call.store.read() as unit:
         key = _record(unit, query["record"], query["object"]).key if query["record"] else ""
         after = _number(_opened(query["cursor"]))
-        lines = unit.audit.lines(record=key, event=query["event"], after=after, limit=limit + 1)
+        lines = unit.audit.lines(record=key, key=query["key"], event=query["event"], after=after, limit=limit + 1)
         verified = not unit.audit.verify() if query["verify"] else None
     following = _sealed(str(lines[limit - 1].seq)) if len(lines) > limit else None
     return shapes.AuditPage(lines=[_line(line) for line in lines[:limit]], next=following, verified=verified)
@@ -109,7 +114,7 @@ def models(call: Call, _body: None) -> shapes.ModelsAnswer:
 def usage(call: Call, _body: None) -> shapes.UsageAnswer:
     """Return what language models have cost this organisation."""
     found = call.desk.usage(call.store) if call.desk.usage is not None else {}
-    return shapes.UsageAnswer(days=found.get("days", []), budget=found.get("budget", {}))
+    return shapes.UsageAnswer(**({"days": [], "budget": {}} | found))
 
 
 def ready(call: Call, _body: None) -> shapes.Ready:

@@ -115,7 +115,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET", path="/v1/pending", name="listPending", scope="read", handler=reading.pending,
-        answer=shapes.PendingPage, params=(LIMIT,), summary="Say what will fire next: which record, when, and why",
+        answer=shapes.PendingPage, params=(CURSOR, LIMIT), 
+        summary="Say what will fire next: which record, when, and why",
     ),
     Route(
         method="GET", path="/v1/audit", name="listAudit", scope="read", handler=reading.audit,
@@ -124,6 +125,7 @@ ROUTES: tuple[Route, ...] = (
             CURSOR, LIMIT, OBJECT,
             Param(name="record", text="Only of this record."),
             Param(name="event", text="Only this kind of line, such as done."),
+            Param(name="key", text="Only of the action with this key."),
             Param(name="verify", kind="flag", default=False, text="Check every hash chain as well."),
         ),
         expected=(404,),

@@ -149,9 +149,10 @@ class PendingRow(Struct, frozen=True, kw_only=True):
 
 
 class PendingPage(Struct, frozen=True, kw_only=True):
-    """The next timers, the earliest first."""
+    """The next timers, the earliest first; `next` is the cursor of the next page."""
 
     pending: list[PendingRow]
+    next: str | None = None
 
 
 class AuditLine(Struct, frozen=True, kw_only=True):
@@ -319,10 +320,17 @@ class PromoteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class UsageAnswer(Struct, frozen=True, kw_only=True):
-    """What language models have cost, by day and provider, in micro-dollars, and what is left of the budgets."""
+    """
+    What language models have cost, by day and model, and what is left of the budgets, in micro-dollars.
+
+    `report` adds the days up: cost of 1,000 records, of a month at this pace, and how often both models agree;
+    `forecast` says what today will have cost by midnight UTC. Both are empty where no policy asks.
+    """
 
     days: list[dict[str, Any]]
     budget: dict[str, Any]
+    report: dict[str, Any] = {}
+    forecast: dict[str, Any] = {}
 
 
 class Ready(Struct, frozen=True, kw_only=True):

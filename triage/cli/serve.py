@@ -35,7 +35,7 @@ FIRST_FOR = 30 * DAY
 @as_json
 def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
     """
-    Answer the HTTP API until Ctrl-C. Every request needs a key but /healthz, /readyz, /metrics and /openapi.json.
+    Answer the HTTP API until Ctrl-C. Every request needs a key but /healthz and /readyz.
 
     Scores come from the models of TRIAGE_MODELS; without any, /v1/score answers 503 and everything else goes on.
 

@@ -29,18 +29,23 @@ def sinks() -> None:
 @sink_option
 @as_json
 def sinks_list(sink: str | None, as_json: bool) -> None:
-    """Show every sink and what is routed to it. Nothing is sent."""
+    """Show every sink, what is routed to it, and who is told of decisions. Nothing is sent."""
     _, found = _sinks_file(sink)
     rows = [(one.sink, found.sinks[one.sink].kind, ", ".join(one.kinds), ", ".join(one.to)) for one in found.routes]
     if as_json:
         for name, kind, kinds, to in rows:
             print_json({"sink": name, "kind": kind, "actions": kinds, "to": to})
+        for told in found.decisions:
+            print_json({"sink": told.sink, "decisions": told.events, "webhook": told.webhook, "rules": told.rules})
         return
     print_table(
         ("sink", "kind", "actions", "to"),
         [(*row[:2], row[2] or "all", row[3] or "anybody") for row in rows],
         "no routes",
     )
+    for told in found.decisions:
+        rules = ", ".join(told.rules) or "all rules"
+        click.echo(f"{told.sink} tells {told.webhook} of decisions of {rules}: {', '.join(told.events)}")
 
 
 @sinks.command("test")

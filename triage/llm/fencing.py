@@ -21,7 +21,9 @@ _MARKER = re.compile(
     r"|^\s*(?:#{1,6}\s*)?(?:system|assistant|developer|human)\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_BLANKS = re.compile(r"[^\S\n]+")
+_MARKS = re.compile(r"[<>\[:]|CUSTOMER-", re.IGNORECASE)
+"""What every one of those marks holds: most texts hold nothing of it, and are looked through once."""
+_BLANKS = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
 _LINES = re.compile(r"\n{3,}")
 _LINK = re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|javascript:|data:|mailto:)\S*", re.IGNORECASE)
 _INERT = re.compile(r"[^\w\s.,;:!?%()'/+-]")
@@ -36,7 +38,7 @@ def clean(text: str, most: int) -> str:
         text = f"{text[: 4 * most]}\n{text[-4 * most :]}"
     text = _HIDDEN.sub("", unicodedata.normalize("NFKC", _HIDDEN.sub("", text)))
     # Taking one mark out may join the halves of another.
-    while (found := _MARKER.sub(" ", text)) != text:
+    while _MARKS.search(text) and (found := _MARKER.sub(" ", text)) != text:
         text = found
     text = _LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
     if len(text) <= most:

@@ -14,9 +14,10 @@ MOST_KNOWN = 200
 
 _MAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\d.])\d(?:[ .-]?\d){12,18}(?!\d)")
+_CARD = re.compile(r"\d(?<![\d.]\d)(?:[ .-]?\d){12,18}(?!\d)")
 _PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\(?\d[\d \t()./-]{5,22}\d(?!\w)")
-_LEAST_DIGITS = 7
+_DIGIT = re.compile(r"\d")
+_IBAN_DIGITS, _LEAST_DIGITS = 2, 7
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|^\d{1,2}[./]\d{1,2}[./]\d{2,4}$")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _COMMON = frozenset(("the", "and", "for", "von", "van", "der", "den", "del", "und", "inc", "ltd", "gmbh", "corp"))
@@ -49,10 +50,15 @@ def mask(text: str, known: Iterable[str] = ()) -> tuple[str, Mapping[str, int]]:
         counts[mark] = counts.get(mark, 0) + 1
         return f"[{mark}]"
 
-    text = _MAIL.sub(lambda _: put("email"), text)
-    text = _IBAN.sub(lambda found: _iban(found[0], put), text)
-    text = _CARD.sub(lambda found: put("card") if luhn(found[0]) else found[0], text)
-    text = _PHONE.sub(lambda found: put("phone") if _is_phone(found[0]) else found[0], text)
+    if "@" in text:
+        text = _MAIL.sub(lambda _: put("email"), text)
+    digits = len(_DIGIT.findall(text))
+    if digits >= _IBAN_DIGITS:
+        text = _IBAN.sub(lambda found: _iban(found[0], put), text)
+    # Cards and telephones have seven digits at least: most texts have not.
+    if digits >= _LEAST_DIGITS:
+        text = _CARD.sub(lambda found: put("card") if luhn(found[0]) else found[0], text)
+        text = _PHONE.sub(lambda found: put("phone") if _is_phone(found[0]) else found[0], text)
     words = [re.escape(value) for value in known]
     if words:
         # The longest first: a whole name is one mark.

@@ -11,6 +11,7 @@ import msgspec
 
 from triage.domain.decision import AuditEntry
 from triage.errors import ConfigError, ModelRefused
+from triage.features.spec import LATEST
 from triage.ports import Store
 from triage.scoring.local import FAMILIES, find_folders
 from triage.scoring.registry import (
@@ -108,7 +109,8 @@ def _columns(folder: Path) -> frozenset[str]:
     features = spec.features
     opening = ("CreatedDate",) if features.clock or features.age else ()
     amount = (spec.amount_column,) if spec.amount_column else ()
-    return frozenset((*features.columns, *features.past, *opening, *amount))
+    # The latest message is no column: it comes with the record's past.
+    return frozenset((*features.columns, *features.past, *opening, *amount)) - {LATEST}
 
 
 def _first_line(card: Path) -> str:

@@ -56,6 +56,11 @@ Active = tuple[list[int], list[float]]
 """Places of the weights that a row touches, and the values there."""
 
 
+_TABLED = 100
+_OFTEN = [0.0, *(1.0 + log(count) for count in range(1, _TABLED))]
+"""What a gram counts for that stands so many times in a text."""
+
+
 class Vocabulary:
     """Grams of one sort, with their places and inverse document frequencies."""
 
@@ -69,19 +74,15 @@ class Vocabulary:
 
     def weigh(self, grams: Sequence[str], places: list[int], values: list[float]) -> None:
         """Append the places and TF-IDF values (sublinear, unit length) of *grams* to *places* and *values*."""
-        # Looked up and counted without a line of Python for each gram, most of which are none of ours.
-        counts: dict[int | None, int] = Counter(map(self._at.get, grams))
-        counts.pop(None, None)
-        if not counts:
+        known = [place for place in map(self._at.get, grams) if place is not None]
+        if not known:
             return
         idf, start = self._idf, self._start
-        found: list[int] = list(counts)  # type: ignore[arg-type]
-        weights = [idf[place - start] for place in found]
-        if len(found) != sum(counts.values()):
-            pairs = zip(weights, counts.values(), strict=True)
-            weights = [weight if count == 1 else (1.0 + log(count)) * weight for weight, count in pairs]
+        counts = Counter(known)
+        often = [_OFTEN[count] if count < _TABLED else 1.0 + log(count) for count in counts.values()]
+        weights = [share * idf[place - start] for share, place in zip(often, counts, strict=True)]
         length = sqrt(sum([weight * weight for weight in weights]))
-        places += found
+        places += counts
         values += [weight / length for weight in weights]
 
 

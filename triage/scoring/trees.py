@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,15 +33,18 @@ class Forest:
         self.roots = np.asarray(arrays["roots"], dtype=np.int32)
         self.outputs = np.asarray(arrays["outputs"], dtype=np.int32)
         self.baseline = np.asarray(arrays["baseline"], dtype=np.float64)
-        self._nodes = list(
-            zip(
-                *(self.feature.tolist(), self.threshold.tolist(), self.left.tolist(), self.right.tolist()),
-                *(self.missing_left.tolist(), self.value.tolist()),
-                strict=True,
-            )
-        )
+        self._nodes = list(zip(*self._columns(), strict=True))
         self._walked: tuple[Sequence[float], list[float]] = ((), [])
         self._roots = list(zip(self.roots.tolist(), self.outputs.tolist(), strict=True))
+
+    def _columns(self) -> list[list[Any]]:
+        """Return what a walk reads at each node, column by column; last what a node adds to its parent's value."""
+        inner = np.flatnonzero(self.feature >= 0)
+        added = np.zeros(len(self.value))
+        for children in (self.left, self.right):
+            added[children[inner]] = self.value[children[inner]] - self.value[inner]
+        arrays = (self.feature, self.threshold, self.left, self.right, self.missing_left, self.value, added)
+        return [array.tolist() for array in arrays]
 
     @property
     def size(self) -> int:
@@ -56,12 +60,12 @@ class Forest:
         nodes = self._nodes
         sums: list[float] = self.baseline.tolist()
         for root, output in self._roots:
-            feature, threshold, left, right, missing_left, value = nodes[root]
+            feature, threshold, left, right, missing_left, value, _ = nodes[root]
             while feature >= 0:
                 cell = row[feature]
                 # NaN is never <= anything: it goes where fitting saw that missing values belong.
                 at = left if cell <= threshold or (missing_left and cell != cell) else right
-                feature, threshold, left, right, missing_left, value = nodes[at]
+                feature, threshold, left, right, missing_left, value, _ = nodes[at]
             sums[output] += value
         return sums
 
@@ -90,13 +94,13 @@ class Forest:
         nodes = self._nodes
         for root, output in self._roots:
             way = moved[output]
-            feature, threshold, left, right, missing_left, value = nodes[root]
+            feature, threshold, left, right, missing_left, value, added = nodes[root]
             while feature >= 0:
-                cell = row[feature]
-                at = left if cell <= threshold or (missing_left and cell != cell) else right
-                before, split_by = value, feature
-                feature, threshold, left, right, missing_left, value = nodes[at]
-                way[split_by] += value - before
+                cell, split_by = row[feature], feature
+                feature, threshold, left, right, missing_left, value, added = nodes[
+                    left if cell <= threshold or (missing_left and cell != cell) else right
+                ]
+                way[split_by] += added
             sums[output] += value
         self._walked = (row, sums)
         return np.array(moved)
