@@ -217,8 +217,9 @@ def _headline(facts: Facts | None) -> str:
 
 def _next_steps(played: Played, told: tuple[Rescue, ...], files: Files) -> Iterator[str]:
     record = told[0].record if told else "Case/50000001"
-    yield "Try next:"
     database, log, policy = map(quote, (files.database, files.log, files.policy))
+    yield f"Scores, dry decisions and the audit over HTTP: triage serve --db {database}"
+    yield "Try next:"
     yield f"  triage explain {record} --db {database} --at {format_instant(played.ended)}"
     yield f"  triage audit --record {record} --db {database}"
     yield f"  triage replay {log} --policy {policy}"
