@@ -28,7 +28,7 @@ from triage.features import FeatureSpec
 from triage.features.spec import LATEST
 from triage.intake.text import did_you_mean, show
 
-MOST_ROWS = 40_000
+MOST_ROWS = 32_000
 """Rows that are fitted on; of a larger table the latest (or, without a time, every k-th by hash) are taken."""
 CROSSED_ROWS = 8_000
 """Rows below which pairs of categories are no features: too few rows hold any one pair."""
@@ -218,7 +218,10 @@ def _age(loaded: Loaded, classes: Classes, request: Request) -> Classes:
     loaded.weights = loaded.weights[places]
     loaded.amounts = None if loaded.amounts is None else loaded.amounts[places]
     loaded.pasts, loaded.groups = loaded.pasts.looking(nows), places
-    return Classes(classes.codes[places], classes.names, classes.ordinal)
+    # A record seen at several ages is several rows: the limit is of what is fitted on, so it holds for them too.
+    kept = _sampled(loaded.table, np.arange(len(places)), loaded.notes)
+    loaded.take(kept)
+    return Classes(classes.codes[places[kept]], classes.names, classes.ordinal)
 
 
 def _order(loaded: Loaded, columns: Columns, classes: Classes) -> np.ndarray | None:
