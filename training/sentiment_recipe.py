@@ -52,7 +52,8 @@ _NOTES = (
     "on your own messages.",
     "The last 20 % of the airline messages, in time, were never looked at; nor was any text that a fit with the usual "
     "seed would hold out, except to choose, to calibrate and for the table above.",
-    "No text of these sets is in this folder; golden rows are texts of ours.",
+    "No text of these sets is in this folder, only weights of words and of pairs of words that stand in two texts or "
+    "more; golden rows are texts of ours.",
 )
 
 
