@@ -134,6 +134,7 @@ class TriageCollector(Collector):
         yield lateness_histogram(worker.lateness)
         yield _last_round(worker)
         yield _gauge("triage_healthy", "1 while this worker can do its work, 0 while it cannot.", worker.health.ok)
+        yield from _quota(worker)
         yield from score_drift(worker.scorer)
         figures, lines = store.read()
         yield _gauge("triage_store_readable", "1 where the store could be read for these figures.", figures is not None)
@@ -242,6 +243,15 @@ def _of_rules(lines: dict[tuple[str, str], int]) -> Iterator[Metric]:
         for outcome in UNFIRED:
             unfired.add_metric([rule, outcome], lines.get((rule, outcome), 0))
     yield from (expected, fired, unfired)
+
+
+def _quota(worker: Worker) -> Iterator[Metric]:
+    """Yield what is used of the API calls of the organisation that this worker reads; nothing where it reads none."""
+    if worker.quota is None:
+        return
+    used, allowed = worker.quota()
+    yield _gauge("triage_salesforce_calls_used", "API calls used in the organisation in 24 hours, by all.", used)
+    yield _gauge("triage_salesforce_calls_allowed", "How many there are in 24 hours; 0: not heard yet.", allowed)
 
 
 def score_drift(scorer: Scorer | None) -> Iterator[Metric]:

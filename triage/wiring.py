@@ -241,6 +241,7 @@ def feeding_salesforce(
     from triage.salesforce.setup_rules import Rules
 
     client = open_salesforce()
+    worker.quota = lambda: (client.gate.usage.used, client.gate.usage.allowed)
     with worker.store.read() as unit:
         document = load_policy(live.texts if (live := unit.policies.live()) else {})
     reader = Reader(client, document)

@@ -103,6 +103,8 @@ class Worker:
         self.lateness = Lateness()
         self.health = Health()
         self.rounds: dict[str, int] = {}
+        self.quota: Callable[[], tuple[int, int]] | None = None
+        """How many calls the connected organisation has used today, of how many; 0 of 0 before it was heard."""
         self._journal = journal
         self._faults: dict[str, str] = {}
         self._placed_at = 0

@@ -68,6 +68,14 @@ def scraped(sandbox: Sandbox) -> Iterator[Scraped]:
     server.end()
 
 
+def test_the_quota_of_a_connected_organisation_is_told_and_of_none_nothing(sandbox: Sandbox, scraped: Scraped) -> None:
+    """A worker that reads Salesforce says how much of its calls is used."""
+    assert ("triage_salesforce_calls_used", ()) not in scraped.samples()
+    sandbox.worker.quota = lambda: (18, 5000)
+    found = scraped.samples()
+    assert (found["triage_salesforce_calls_used", ()], found["triage_salesforce_calls_allowed", ()]) == (18, 5000)
+
+
 def test_a_scrape_tells_what_is_due_what_waits_and_which_policy_is_in_force(sandbox: Sandbox, scraped: Scraped) -> None:
     sandbox.create("1", "2")
     sandbox.clock.move(2 * HOUR)
