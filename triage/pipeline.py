@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from triage.actions.admit import Ledger, admit, dropped, held_by
 from triage.actions.matches import Found, delivered, due_steps, holding, triggered, unchanged
-from triage.actions.plan import astray, forbidden, ordered_by_people, plan, useless
+from triage.actions.plan import APART, astray, forbidden, ordered_by_people, plan, useless
 from triage.actions.view import View
 from triage.domain.decision import Action, Decision, Match
 from triage.domain.facts import Facts, Memory
@@ -24,9 +24,6 @@ from triage.routing.assign import assign
 from triage.routing.holding import drain
 from triage.rules.language import ActionSpec
 from triage.sla.clocks import NEVER
-
-_APART = 1000
-"""What stands in an `else` list keeps its place in the list above as so many times its own."""
 
 
 def decide(facts: Facts, policy: Policy, now: int, at: int | None = None) -> Decision:
@@ -156,12 +153,11 @@ def written_as(action: Action, policy: Policy) -> tuple[ActionSpec, ...]:
         return ()
     step = next((step for step in rule.steps if step.id == action.step), None)
     written = step.do if step is not None else rule.repeat.then if rule.repeat and action.step == "then" else rule.do
-    number, base = divmod(action.position, _APART)
-    if base >= len(written):
-        return ()
-    chain = [written[base]]
-    if number:
-        chain = list(chain[0].if_none[number : number + 1])
+    deeper, place = divmod(action.position, APART)
+    chain = list(written[place : place + 1])
+    while deeper and chain:
+        deeper, place = divmod(deeper, APART)
+        chain = list(chain[0].if_none[place : place + 1])
     while chain and chain[-1].if_none:
         chain.append(chain[-1].if_none[0])
     return tuple(spec for spec in chain if spec.kind == action.kind)

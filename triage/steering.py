@@ -114,6 +114,8 @@ def release(
 
     def let_go(unit: Unit) -> Released:
         found = unit.outbox.find(EffectFilter(states=(state,), rule=rule, lock=True))
+        # What nobody could take waits for somebody, not for a person's word.
+        found = [effect for effect in found if effect.action.target]
         return _release(unit, engine, _longest_due(found, limit), now, actor, reason)
 
     return stored(store, let_go)
@@ -171,8 +173,9 @@ def cancel(store: Store, engine: Engine, now: int, *, keys: Sequence[str], actor
         for effect in found:
             if effect.state == "ready":
                 turn.free(effect)
-        turn.settle()
+        # First: what becomes free is given to what waits, and these no longer do.
         _move(unit, found, "cancelled", now, "cancelled", actor, reason)
+        turn.settle()
         for effect in found:
             _hand_on(unit, effect, now, actor)
         return len(found)

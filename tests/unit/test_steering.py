@@ -176,6 +176,36 @@ def test_a_released_reassignment_that_nobody_can_take_waits_for_somebody() -> No
     assert sandbox.sink.done[key].target == "user:005C"
 
 
+def one_seat() -> Sandbox:
+    """Return a sandbox of two gold cases on their way to 005B, who has room for one: the other waits for somebody."""
+    sandbox = Sandbox()
+    sandbox.happen("related", "001A", object="Account", changes={"Tier__c": "Gold"})
+    sandbox.agent("005B", presence="online", pools=["seniors"], capacity=1)
+    sandbox.create("1", "2", AccountId="001A")
+    sandbox.worker.fire(sandbox.clock.move(2 * HOUR))
+    return sandbox
+
+
+def test_what_is_cancelled_together_takes_no_place_from_itself() -> None:
+    """The place that one leaves is not given to the other, which is cancelled with it."""
+    sandbox = one_seat()
+    keys = [one.action.key for one in sandbox.effects("ready", "held") if one.action.kind == "reassign"]
+    assert (len(keys), sandbox.load("005B")) == (2, 1)
+    assert cancel(sandbox.store, sandbox.engine, sandbox.clock.now(), keys=keys, actor="me") == 2
+    assert sandbox.load("005B") == 0
+    assert not [one for one in sandbox.effects("ready", "held") if one.action.kind == "reassign"]
+
+
+def test_what_waits_for_somebody_uses_up_no_release() -> None:
+    """A person's word is asked for what a cap held, not for what nobody can take."""
+    sandbox = one_seat()
+    (held,) = sandbox.effects("held")
+    rule, now = held.action.rule, sandbox.clock.now()
+    let_go = release(sandbox.store, sandbox.engine, now, rule=rule, limit=9, state="held", actor="me")
+    assert (let_go.released, let_go.waiting) == ((), ())
+    assert [one.state for one in sandbox.effects() if one.action.key == held.action.key] == ["held"]
+
+
 GREETING = SMALL_POLICY | {
     "fields.yaml": SMALL_POLICY["fields.yaml"].replace("owner: OwnerId", "owner: OwnerId\n      customer: Mail"),
     "people.yaml": SMALL_POLICY["people.yaml"].replace("safety:", "safety:\n  allow_customer_contact: true"),

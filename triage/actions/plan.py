@@ -27,6 +27,9 @@ OWNERSHIP = ("reassign", "move")
 
 MESSAGES = ("notify", "acknowledge")
 
+APART = 1000
+"""What stands in an `else` list keeps its place in the list above as so many times its own."""
+
 
 def key_of(view: View, rule: str, step: str, position: int, episode: str) -> str:
     """Return the sha256 of business facts that makes one effect happen once, whoever retries it."""
@@ -50,7 +53,7 @@ def plan(firing: Firing, view: View) -> tuple[Action, ...]:
 
 
 def _planned(
-    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int, apart: int = 1000
+    spec: ActionSpec, position: int, firing: Firing, view: View, reason: Reason, priority: int, apart: int = APART
 ) -> list[Action]:
     """Plan *spec*, or its `else` where it is for nobody: the first in its place, others *apart* from it."""
     if spec.kind in OWNERSHIP and out_of_hops(view):
@@ -58,7 +61,7 @@ def _planned(
     assignment = assign(spec, view.facts, view.policy, view.at)
     if not assignment.target and spec.if_none:
         places = [(other, position + apart * n) for n, other in enumerate(spec.if_none)]
-        planned = (_planned(other, at, firing, view, reason, priority, apart * 1000) for other, at in places)
+        planned = (_planned(other, at, firing, view, reason, priority, apart * APART) for other, at in places)
         return [action for part in planned for action in part]
     return [_action(spec, position, firing, view, reason, priority, assignment)]
 

@@ -107,7 +107,8 @@ class MemoryOutbox:
 
     def rewrite(self, effect: Effect) -> None:
         """Store *effect*, which is there, as it is to be now."""
-        self._tables.effects[effect.action.key] = replace(effect, attempt=0, error="", owner="", lease="")
+        attempt = 0 if effect.state == "ready" else self._tables.effects[effect.action.key].attempt
+        self._tables.effects[effect.action.key] = replace(effect, attempt=attempt, error="", owner="", lease="")
 
     def find(self, wanted: EffectFilter) -> list[Effect]:
         """Return the effects that *wanted* asks for."""

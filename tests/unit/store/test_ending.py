@@ -127,10 +127,9 @@ def test_a_drained_fleet_leaves_no_connection_at_the_server(postgres: Databases)
     publish(store, PureEngine(), SMALL_POLICY, 1, actor="test", virtual=True)
     with pytest.raises(SystemExit) as end:
         main(["run", "--drain", "--org", "acme", "--org", "other", "--no-scores", "--db", url])
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with store.engine.connect() as connection:
-        assert connection.exec_driver_sql(query).scalar_one() == 0, end.value.code
+    assert end.value.code in (0, None)
     store.close()
+    assert postgres.left_open() == []
 
 
 def test_organisations_of_one_server_share_its_connections(store: PostgresStore, tmp_path: Path) -> None:
