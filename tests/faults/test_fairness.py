@@ -46,20 +46,22 @@ def delays(server_url: str, folder: Path, mountain: int, small: int, seconds: in
     fleet = Fleet(store.orgs, workers.__getitem__)
     thread = threading.Thread(target=fleet.run, args=(stop,))
     thread.start()
-    until = time.monotonic() + seconds + 20
-    while len(received(folder / "small")) < small and time.monotonic() < until:
-        time.sleep(0.1)
-    with workers["big"].store.read() as unit:
-        left = unit.outbox.counts().get("done", 0)
-    stop.set()
-    thread.join()
-    fleet.close()
-    assert left < mountain, "the mountain was gone before the other was through: make it higher"
-    with store.read() as unit:
-        due = {one.action.key: one.action.due for one in unit.outbox.find(EffectFilter())}
-    store.close()
-    for sink in sinks.values():
-        sink.close()
+    until = time.monotonic() + seconds + 60
+    try:
+        while len(received(folder / "small")) < small and time.monotonic() < until:
+            time.sleep(0.1)
+        with workers["big"].store.read() as unit:
+            done = unit.outbox.counts().get("done", 0)
+        with store.read() as unit:
+            due = {one.action.key: one.action.due for one in unit.outbox.find(EffectFilter())}
+    finally:
+        stop.set()
+        thread.join()
+        fleet.close()
+        store.close()
+        for sink in sinks.values():
+            sink.close()
+    assert done < mountain, "the mountain was gone before the other was through: make it higher"
     assert fleet.health.ok, fleet.health
     return sorted(at - due[key] for key, at in received(folder / "small").items())
 

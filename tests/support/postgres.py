@@ -198,6 +198,13 @@ class Databases:
                 time.sleep(0.005)
         return found
 
+    def part(self, names: list[str]) -> None:
+        """End whatever is connected to the databases *names*: one test's fault is not the next one's."""
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(%s)"
+        if names:
+            with psycopg.connect(self._server_url, autocommit=True) as connection:
+                connection.execute(query, [names])
+
     def _create(self, template: str) -> str:
         name = f"triage_test_{os.getpid()}_{next(_numbers)}"
         copied = f" TEMPLATE {template}" if template else ""

@@ -38,7 +38,7 @@ def run(fleet: Fleet, until: Callable[[], bool]) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=fleet.run, args=(stop,))
     thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not until() and time.monotonic() < end:
         time.sleep(0.01)
     stop.set()
