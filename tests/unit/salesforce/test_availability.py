@@ -9,10 +9,13 @@ from msgspec.structs import replace
 
 from tests.support.org import ANN, BOB, Place, place
 from triage.domain.instant import MINUTE
+from triage.publishing import publish
 from triage.salesforce.availability import Availability
 from triage.salesforce.deployment import Deployment
 from triage.salesforce.package import AVAILABLE
 from triage.salesforce.sandbox.values import Caller
+from triage.steering import start, stop
+from triage.testing import SMALL_POLICY
 
 
 @pytest.fixture
@@ -62,4 +65,32 @@ def test_nothing_is_written_unless_it_is_asked_for_and_this_deployment_acts(here
     keeper(here).poll(here.clock.now())
     here.org.update("User", ANN, {AVAILABLE: False}, Caller(ANN))
     assert keeper(here, name="another").poll(here.clock.now()) == 0
+    assert not shown(here, ANN)
+
+
+def test_nothing_is_written_while_everything_is_stopped_or_the_organisation_is_paused(here: Place) -> None:
+    found, store = keeper(here), here.worker.store
+    stop(store, here.clock.now(), actor="ann")
+    assert found.poll(here.clock.now()) == 0
+    start(store, here.clock.now(), actor="ann")
+    with store.write() as unit:
+        unit.control.pause(here.clock.now() + 2 * MINUTE)
+    here.clock.move(MINUTE)
+    assert found.poll(here.clock.now()) == 0
+    assert not shown(here, ANN)
+    here.clock.move(MINUTE)
+    assert found.poll(here.clock.now()) == 1
+
+
+def test_a_stop_of_one_rule_is_none_of_this(here: Place) -> None:
+    stop(here.worker.store, here.clock.now(), rule="page", actor="ann")
+    assert keeper(here).poll(here.clock.now()) == 1
+
+
+def test_whoever_was_silent_for_longer_than_the_policy_trusts_is_not_available(here: Place) -> None:
+    found, texts = keeper(here), {**SMALL_POLICY, "routing.yaml": "routing: {stale_after: 10m}"}
+    publish(here.worker.store, here.worker.engine, texts, here.clock.now(), actor="ann")
+    assert found.poll(here.clock.now()) == 1
+    here.clock.move(11 * MINUTE)
+    assert found.poll(here.clock.now()) == 1
     assert not shown(here, ANN)
