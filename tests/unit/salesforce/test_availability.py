@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 from msgspec.structs import replace
 
 from tests.support.org import ANN, BOB, Place, place
 from triage.domain.instant import MINUTE
-from triage.publishing import publish
 from triage.salesforce.availability import Availability
 from triage.salesforce.deployment import Deployment
 from triage.salesforce.package import AVAILABLE
@@ -18,16 +18,23 @@ from triage.steering import start, stop
 from triage.testing import SMALL_POLICY
 
 
-@pytest.fixture
-def here() -> Iterator[Place]:
-    """An organisation in which Ann is there and Bob is away."""
-    with place() as found:
+@contextmanager
+def two_people(texts: Mapping[str, str] = SMALL_POLICY) -> Iterator[Place]:
+    """Give an organisation in which Ann is there and Bob is away."""
+    with place(texts) as found:
         found.open()
         for user, away in ((ANN, False), (BOB, True)):
             values = {"UserId": user, "IsCurrentState": True, "IsAway": away, "ConfiguredCapacity": 1}
             found.org.create("UserServicePresence", values, Caller(ANN))
         found.clock.move(MINUTE)
         found.read()
+        yield found
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    """An organisation in which Ann is there and Bob is away."""
+    with two_people() as found:
         yield found
 
 
@@ -87,10 +94,10 @@ def test_a_stop_of_one_rule_is_none_of_this(here: Place) -> None:
     assert keeper(here).poll(here.clock.now()) == 1
 
 
-def test_whoever_was_silent_for_longer_than_the_policy_trusts_is_not_available(here: Place) -> None:
-    found, texts = keeper(here), {**SMALL_POLICY, "routing.yaml": "routing: {stale_after: 10m}"}
-    publish(here.worker.store, here.worker.engine, texts, here.clock.now(), actor="ann")
-    assert found.poll(here.clock.now()) == 1
-    here.clock.move(11 * MINUTE)
-    assert found.poll(here.clock.now()) == 1
-    assert not shown(here, ANN)
+def test_whoever_was_silent_for_longer_than_the_policy_trusts_is_not_available() -> None:
+    with two_people({**SMALL_POLICY, "routing.yaml": "routing: {stale_after: 10m}"}) as here:
+        found = keeper(here)
+        assert found.poll(here.clock.now()) == 1
+        here.clock.move(11 * MINUTE)
+        assert found.poll(here.clock.now()) == 1
+        assert not shown(here, ANN)
