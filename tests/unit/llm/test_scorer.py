@@ -319,6 +319,7 @@ class Contended(MemoryStore):
 
 
 def test_a_call_is_reserved_and_its_paid_answer_kept_though_somebody_else_was_first() -> None:
+    """Both writes are tried again: nothing is asked twice, and what it did not cost is given back."""
     store = Contended("acme")
     asked, vendor, _ = made(store=store)
     assert one(asked).values["urgency.score"] == 0.7

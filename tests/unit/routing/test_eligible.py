@@ -74,4 +74,5 @@ def test_a_language_is_known_by_code_name_and_skill() -> None:
     ],
 )
 def test_whoever_routing_would_give_anything_to_is_open_for_work(person: dict[str, Any], is_open: bool) -> None:
+    """The same reasons as for a record, but for those that are the record's."""
     assert open_for_work(agent("bob", **person), DESK) is is_open

@@ -76,6 +76,7 @@ def test_nothing_is_written_unless_it_is_asked_for_and_this_deployment_acts(here
 
 
 def test_nothing_is_written_while_everything_is_stopped_or_the_organisation_is_paused(here: Place) -> None:
+    """What has changed meanwhile is written after it."""
     found, store = keeper(here), here.worker.store
     stop(store, here.clock.now(), actor="ann")
     assert found.poll(here.clock.now()) == 0
@@ -90,11 +91,13 @@ def test_nothing_is_written_while_everything_is_stopped_or_the_organisation_is_p
 
 
 def test_a_stop_of_one_rule_is_none_of_this(here: Place) -> None:
+    """The field belongs to no rule."""
     stop(here.worker.store, here.clock.now(), rule="page", actor="ann")
     assert keeper(here).poll(here.clock.now()) == 1
 
 
 def test_whoever_was_silent_for_longer_than_the_policy_trusts_is_not_available() -> None:
+    """As routing has it, which would give them nothing."""
     with two_people({**SMALL_POLICY, "routing.yaml": "routing: {stale_after: 10m}"}) as here:
         found = keeper(here)
         assert found.poll(here.clock.now()) == 1
