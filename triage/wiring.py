@@ -248,7 +248,7 @@ def feeding_salesforce(
     clock = SystemClock()
     rules = Rules(client, open_deployment(client), worker.store, worker.engine, journal)
     available = Availability(client, open_deployment(client), worker.store, journal)
-    presence = Presence(client, weights=document.routing.weights, read=reader.objects)
+    presence = Presence(client, weights=document.routing.weights, read=reader.objects, journal=journal)
 
     def besides(now: int) -> None:
         rules.poll(now)
@@ -357,10 +357,11 @@ def find_models(folder: str = "") -> Path:
     return Path(named) if Path(named).is_dir() or not beside.is_dir() else beside
 
 
-def open_scorer(folder: str = "") -> Scorer:
+def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorer:
     """
     Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
 
+    A challenger that cannot be opened is told in *journal*; the model in charge scores without it.
     TRIAGE_SENTIMENT names who reads sentiment: `local`, or `transformers:` and any id of the hub or folder.
 
     Raises:
@@ -372,7 +373,7 @@ def open_scorer(folder: str = "") -> Scorer:
     from triage.scoring.together import Scorers
 
     root = find_models(folder)
-    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
+    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root, journal): ("urgency", "lead")}
     provider = Settings.from_environment().sentiment
     if (root / "sentiment").is_dir() or provider != "local":
         scorers[SentimentScorer.load(root, provider=provider)] = FAMILIES
@@ -383,7 +384,7 @@ def open_models(folder: str = "", *, journal: Journal | None = None) -> OpeningS
     """Return the scorer of `open_scorer`, which opens the models when something is first scored, once for all."""
     from triage.scoring.opening import OpeningScorer
 
-    return OpeningScorer(lambda: open_scorer(folder), journal)
+    return OpeningScorer(lambda: open_scorer(folder, journal=journal), journal)
 
 
 def follow_policy(local: Scorer, store: Store, *, journal: Journal | None = None) -> FollowingScorer:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,21 @@ def test_figures_and_descriptions_need_a_key_too(served: Served, path: str) -> N
     assert served.client(key="triage_x_y").get(path).status_code == 401
     assert served.client("read").get(path).status_code == 200
     assert served.client("score").get(path).status_code == (403 if path == "/metrics" else 200)
+
+
+def test_figures_are_not_for_a_key_of_another_organisation(tmp_path: Path) -> None:
+    """They are of the one that the process was started for; the descriptions are for any key."""
+    found = Served(tmp_path)
+    try:
+        with closing(SqlStore(found.file, "other")) as other:
+            now = SystemClock().now()
+            client = found.client(key=create_key(other, ALL, now + 100_000, now)[1])
+        refused = client.get("/metrics")
+        assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json")
+        assert "triage_" not in refused.text
+        assert client.get("/openapi.json").status_code == 200
+    finally:
+        found.close()
 
 
 def test_what_is_pending_comes_in_pages(fresh: Served) -> None:

@@ -86,12 +86,12 @@ def create_app(
         app.straight |= {("POST", path): here["POST"]} if path == "/v1/score" else {}
     whole, older = _encode(document(version)), _encode(document_30(version))
 
-    for path, scope, text, media in (
-        ("/openapi.json", "", lambda: whole, "application/json"),
-        ("/openapi-3.0.json", "", lambda: older, "application/json"),
-        ("/metrics", "read", desk.figures or bytes, "text/plain; version=0.0.4"),
+    for path, scope, org, text, media in (
+        ("/openapi.json", "", "", lambda: whole, "application/json"),
+        ("/openapi-3.0.json", "", "", lambda: older, "application/json"),
+        ("/metrics", "read", desk.keys.org, desk.figures or bytes, "text/plain; version=0.0.4"),
     ):
-        app.router.add_route(path, server.guarded(scope, text, media), methods=["GET"])
+        app.router.add_route(path, server.guarded(scope, org, text, media), methods=["GET"])
     app.add_exception_handler(HTTPException, server.unrouted)
     return app
 
@@ -163,11 +163,13 @@ class _Server:
 
         return answer
 
-    def guarded(self, scope: str, text: Callable[[], bytes], media: str) -> Callable[[Request], Any]:
-        """Return the function that answers with *text* whoever has a key of *scope*, or any key where that is ""."""
+    def guarded(self, scope: str, org: str, text: Callable[[], bytes], media: str) -> Callable[[Request], Any]:
+        """Return the function that answers with *text* whoever has a key of *scope* and *org*; "" for any."""
 
         def told(request: Request) -> Response:
-            self._let_in(scope, request, self._desk.now())
+            key = self._let_in(scope, request, self._desk.now())
+            if org and key.org != org:
+                raise Refused(403, "these are the figures of another organisation than the key's")
             return Response(text(), media_type=media)
 
         async def answer(request: Request) -> Response:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from triage.again import again, stored
 from triage.errors import AnswerRefused, BudgetSpent, ScoringError, StoreError, VendorBusy, VendorError, VendorTimeout
 from triage.llm.answers import Finding, read_answer
 from triage.llm.breaker import Breaker
@@ -127,10 +128,8 @@ class Asker:
             prompt=asked.prompt, purpose=purpose, reserved=worst_case(prompt, price_of(policy)),
         )  # fmt: skip
         limits = limits_of(policy, self._store.org, asked.record, call.at)
-        with self._store.write() as unit:
-            scope = unit.llm.reserve(call, limits)
-            if scope:
-                raise BudgetSpent(scope)
+        if scope := stored(self._store, lambda unit: unit.llm.reserve(call, limits)):
+            raise BudgetSpent(scope)
         return call, prompt
 
     def failed(self, asked: Question, call: LlmCall, error: VendorError, usage: Usage | None = None) -> LlmCall:
@@ -200,12 +199,16 @@ class Asker:
         # More than the worst case is no usage that can be believed: it counts as not known.
         booked = call.reserved if amount is None or amount > call.reserved else amount
         call = replace(call, cost=booked)
-        try:
+
+        def store(_attempt: int) -> None:
             # Not forced to disk: where a power cut takes it back, the reservation stands, which is the safe side.
             with self._store.write(lasting=False) as unit:
                 unit.llm.settle([call])
                 if found is not None:
                     unit.llm.keep(asked.key, asked.record, call.at, encode_answer(found))
+
+        try:
+            again(store)
         except StoreError:
             return replace(call, cost=call.reserved)
         return call

@@ -95,11 +95,14 @@ def on_shift(agent: Agent, calendars: Mapping[str, Any], now: int) -> bool:
     return not isinstance(shift, Calendar) or shift.is_open(now)
 
 
-def open_for_work(agent: Agent, calendars: Mapping[str, Any], now: int) -> bool:
-    """Return whether *agent* is online, in the office, on shift and below capacity at *now*, whatever the record."""
-    out = any(start <= now and (end is None or now < end) for start, end in agent.away)
-    room = agent.capacity is None or agent.load < agent.capacity
-    return agent.presence == "online" and not out and room and on_shift(agent, calendars, now)
+def has_room(agent: Agent) -> bool:
+    """Return whether *agent* is below capacity."""
+    return agent.capacity is None or agent.load < agent.capacity
+
+
+def open_for_work(agent: Agent, desk: Desk) -> bool:
+    """Return whether *agent* is there, has room and may be given more now, whatever the record."""
+    return has_room(agent) and not absent(agent, desk) and not busy(agent, desk)
 
 
 def taken_within_hour(agent: Agent, now: int) -> int:

@@ -12,7 +12,7 @@ from triage.domain.instant import DAY
 from triage.domain.work import Agent
 from triage.policy import Policy
 from triage.routing.assign import desk_of, groups_of, match_of, members_of
-from triage.routing.eligible import absent, busy
+from triage.routing.eligible import has_room, open_for_work
 from triage.routing.rank import rank
 from triage.routing.standing import gained, restated, tracked
 from triage.routing.wanted import Wanted, reserved, wanted_of
@@ -56,7 +56,7 @@ def drain(
             # What is urgent, or too much, counts at once: one who is overloaded by it is given nothing more here.
             taken = gained(people[taker], reserved(found.params), now, track=track)
             people[taker] = restated(taken, policy.routing.overloaded)
-            if not _has_room(people[taker]) or people[taker].standing.overloaded:
+            if not has_room(people[taker]) or people[taker].standing.overloaded:
                 free.pop(taker, None)
     return placed
 
@@ -73,11 +73,7 @@ def returns(facts: Facts, now: int) -> int | None:
 
 def _free(agents: Sequence[Agent], policy: Policy, now: int) -> dict[str, Agent]:
     desk = desk_of(policy, now)
-    return {one.id: one for one in agents if _has_room(one) and not absent(one, desk) and not busy(one, desk)}
-
-
-def _has_room(agent: Agent) -> bool:
-    return agent.capacity is None or agent.load < agent.capacity
+    return {one.id: one for one in agents if open_for_work(one, desk)}
 
 
 def _together(

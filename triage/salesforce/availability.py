@@ -1,7 +1,8 @@
 """
 Who can take work, written to a field of the user: what flows and assignment rules of Salesforce's own may read.
 
-Only where the connection asks for it, and only where this deployment acts. Written is what has changed.
+Only where the connection asks for it, and only where this deployment acts and is not halted. Written is what has
+changed, and available is whom routing would give work to.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from typing import Any
 from triage.config import load_policy
 from triage.domain.instant import MINUTE
 from triage.errors import SalesforceError
-from triage.policy import compile_policy
+from triage.policy import Policy, compile_policy
 from triage.ports import Journal, Store
-from triage.routing.eligible import open_for_work
+from triage.routing.assign import desk_of
+from triage.routing.eligible import Desk, open_for_work
+from triage.rules.document import Routing
 from triage.salesforce import package
 from triage.salesforce.client import Client
 from triage.salesforce.deployment import Deployment
 from triage.salesforce.reading import batches
 from triage.salesforce.soql import listed
+from triage.sending import EVERYTHING
 
 EVERY = MINUTE
 """How often, in ms, the field is looked after."""
@@ -38,14 +42,14 @@ class Availability:
         self._journal = journal
         self._looked_at: int | None = None
         self._said: dict[str, bool] = {}
-        self._policy = ""
-        self._calendars: Mapping[str, Any] = {}
+        self._digest = ""
+        self._policy: Policy | None = None
 
     def poll(self, now: int) -> int:
         """
         Write what has changed as of *now*, once a minute; return of how many users.
 
-        A fault is told and waited for.
+        Nothing is written while everything is stopped, or the organisation is paused. A fault is told and waited for.
         """
         if not self._client.connection.availability:
             return 0
@@ -53,22 +57,27 @@ class Availability:
             return 0
         self._looked_at = now
         try:
-            if self._client.stranger() or self._deployment.refused(now):
+            if self._halted(now) or self._client.stranger() or self._deployment.refused(now):
                 return 0
             return self._write(self._agents(now))
         except SalesforceError as fault:
             self._tell(str(fault))
             return 0
 
+    def _halted(self, now: int) -> bool:
+        with self._store.read() as unit:
+            stops, paused = unit.control.gate()
+        return EVERYTHING in stops or paused > now
+
     def _agents(self, now: int) -> dict[str, bool]:
         """Return whether each agent who is a user can take work."""
         with self._store.read() as unit:
             live, agents = unit.policies.live(), unit.related.agents()
-        if live is not None and live.digest != self._policy:
-            self._policy = live.digest
-            self._calendars = compile_policy(load_policy(live.texts), virtual=True).calendars
-        users = (agent for agent in agents if agent.id.startswith("005"))
-        return {agent.id: open_for_work(agent, self._calendars, now) for agent in users}
+        if live is not None and live.digest != self._digest:
+            self._digest = live.digest
+            self._policy = compile_policy(load_policy(live.texts), virtual=True)
+        desk = Desk(Routing(), {}, now) if self._policy is None else desk_of(self._policy, now)
+        return {agent.id: open_for_work(agent, desk) for agent in agents if agent.id.startswith("005")}
 
     def _write(self, wanted: Mapping[str, bool]) -> int:
         unknown = sorted(wanted.keys() - self._said.keys())

@@ -9,6 +9,7 @@ from typing import Any
 from triage.domain.instant import MINUTE
 from triage.domain.work import Event
 from triage.errors import QueryRefused
+from triage.ports import Journal
 from triage.rules.document import ItemWeight
 from triage.salesforce.client import Client
 
@@ -24,6 +25,9 @@ OPEN_WORK: dict[str, str] = {
     "Opportunity": "IsClosed = false",
 }
 """What counts as open work of each object, in SOQL."""
+
+QUEUED = ("Case", "Lead")
+"""The objects that a queue may own. Their owners are asked for by kind, as an aggregate ends at 2,000 groups."""
 
 _ONE = ItemWeight()
 NOBODY_SEES = ("INVALID_FIELD", "INVALID_TYPE")
@@ -42,7 +46,12 @@ class Presence:
     """Agents as one organisation knows them; says only what has changed since it was last asked."""
 
     def __init__(
-        self, client: Client, *, weights: Mapping[str, ItemWeight] | None = None, read: Collection[str] = OPEN_WORK
+        self,
+        client: Client,
+        *,
+        weights: Mapping[str, ItemWeight] | None = None,
+        read: Collection[str] = OPEN_WORK,
+        journal: Journal | None = None,
     ) -> None:
         """
         Args:
@@ -50,6 +59,7 @@ class Presence:
                 where it says nothing.
             read: The objects that the policy reads. What people own of these we count ourselves, as it moves; where one
                 of OPEN_WORK is not among them, Salesforce is asked what everybody owns of all three.
+            journal: Told, once until it works again, where Salesforce does not count what they own.
         """
         self._client = client
         stated = weights or {}
@@ -58,6 +68,8 @@ class Presence:
         self._said: dict[str, dict[str, Any]] = {}
         self._said_at: dict[str, int] = {}
         self.omni = True
+        self._journal = journal
+        self._told = ""
 
     def events(self, now: int) -> list[Event]:
         """Return what has changed about each agent as of *now*; nothing where the organisation has no Omni-Channel."""
@@ -88,28 +100,45 @@ class Presence:
         Return presence, capacity and load of everybody who is logged in to Omni-Channel, by user.
 
         What Omni-Channel has given people counts by its own weights. Where it routes nothing, what they own counts by
-        ours; there is no load here where we count that ourselves.
+        ours; there is no load here where we count that ourselves, or Salesforce does not.
         """
-        held = {row["UserId"]: int(row["held"] or 0) for row in self._client.query(_WORK)}
-        counted = bool(held) or self._asks
-        if not held and self._asks:
-            held = self.open_work()
+        held = self._held()
         found: dict[str, dict[str, Any]] = {}
         for row in self._client.query(_PRESENCE):
             capacity = row["ConfiguredCapacity"]
             state: dict[str, Any] = {"presence": "away" if row["IsAway"] else "online"}
             if capacity is not None:
                 state["capacity"] = None if capacity >= UNLIMITED else int(capacity)
-            if counted:
+            if held is not None:
                 state["load"] = held.get(row["UserId"], 0)
             found[row["UserId"]] = state
         return found
+
+    def _held(self) -> dict[str, int] | None:
+        """Return what everybody holds; None where the store counts it, or Salesforce does not: what was said holds."""
+        held: dict[str, int] | None = None
+        fault = ""
+        try:
+            held = {row["UserId"]: int(row["held"] or 0) for row in self._client.query(_WORK)}
+            if not held:
+                held = self.open_work() if self._asks else None
+        except QueryRefused as refused:
+            if refused.code in NOBODY_SEES:
+                raise
+            held, fault = None, str(refused)
+        if self._journal is not None and fault and fault != self._told:
+            self._journal.tell("salesforce_load_unread", "warning", fault=fault)
+        self._told = fault
+        return held
 
     def open_work(self) -> dict[str, int]:
         """
         Return the weighted open work of every user, counted across Case, Lead and Opportunity.
 
         An object that the organisation has not, or that this user may not see, counts nothing from then on.
+
+        Raises:
+            QueryRefused: Salesforce does not count it, as where too many people own work.
         """
         found: Counter[str] = Counter()
         for name, weight in tuple(self._weights.items()):
@@ -123,7 +152,8 @@ class Presence:
 
     def _owned(self, name: str, weight: ItemWeight) -> Counter[str]:
         by = ", Priority" if weight.by and name == "Case" else ""
-        soql = f"SELECT OwnerId{by}, COUNT(Id) held FROM {name} WHERE {OPEN_WORK[name]} GROUP BY OwnerId{by}"  # noqa: S608
+        which = OPEN_WORK[name] + (" AND Owner.Type = 'User'" if name in QUEUED else "")
+        soql = f"SELECT OwnerId{by}, COUNT(Id) held FROM {name} WHERE {which} GROUP BY OwnerId{by}"  # noqa: S608
         found: Counter[str] = Counter()
         for row in self._client.query(soql):
             if row["OwnerId"].startswith("005"):

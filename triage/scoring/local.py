@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triage.domain.work import Event, Scores, Value, WorkItem
 from triage.errors import ModelRefused
+from triage.ports import Journal
 from triage.scoring.drift import REFERENCE, Moved, Watch, read_reference
 from triage.scoring.folder import open_model, read_manifest
 from triage.scoring.registry import champions, shadows
@@ -33,6 +34,7 @@ class LocalScorer:
         *,
         shadows: Mapping[str, TabularModel] | None = None,
         watches: Mapping[str, Watch] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """
         Take *models* by family (`urgency`, `lead`).
@@ -40,15 +42,20 @@ class LocalScorer:
         Args:
             shadows: Challengers: what they say is told among the reasons, where no rule reads it.
             watches: What counts the scores of a family, to tell whether they move away from its calibration.
+            journal: Told once of each challenger that fails.
         """
         self._models = dict(models)
         self._shadows = dict(shadows or {})
         self._watches = dict(watches or {})
+        self._journal = journal
+        self._failed: set[str] = set()
 
     @classmethod
-    def open(cls, root: Path) -> LocalScorer:
+    def open(cls, root: Path, journal: Journal | None = None) -> LocalScorer:
         """
         Return the scorer of the models in charge below *root*: the registry's champions, else each model's newest.
+
+        A challenger that cannot be opened is told in *journal* and left out: no rule reads it.
 
         Raises:
             ModelRefused: there is none, or one of them is changed, of another format, or says other than it said.
@@ -56,15 +63,15 @@ class LocalScorer:
         folders = find_folders(root)
         if not folders:
             raise ModelRefused(f"{root}: no model of {' or '.join(FAMILIES)} in it: fit one, or set TRIAGE_MODELS")
-        beside = {FAMILIES[task]: open_model(folder) for task, folder in shadows(root).items() if task in FAMILIES}
         return cls(
             {family: open_model(folder) for family, folder in folders.items()},
-            shadows=beside,
+            shadows=_challengers(root, journal),
             watches={
                 family: Watch(read_reference(folder))
                 for family, folder in folders.items()
                 if (folder / REFERENCE).is_file()
             },
+            journal=journal,
         )
 
     def drifts(self) -> dict[str, Moved]:
@@ -97,9 +104,38 @@ class LocalScorer:
             if family in self._watches:
                 self._watches[family].count(answer.probabilities[-1])
             if (beside := self._shadows.get(family)) is not None:
-                other = beside.answer(beside.extractor.row(item, past, now), explain=False)
-                versions[family + SHADOW], reasons[family + SHADOW] = beside.version, (f"{other.score:.6f}",)
+                other = self._beside(family, beside, item, past, now)
+                if other is not None:
+                    versions[family + SHADOW], reasons[family + SHADOW] = beside.version, (f"{other.score:.6f}",)
         return Scores(values=values, model_versions=versions, reasons=reasons)
+
+    def _beside(
+        self, family: str, model: TabularModel, item: WorkItem, past: Sequence[Event], now: int
+    ) -> Answer | None:
+        """Return what the challenger of *family* says, None where it fails."""
+        try:
+            return model.answer(model.extractor.row(item, past, now), explain=False)
+        except Exception as fault:  # whatever is wrong with a challenger, the model in charge has given its scores
+            if family not in self._failed:
+                self._failed.add(family)
+                _tell(self._journal, family, type(fault).__name__)
+            return None
+
+
+def _challengers(root: Path, journal: Journal | None) -> dict[str, TabularModel]:
+    found: dict[str, TabularModel] = {}
+    for task, folder in shadows(root).items():
+        if task in FAMILIES:
+            try:
+                found[FAMILIES[task]] = open_model(folder)
+            except ModelRefused as cause:
+                _tell(journal, FAMILIES[task], str(cause))
+    return found
+
+
+def _tell(journal: Journal | None, family: str, why: str) -> None:
+    if journal is not None:
+        journal.tell("no_challenger", "warning", score=family, why=why)
 
 
 def score_values(family: str, answer: Answer, *, signal: bool) -> dict[str, Value]:

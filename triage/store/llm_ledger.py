@@ -39,6 +39,9 @@ _DRAW = (
 _MOST = "WHEN excluded.scope = {scope%d} AND excluded.name = {name%d} AND excluded.day = {day%d} THEN {most%d}"
 _SAME = "(org_id = {org_id%d} AND scope = {scope%d} AND name = {name%d} AND day = {day%d})"
 _GIVE_BACK = "UPDATE llm_budget SET used = used - {amount} WHERE "
+# What an UPDATE of several rows locks first is up to its plan: before it, a server is asked for them in the order in
+# which they are drawn on. C: as Python sorts.
+_LOCK = 'SELECT 1 FROM llm_budget WHERE %s ORDER BY scope COLLATE "C", name COLLATE "C", day FOR UPDATE'
 _NEW_CALL = (
     f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) "  # noqa: S608
     f"VALUES ({', '.join('{' + name + '}' for name in _COLUMNS)}) ON CONFLICT (org_id, id) DO NOTHING"
@@ -65,12 +68,13 @@ def _spelled(statement: str, server: bool) -> str:
 
 
 @cache
-def _for_each(count: int) -> tuple[str, str]:
-    """Return the statements that draw on *count* budgets, and that give back to as many."""
+def _for_each(count: int) -> tuple[str, str, str]:
+    """Return the statements that draw on *count* budgets, that give back to as many, and that lock them in order."""
     each = range(count)
     rows = ", ".join(_BUDGET.replace("%d", str(at)) for at in each)
     most = " ".join(_MOST.replace("%d", str(at)) for at in each)
-    return _DRAW % (rows, most), _GIVE_BACK + " OR ".join(_SAME.replace("%d", str(at)) for at in each)
+    same = " OR ".join(_SAME.replace("%d", str(at)) for at in each)
+    return _DRAW % (rows, most), _GIVE_BACK + same, _LOCK % same
 
 
 class SqlLlmLedger:
@@ -178,8 +182,13 @@ class SqlLlmLedger:
         return missing[0].scope if missing else ""
 
     def _give_back(self, limits: Sequence[Limit], amount: int) -> None:
-        if amount and limits:
-            self._run(_for_each(len(limits))[1], self._values(limits) | {"amount": amount})
+        if not amount or not limits:
+            return
+        _, give, lock = _for_each(len(limits))
+        values = self._values(limits)
+        if is_postgres(self._connection):
+            self._run(lock, values)
+        self._run(give, values | {"amount": amount})
 
     def _run(self, statement: str, values: dict[str, Any]) -> Any:
         return self._connection.exec_driver_sql(_spelled(statement, is_postgres(self._connection)), values)

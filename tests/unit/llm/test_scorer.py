@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.support.llm import LOCAL, PRICE, Scripted, case, code_of, llm_policy, message, one, reply, scorer
 from triage.domain.instant import DAY, SECOND
 from triage.domain.work import Scores
-from triage.errors import AnswerRefused, StoreError, VendorBusy, VendorRefused, VendorTimeout
+from triage.errors import AnswerRefused, StaleRecord, StoreError, VendorBusy, VendorRefused, VendorTimeout
 from triage.llm.breaker import FAULT_REST, IN_A_ROW
 from triage.llm.scorer import LlmScorer
 from triage.llm.vendor import Reply
@@ -301,6 +301,33 @@ def test_without_a_ledger_nothing_is_asked_and_scores_are_local(reads: bool) -> 
     asked, vendor, _ = made(store=Failing(reads))
     assert code_of(one(asked)) == "ledger"
     assert not vendor.prompts
+
+
+class Contended(MemoryStore):
+    """A store in which somebody else was first, each other time."""
+
+    tries = 0
+
+    @contextmanager
+    def write(self, *, lasting: bool = True) -> Iterator[Any]:
+        """Fail at the end where it is the turn."""
+        self.tries += 1
+        if self.tries % 2:
+            raise StaleRecord("somebody else stored the same in between")
+        with super().write(lasting=lasting) as unit:
+            yield unit
+
+
+def test_a_call_is_reserved_and_its_paid_answer_kept_though_somebody_else_was_first() -> None:
+    """Both writes are tried again: nothing is asked twice, and what it did not cost is given back."""
+    store = Contended("acme")
+    asked, vendor, _ = made(store=store)
+    assert one(asked).values["urgency.score"] == 0.7
+    (kept,) = calls(store)
+    assert kept.outcome == "answered"
+    assert kept.cost is not None and kept.cost < kept.reserved
+    assert one(asked).values["urgency.score"] == 0.7
+    assert (len(vendor.prompts), store.tries) == (1, 4)
 
 
 def test_items_of_a_batch_keep_their_order_and_one_failure_is_one_records() -> None:

@@ -10,7 +10,7 @@ from tests.property.routing.people import CALENDARS
 from tests.unit.build import agent, at
 from triage.domain.instant import MINUTE
 from triage.domain.work import Standing
-from triage.routing.eligible import Desk, spoken, why_not
+from triage.routing.eligible import Desk, open_for_work, spoken, why_not
 from triage.routing.wanted import Wanted
 from triage.rules.document import Routing
 
@@ -57,3 +57,22 @@ def test_a_language_is_known_by_code_name_and_skill() -> None:
     assert spoken(agent("a", languages={"German": 5}), "de") == 5
     assert spoken(agent("a", skills={"german": 3}, languages={"de": 4}), "de-AT") == 4
     assert spoken(agent("a", languages={"de": 4}), "fr") == 0
+
+
+@pytest.mark.parametrize(
+    ("person", "is_open"),
+    [
+        ({}, True),
+        ({"capacity": 5, "load": 4}, True),
+        ({"capacity": 5, "load": 5}, False),
+        ({"presence": "break"}, False),
+        ({"away": ((NOW - 1, None),)}, False),
+        ({"shift": "closed"}, False),
+        ({"standing": Standing(seen_at=NOW - 11 * MINUTE)}, False),
+        ({"max_per_hour": 1, "standing": Standing(given=(NOW - 5,))}, False),
+        ({"standing": Standing(overloaded="overloaded (3 urgent)")}, False),
+    ],
+)
+def test_whoever_routing_would_give_anything_to_is_open_for_work(person: dict[str, Any], is_open: bool) -> None:
+    """The same reasons as for a record, but for those that are the record's."""
+    assert open_for_work(agent("bob", **person), DESK) is is_open

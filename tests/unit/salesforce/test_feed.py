@@ -358,6 +358,41 @@ def test_open_work_is_the_load_where_omni_channel_routes_nothing_and_the_policy_
     assert "load" not in Presence(live.client).current()[BOB]
 
 
+class Told:
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def tell(self, what: str, level: str = "info", **said: object) -> None:
+        """Keep it."""
+        self.lines.append(f"{what} {level}")
+
+
+def test_work_that_salesforce_does_not_count_gives_no_load_and_is_told_once(live: Place) -> None:
+    """Queues are not among those counted; with too many people there is presence without a load."""
+    from triage.salesforce.presence import Presence
+
+    values = {"UserId": BOB, "IsCurrentState": True, "IsAway": False, "ConfiguredCapacity": 8}
+    live.org.create("UserServicePresence", values, Caller(ANN))
+    live.case(OwnerId=BOB)
+    told = Told()
+    found = Presence(live.client, read=["Case"], journal=told)
+
+    def owned(table: str) -> None:
+        for number in range(2_000):
+            owner = live.org.seed(table, Name=f"{number}")
+            live.org.seed("Case", Status="New", OwnerId=owner)
+
+    owned("Group")
+    assert found.events(START)[0].changes == {"presence": "online", "capacity": 8, "load": 1}
+    owned("User")
+    assert found.events(START + MINUTE) == found.events(START + 2 * MINUTE) == []
+    assert (found.omni, told.lines) == (True, ["salesforce_load_unread warning"])
+    live.org.rows["Case"].clear()
+    assert found.events(START + 3 * MINUTE)[0].changes == {"load": 0}
+
+
 def test_an_object_that_cannot_be_seen_counts_nothing(live: Place) -> None:
     """Leads are not everybody's."""
     from triage.salesforce.presence import Presence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from triage.domain.instant import HOUR, parse_instant
 from triage.domain.work import Event, WorkItem
 from triage.metrics import score_drift
 from triage.scoring.drift import FEWEST, Reference, Watch, psi
+from triage.scoring.folder import open_model
 from triage.scoring.local import LocalScorer
 from triage.scoring.opening import OpeningScorer
 from triage.scoring.registry import challenge, promote, read_registry, write_registry
@@ -74,16 +76,59 @@ def test_the_scorer_counts_what_it_gives_and_prometheus_gets_it() -> None:
     assert {sample.labels["score"]: sample.value for sample in rows.samples} == {"urgency": 120, "lead": 0}
 
 
-def test_a_challenger_is_written_down_and_read_by_no_rule(tmp_path: Path) -> None:
-    """Its score stands among the reasons, with its version; the values are those of the model in charge."""
+def challenged(root: Path) -> Path:
+    """Put two models below *root*, the second as challenger; return its folder."""
     for name in ("one", "two"):
-        folder = tmp_path / "urgency" / name
+        folder = root / "urgency" / name
         folder.mkdir(parents=True)
         for path in (SAMPLE / "urgency" / "sample-1").iterdir():
             (folder / path.name).write_bytes(path.read_bytes())
-    registry, _ = promote(read_registry(tmp_path), tmp_path, tmp_path / "urgency" / "one", 5, actor="ann")
-    write_registry(tmp_path, challenge(registry, tmp_path, tmp_path / "urgency" / "two"))
+    registry, _ = promote(read_registry(root), root, root / "urgency" / "one", 5, actor="ann")
+    write_registry(root, challenge(registry, root, root / "urgency" / "two"))
+    return root / "urgency" / "two"
+
+
+class Told:
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, object]] = []
+
+    def tell(self, what: str, level: str = "info", **said: object) -> None:
+        """Keep it."""
+        self.lines.append((what, level, said["why"]))
+
+
+def test_a_challenger_is_written_down_and_read_by_no_rule(tmp_path: Path) -> None:
+    """Its score stands among the reasons, with its version; the values are those of the model in charge."""
+    challenged(tmp_path)
     scores = LocalScorer.open(tmp_path).score([case(1)], BORN + HOUR)[0]
     assert set(scores.values) == {"urgency.score", "urgency.abstained"}
     assert set(scores.model_versions) == {"urgency", "urgency.shadow"}
     assert float(scores.reasons["urgency.shadow"][0]) == scores.values["urgency.score"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_challenger_that_does_not_open_is_told_and_the_model_in_charge_scores(tmp_path: Path, gone: bool) -> None:
+    """Deleted or altered, it takes nothing down."""
+    folder, told = challenged(tmp_path), Told()
+    if gone:
+        shutil.rmtree(folder)
+    else:
+        (folder / "model.json").write_text("{}")
+    scores = LocalScorer.open(tmp_path, told).score([case(1)], BORN + HOUR)[0]
+    assert set(scores.values) == {"urgency.score", "urgency.abstained"}
+    assert set(scores.model_versions) == {"urgency"}
+    assert [(event, level) for event, level, _ in told.lines] == [("no_challenger", "warning")]
+    assert str(folder) in str(told.lines[0][2])
+
+
+def test_a_challenger_that_fails_as_it_scores_is_told_once_and_costs_no_score(tmp_path: Path) -> None:
+    """Its extractor is cut away: its answer raises, and the other's stands."""
+    folder, told = challenged(tmp_path), Told()
+    broken = open_model(folder)
+    broken.extractor = None  # type: ignore[assignment]
+    found = LocalScorer({"urgency": open_model(folder)}, shadows={"urgency": broken}, journal=told)
+    scores = found.score([case(1), case(2)], BORN + HOUR)
+    assert all(set(one.model_versions) == {"urgency"} and "urgency.score" in one.values for one in scores)
+    assert told.lines == [("no_challenger", "warning", "AttributeError")]

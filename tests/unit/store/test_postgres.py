@@ -18,7 +18,7 @@ from tests.support.postgres import Databases
 from triage.domain.work import Event
 from triage.errors import ConfigError, SchemaTooNew, StaleRecord, StoreError, StoreLost
 from triage.policy import RuleMode
-from triage.ports import Effect, EffectFilter, Refusal, Stop
+from triage.ports import Effect, EffectFilter, Limit, LlmCall, Refusal, Stop
 from triage.safety import Bucket
 from triage.store.postgres import PostgresStore, upgrade_postgres
 from triage.store.tables import metadata
@@ -321,3 +321,43 @@ def test_a_fault_of_ours_is_not_taken_for_the_servers(store: PostgresStore) -> N
         unit.records._connection.exec_driver_sql("SELECT 1/0")  # type: ignore[attr-defined]
     with store.read() as unit:
         assert unit.outbox.find(EffectFilter()) == []
+
+
+def test_what_a_call_did_not_cost_is_given_back_in_the_order_in_which_budgets_are_drawn(
+    store: PostgresStore, url: str
+) -> None:
+    """However the rows lie: who waits for the first budget holds none of the others, so no draw can wait for it."""
+    limits = (Limit("day", "*", 20_000, 900), Limit("org", "acme", 20_000, 900), Limit("record", "Case/1", 0, 900))
+    made = {"at": 5, "record": "Case/1", "provider": "p", "model": "m", "prompt": "s", "reserved": 30}
+
+    def reserved(name: str, some: tuple[Limit, ...]) -> LlmCall:
+        call = LlmCall(id=name, **made)  # type: ignore[arg-type]
+        with store.write() as unit:
+            assert unit.llm.reserve(call, some) == ""
+        return call
+
+    def settled(call: LlmCall) -> None:
+        with store.write() as unit:
+            unit.llm.settle([replace(call, cost=1, outcome="answered")])
+
+    call = reserved("a", limits)
+    for limit in reversed(limits):
+        reserved(limit.scope, (limit,))
+    held = "SELECT 1 FROM llm_budget WHERE scope = %s FOR UPDATE NOWAIT"
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as looking:
+        other.execute(held, ("day",))
+        with ThreadPoolExecutor(1) as pool:
+            settling = pool.submit(settled, call)
+            for _ in range(1000):
+                if looking.execute(waits).fetchone() != (0,):
+                    break
+                time.sleep(0.01)
+            try:
+                other.execute(held, ("org",))
+                other.execute(held, ("record",))
+            finally:
+                other.rollback()
+            settling.result(30)
+    with store.read() as unit:
+        assert [unit.llm.spent(limit) for limit in limits] == [31, 31, 31]

@@ -30,6 +30,10 @@ Get = Callable[[Row], Any]
 Keep = Callable[[Row], bool]
 
 
+MOST_GROUPS = 2_000
+"""An aggregate is answered in one page or not at all."""
+
+
 class Found(Struct, frozen=True):
     """
     What a query found: *rows* as kept, the columns it selects, and whether they are aggregates.
@@ -59,7 +63,10 @@ def answer(query: Query, org: Organisation, *, deleted: bool = False) -> Found:
             row for row in rows if (deleted or query.all_rows or not row["IsDeleted"]) and (keep is None or keep(row))
         ]
         if query.group_by or (any(one.function for one in selected) and not query.count_only):
-            return Found(table, _cut(_aggregated(query, selected, shown, paths), query), selected, aggregate=True)
+            lines = _cut(_aggregated(query, selected, shown, paths), query)
+            if len(lines) > MOST_GROUPS:
+                raise SoqlError("Aggregate query does not support queryMore()", "EXCEEDED_ID_LIMIT")
+            return Found(table, lines, selected, aggregate=True)
         for order in reversed(query.order_by):
             _sort(shown, order, paths)
     children = tuple(_child(one, table, org) for one in query.children)
