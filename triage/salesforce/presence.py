@@ -14,7 +14,10 @@ from triage.rules.document import ItemWeight
 from triage.salesforce.client import Client
 
 SAID_AGAIN = 5 * MINUTE
-"""How often, in ms, a load is said although it is the same: what we count ourselves drifts from it meanwhile."""
+"""
+How often, in ms, presence and load are said although they are the same: who is not heard of for long counts as silent,
+and what we count ourselves drifts from the load meanwhile.
+"""
 
 UNLIMITED = 1_000
 """A capacity of so much or more means in practice that nobody set one."""
@@ -85,10 +88,11 @@ class Presence:
         events = []
         for agent, state in sorted({**found, **gone}.items()):
             changes = {key: value for key, value in state.items() if self._said.get(agent, {}).get(key, ...) != value}
-            if "load" in state and now - self._said_at.get(agent, now) >= SAID_AGAIN:
-                changes["load"] = state["load"]
-            if changes:
+            if agent in found and now - self._said_at.get(agent, now) >= SAID_AGAIN:
+                changes |= {key: state[key] for key in ("presence", "load") if key in state}
+            if "presence" in changes:
                 self._said_at[agent] = now
+            if changes:
                 self._said[agent] = self._said.get(agent, {}) | state
                 events.append(
                     Event(at=now, type="agent", event_id=f"{agent}/{now}", id=agent, changes=changes, origin="system")
