@@ -19,9 +19,8 @@ from triage.worker import Worker
 class Ear:
     """A listener that wants what rule `r` planned and remembers it; *answer* may take time or raise."""
 
-    name = "hooks/ear"
-
-    def __init__(self, answer: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, answer: Callable[[], object] = lambda: None, name: str = "hooks/ear") -> None:
+        self.name = name
         self.answer = answer
         self.heard: list[str] = []
 
@@ -33,9 +32,9 @@ class Ear:
         self.heard.append(row.entry.key)
 
 
-def worker_of(sandbox: Sandbox, ear: Ear, name: str = "w") -> Worker:
-    """Return a worker that tells *ear*."""
-    return Worker(sandbox.store, sandbox.sink, sandbox.engine, sandbox.clock, name=name, listeners=[ear])
+def worker_of(sandbox: Sandbox, *ears: Ear, name: str = "w") -> Worker:
+    """Return a worker that tells *ears*."""
+    return Worker(sandbox.store, sandbox.sink, sandbox.engine, sandbox.clock, name=name, listeners=ears)
 
 
 def decide(sandbox: Sandbox, keys: list[str], rule: str = "r") -> None:
@@ -56,7 +55,7 @@ def test_a_slow_listener_is_told_by_one_worker_for_as_long_as_it_takes() -> None
     sandbox = Sandbox()
     joined: list[int] = []
     ear, beside = Ear(), Ear()
-    worker, other = worker_of(sandbox, ear), worker_of(sandbox, beside, "other")
+    worker, other = worker_of(sandbox, ear), worker_of(sandbox, beside, name="other")
     announce(worker)
 
     def slow() -> None:
@@ -74,11 +73,25 @@ def test_a_slow_listener_is_told_by_one_worker_for_as_long_as_it_takes() -> None
     other.close()
 
 
+def test_a_slow_listener_keeps_the_next_one_waiting_and_no_longer() -> None:
+    """The lease of the second begins when its turn comes, not when the round began."""
+    sandbox = Sandbox()
+    slow, quick = Ear(lambda: sandbox.clock.move(7 * SECOND), "hooks/slow"), Ear(name="hooks/quick")
+    worker = worker_of(sandbox, slow, quick)
+    announce(worker)
+    keys = [f"k{number}" for number in range(60)]
+    decide(sandbox, keys)
+    announce(worker)
+    assert 0 < len(slow.heard) < len(keys)
+    assert quick.heard == keys
+    worker.close()
+
+
 def test_what_was_told_of_a_batch_is_stored_when_it_is_left() -> None:
     """Another worker that takes over goes on behind what is settled, though the batch was never finished."""
     sandbox = Sandbox()
     ear, beside = Ear(), Ear()
-    worker, other = worker_of(sandbox, ear), worker_of(sandbox, beside, "other")
+    worker, other = worker_of(sandbox, ear), worker_of(sandbox, beside, name="other")
     announce(worker)
     keys = [f"k{number}" for number in range(9)]
     decide(sandbox, keys)
@@ -95,8 +108,8 @@ def test_a_worker_that_ends_late_leaves_the_lease_to_whoever_has_it_now() -> Non
     """Only its own lease is given back: a third worker must not join the second."""
     sandbox = Sandbox()
     ear = Ear()
-    first, second = worker_of(sandbox, Ear(), "1"), worker_of(sandbox, Ear(), "2")
-    third = worker_of(sandbox, ear, "3")
+    first, second = worker_of(sandbox, Ear(), name="1"), worker_of(sandbox, Ear(), name="2")
+    third = worker_of(sandbox, ear, name="3")
     announce(first)
     sandbox.clock.move(ONE_TELLS)
     announce(second)
