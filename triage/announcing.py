@@ -13,11 +13,8 @@ from contextlib import suppress
 from triage.domain.decision import AuditEntry
 from triage.domain.instant import MINUTE, SECOND
 from triage.errors import SinkBusy, SinkError, StoreError
-from triage.ports import AuditRow, Clock, Compiled, Engine, Journal, Listener, Store, Unit
+from triage.ports import SETTLED, AuditRow, Clock, Compiled, Engine, Journal, Listener, Store, Unit
 from triage.sending import EVERYTHING
-
-SETTLED = MINUTE
-"""After so many ms no transaction of that time is still open: a server does not store lines in order of their seq."""
 
 LOOK_BACK = 5 * SECOND
 """How often lines younger than that are looked through for late ones."""
@@ -26,7 +23,11 @@ BATCH = 200
 """How many lines are read at once."""
 
 ONE_TELLS = MINUTE
-"""For so many ms one worker tells a listener; the others let it."""
+"""
+For so many ms one worker tells a listener; the others let it.
+
+It renews that when a quarter is used, and tells nothing more of a batch when half is: one slow post is no overlap.
+"""
 
 FIRST_WAIT, LONGEST_WAIT = SECOND, 5 * MINUTE
 """How long, in ms, a listener that does not answer is left alone, at first and later."""
@@ -48,31 +49,43 @@ class Announcer:
         self._journal = journal
         self._places = [_Place(one) for one in listeners]
 
-    def tell(self, now: int) -> int:
-        """Tell whoever listens of what is new; return how many lines were told."""
-        return sum(self._tell(place, now) for place in self._places if place.until <= now)
+    def tell(self, now: int, stopped: Callable[[], bool] = lambda: False) -> int:
+        """
+        Tell whoever listens of what is new; return how many lines were passed, told or not: 0 where nothing is left.
+
+        Args:
+            stopped: Asked before each line; where it says so, the rest of the lines is left.
+        """
+        passed = 0
+        for place in self._places:
+            # Telling the one before may have taken most of a lease.
+            at = max(now, self._clock.now())
+            passed += self._tell(place, at, stopped) if place.until <= at else 0
+        return passed
 
     def close(self) -> None:
         """Let another worker tell at once."""
         for place in self._places:
             if place.leased:
                 with suppress(StoreError), self._store.write() as unit:
-                    unit.upkeep.mark(place.lease, 0)
+                    if unit.upkeep.marks(place.lease).get(place.lease) == place.leased:
+                        unit.upkeep.mark(place.lease, 0)
 
-    def _tell(self, place: _Place, now: int) -> int:
-        told, before = 0, place.settled
+    def _tell(self, place: _Place, now: int, stopped: Callable[[], bool]) -> int:
+        passed, before = 0, place.settled
         for row in self._claimed(place, now):
             wanted = place.listener.wants(row.entry) and not row.erased
-            if wanted and not self._told(place, row):
+            ended = stopped() or self._clock.now() > place.leased - ONE_TELLS // 2
+            if ended or (wanted and not self._told(place, row)):
                 place.go_back(row)
                 break
-            told += wanted
             place.passed(row)
+            passed += 1
         place.settle(now)
         if place.settled != before:
             with self._store.write() as unit:
                 unit.upkeep.mark(place.mark, place.settled)
-        return told
+        return passed
 
     def _claimed(self, place: _Place, now: int) -> list[AuditRow]:
         """Return the lines to look at next; none where all is halted, or where another worker tells this listener."""
@@ -86,7 +99,7 @@ class Announcer:
             told = marks[place.mark] if place.mark in marks else unit.upkeep.tally(None)[0]
         if lease != place.leased or place.settled < 0:
             place.begin(told)
-        if place.mark not in marks or lease < now + ONE_TELLS // 2:
+        if place.mark not in marks or lease < now + ONE_TELLS * 3 // 4:
             with self._store.write() as unit:
                 unit.upkeep.mark(place.mark, place.settled)
                 unit.upkeep.mark(place.lease, place.renew(now))
@@ -110,11 +123,19 @@ class Announcer:
             self._say("listener_busy", place, row)
             return False
         except SinkError as fault:
-            self._say("listener_refused", place, row)
-            with self._store.write() as unit:
-                unit.audit.append([_untold(row.entry, now, place.listener.name, str(fault))])
+            self._untold(place, row, now, "listener_refused", str(fault))
+        except StoreError:
+            raise
+        except Exception as fault:  # a line that breaks a listener would break it after each restart too
+            # Its words may be the record's or the other side's; its name is not.
+            self._untold(place, row, now, "listener_failed", type(fault).__name__)
         place.failures = 0
         return True
+
+    def _untold(self, place: _Place, row: AuditRow, now: int, what: str, why: str) -> None:
+        self._say(what, place, row)
+        with self._store.write() as unit:
+            unit.audit.append([_untold(row.entry, now, place.listener.name, why)])
 
     def _say(self, what: str, place: _Place, row: AuditRow) -> None:
         if self._journal is not None:
@@ -147,7 +168,8 @@ class _Place:
     def next(self, now: int) -> tuple[int, int]:
         """Return the seq to read on from and how many lines: now and then from where stragglers may still come."""
         if now - self.looked_back < LOOK_BACK:
-            return self.highest, BATCH
+            # Above it lie some where it went back to a straggler.
+            return self.highest, BATCH + sum(seq > self.highest for seq in self.heard)
         self.looked_back = now
         return self.settled, BATCH + len(self.heard)
 
@@ -179,7 +201,7 @@ class _Place:
 
 
 def _untold(entry: AuditEntry, at: int, listener: str, why: str) -> AuditEntry:
-    """Return the audit line that says that *listener* refused to hear of the decision in *entry*."""
+    """Return the audit line that says that *listener* was not told of the decision in *entry*, and why."""
     return AuditEntry(
         at=at, org=entry.org, object=entry.object, id=entry.id, event="untold", key=entry.key, rule=entry.rule,
         body={"listener": listener, "of": entry.event, "why": why},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 
 from triage.errors import StoreError
 from triage.worker import Health, Worker
@@ -65,16 +66,18 @@ class Fleet:
 
     def close(self) -> None:
         """End the workers' threads, and what all of them share."""
-        for worker in self.workers.values():
-            worker.close()
-        self._end()
+        with ExitStack() as closing_all:
+            # Called from the last to the first, each whatever another raises.
+            closing_all.callback(self._end)
+            for worker in self.workers.values():
+                closing_all.callback(worker.close)
 
     def drain(self) -> dict[str, int]:
         """Do for every organisation what is due now, one after the other; return how many effects of each were done."""
         done = {}
         for org in self._orgs():
-            worker = self.workers.setdefault(org, self._open(org))
-            done[org] = worker.drain(worker.clock.now())
+            with closing(self.workers.pop(org) if org in self.workers else self._open(org)) as worker:
+                done[org] = worker.drain(worker.clock.now())
         return done
 
     def _begin(self, stop: threading.Event) -> None:

@@ -29,15 +29,12 @@ from triage.errors import StoreError, TriageError
 from triage.lateness import EDGES, Lateness
 from triage.llm.following import FollowingScorer
 from triage.llm.health import LlmHealth
-from triage.ports import Figures, Scorer, Store
+from triage.ports import SETTLED, Figures, Scorer, Store
 from triage.scoring.opening import OpeningScorer
 from triage.worker import Worker
 
 FRESH = 5 * SECOND
 """How old, in ms, figures of the store may be: however often somebody asks, it is read no more often than this."""
-
-SETTLED = 10 * SECOND
-"""How long, in ms, a line of the audit may take from its number to where others see it: a later one may be first."""
 
 MICRO = 1_000_000
 """Micro-dollars in a dollar."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from triage.domain.decision import Action, AuditEntry, Decision
 from triage.domain.facts import Facts
+from triage.domain.instant import MINUTE
 from triage.domain.message import UNWRITTEN, Message
 from triage.domain.work import AT_REST, Agent, Event, Scores, Standing, WorkItem
 from triage.policy import RuleMode
@@ -30,6 +31,13 @@ State = Literal[
 
 UNSENT: tuple[State, ...] = ("ready", "held", "backlog")
 """The states in which an effect can still be overtaken by a newer one."""
+
+SETTLED = MINUTE
+"""
+How long, in ms, a line of the audit may take from its number to where others see it: a later one may be seen first.
+
+So long a server lets a transaction of ours stand idle (`triage.store.postgres.SETTINGS`) before it ends it.
+"""
 
 Compiled = Any
 """A compiled policy: the engine's own business. The rooms above read its `digest` and nothing else."""

@@ -410,7 +410,7 @@ def open_worker(
 ) -> Worker:
     """Return a worker on *store* that sends to *sink*, by the machine's clock. Its name is new each time."""
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    listeners = sink.listeners if isinstance(sink, RoutedSink) else ()
+    listeners = sink.listeners(store.org) if isinstance(sink, RoutedSink) else ()
     return Worker(
         store, sink, PureEngine(), SystemClock(), name=name, pace=pace, journal=journal, scorer=scorer,
         listeners=listeners,

@@ -235,9 +235,9 @@ class Worker:
     def _told_scores(self, events: Sequence[Event], now: int) -> Ingested:
         return self.ingest(events, now, source=SOURCE, live_from=0)
 
-    def announce(self, now: int) -> int:
-        """Tell whoever listens of decisions that are new; return how many were told."""
-        return 0 if self._announcer is None else self._announcer.tell(now)
+    def announce(self, now: int, stopped: Callable[[], bool] = lambda: False) -> int:
+        """Tell whoever listens of decisions that are new, see `Announcer.tell`; return 0 where nothing is left."""
+        return 0 if self._announcer is None else self._announcer.tell(now, stopped)
 
     def place_held(self, now: int) -> int:
         """Give effects that nobody could take to whoever can now (a shift has begun); return how many."""
@@ -264,7 +264,7 @@ class Worker:
 
     def drain(self, now: int) -> int:
         """Fire, place and carry out until nothing more is due at *now*; return how many effects were done."""
-        self.announce(now)
+        self.announce(self.clock.now())
         self.place_held(now)
         done = 0
         while True:
@@ -272,7 +272,8 @@ class Worker:
             fired = self.fire(now)
             acted = self.act(now)
             done += acted.done
-            if not fired.records and not acted.claimed and not scored and not self.announce(now):
+            # By the clock: who alone tells is a matter of time, and what is due at *now* may take a while.
+            if not fired.records and not acted.claimed and not scored and not self.announce(self.clock.now()):
                 return done
 
     def run(self, stop: threading.Event) -> None:
@@ -290,7 +291,8 @@ class Worker:
             if self._scoring is not None:
                 others.append(acting.submit(self._loop, stop, self._score_round, "score"))
             if self._announcer is not None:
-                others.append(acting.submit(self._loop, stop, self._announce_round, "announce"))
+                tell = partial(self._announce_round, stop.is_set)
+                others.append(acting.submit(self._loop, stop, tell, "announce"))
             try:
                 self._loop(stop, self._fire_round, "fire")
             finally:
@@ -398,8 +400,8 @@ class Worker:
             return 0
         return self._pause(now, self._scoring.next_due())
 
-    def _announce_round(self) -> int:
-        return 0 if self.announce(self.clock.now()) else ANNOUNCE_EVERY
+    def _announce_round(self, stopped: Callable[[], bool]) -> int:
+        return 0 if self.announce(self.clock.now(), stopped) else ANNOUNCE_EVERY
 
     def _ingest(
         self,

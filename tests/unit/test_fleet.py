@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from triage.domain.instant import HOUR
@@ -31,6 +32,21 @@ def served(org: str, sink: RecordingSink) -> Worker:
     publish(worker.store, PureEngine(), SMALL_POLICY, now - 3 * HOUR, actor="test", virtual=True)
     created = Event(at=now - HOUR, type="created", event_id="e", object="Case", id="1", changes={"Priority": "Low"})
     worker.ingest([created], now, source="log", live_from=0)
+    return worker
+
+
+def telling_its_end(org: str, said: list[str], broken: str = "") -> Worker:
+    """Return a worker that says in *said* when it is closed, and then raises where it is that of *broken*."""
+    worker = served(org, RecordingSink(live=False))
+    close = worker.close
+
+    def closed() -> None:
+        said.append(f"close {org}")
+        close()
+        if org == broken:
+            raise ZeroDivisionError
+
+    worker.close = closed  # type: ignore[method-assign]
     return worker
 
 
@@ -80,6 +96,30 @@ def test_draining_does_what_is_due_for_every_organisation() -> None:
     fleet = Fleet(lambda: list(sinks), lambda org: served(org, sinks[org]))
     assert fleet.drain() == {"a": 1, "b": 1}
     fleet.close()
+
+
+def test_draining_keeps_no_organisation_s_threads_while_it_does_the_next() -> None:
+    """Each worker is closed after its own drain: a hundred organisations are not a hundred pools at once."""
+    said: list[str] = []
+
+    def opened(org: str) -> Worker:
+        said.append(f"open {org}")
+        return telling_its_end(org, said)
+
+    fleet = Fleet(lambda: ["a", "b"], opened)
+    fleet.drain()
+    fleet.close()
+    assert said == ["open a", "close a", "open b", "close b"]
+
+
+def test_a_worker_that_cannot_be_closed_keeps_nothing_else_open() -> None:
+    """The others are closed and what they share ends; the fault is told all the same."""
+    said: list[str] = []
+    fleet = Fleet(lambda: ["a", "b", "c"], lambda org: telling_its_end(org, said, "b"), end=lambda: said.append("end"))
+    with pytest.raises(ZeroDivisionError):
+        run(fleet, lambda: len(fleet.workers) == 3)
+    assert sorted(said) == ["close a", "close b", "close c", "end"]
+    assert said[-1] == "end"
 
 
 def test_what_all_workers_share_ends_with_the_fleet() -> None:

@@ -14,7 +14,8 @@ from triage.domain.decision import Action, AuditEntry
 from triage.domain.instant import HOUR, SECOND
 from triage.errors import SinkRefused
 from triage.lateness import Lateness
-from triage.metrics import FRESH, SETTLED, StoreFigures, lateness_histogram, serve_metrics
+from triage.metrics import FRESH, StoreFigures, lateness_histogram, serve_metrics
+from triage.ports import SETTLED
 from triage.steering import cancel
 from triage.store.database import SqlStore
 from triage.store.postgres import PostgresStore

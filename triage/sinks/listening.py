@@ -1,4 +1,8 @@
-"""Decisions told to a webhook as they are taken: what a rule planned, observed or held, and why; no record's words."""
+"""
+Decisions told to a webhook as they are taken: what a rule planned, observed or held, and why.
+
+No field of the record goes along as such; `reason` quotes what its conditions found, up to 80 characters of a value.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,10 @@ class DecisionListener:
         self._file = file
 
     def wants(self, entry: AuditEntry) -> bool:
-        """Tell whether *entry* is a decision of the kinds and rules that were asked for."""
+        """Tell whether *entry* is a decision of a listed organisation, of the kinds and rules that were asked for."""
         rules = self._wanted.rules
-        return entry.event in self._wanted.events and bool(entry.key) and (not rules or entry.rule in rules)
+        listed = entry.org in self._organisations
+        return listed and entry.event in self._wanted.events and bool(entry.key) and (not rules or entry.rule in rules)
 
     def tell(self, row: AuditRow, reach: Message) -> None:
         """POST one decision; the audit line's hash is its `webhook-id`. Raise SinkBusy or SinkRefused."""

@@ -29,12 +29,16 @@ class RoutedSink:
         listeners: Sequence[Listener] = (),
     ) -> None:
         """*organisations* are those whose actions may reach a live sink; *listeners* are told of decisions."""
-        self.listeners = tuple(listeners)
         self.live = any(sink.live for sink in sinks.values())
+        self._listeners = tuple(listeners)
         self._sinks = dict(sinks)
         self._routes = tuple(routes)
         self._organisations = frozenset(organisations)
         self._file = file
+
+    def listeners(self, org: str) -> tuple[Listener, ...]:
+        """Return who is told of the decisions of *org*: nobody where the file does not list it."""
+        return self._listeners if org in self._organisations else ()
 
     def remembers(self, action: Action) -> bool:
         """Tell whether the sink that takes *action* does; one that nobody takes is not done twice."""

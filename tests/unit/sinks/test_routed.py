@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.sinks.letters import action, hook, message
+from tests.unit.sinks.letters import SECRET, action, hook, message
 from triage.errors import SinkBusy, SinkRefused
 from triage.sinks import StoreSink
+from triage.sinks.listening import DecisionListener
 from triage.sinks.routed import RoutedSink
-from triage.sinks.settings import Route
+from triage.sinks.settings import Listening, Route
+from triage.sinks.webhook import WebhookSink
 from triage.testing import RecordingSink
 
 
@@ -84,3 +86,13 @@ def test_closing_closes_all() -> None:
 
     routed(Closing(name="mail"), Closing(name="log")).close()
     assert sorted(closed) == ["log", "mail"]
+
+
+def test_nobody_listens_for_an_organisation_that_the_file_does_not_list() -> None:
+    """Its worker tells nobody, so that its audit holds nothing of a file that does not name it."""
+    hooks = WebhookSink("hooks", {"bus": SECRET}, lambda: 0)
+    listener = DecisionListener(hooks, Listening(sink="hooks", webhook="bus"), ("acme",))
+    sink = RoutedSink({"hooks": hooks}, (), ("acme",), listeners=[listener])
+    assert sink.listeners("acme") == (listener,)
+    assert sink.listeners("other") == ()
+    sink.close()
