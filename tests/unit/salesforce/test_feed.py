@@ -358,6 +358,21 @@ def test_open_work_is_the_load_where_omni_channel_routes_nothing_and_the_policy_
     assert "load" not in Presence(live.client).current()[BOB]
 
 
+def test_who_stays_online_is_said_again(live: Place) -> None:
+    """Otherwise nobody would be heard of for hours, and routing would take them for gone."""
+    from triage.salesforce.presence import SAID_AGAIN, Presence
+
+    values = {"UserId": BOB, "IsCurrentState": True, "IsAway": False, "ConfiguredCapacity": 8}
+    live.org.create("UserServicePresence", values, Caller(ANN))
+    found = Presence(live.client)
+    assert found.events(START)[0].changes["presence"] == "online"
+    assert found.events(START + SAID_AGAIN - 1) == []
+    assert [event.changes["presence"] for event in found.events(START + SAID_AGAIN)] == ["online"]
+    live.org.rows["UserServicePresence"].clear()
+    assert [event.changes for event in found.events(START + 2 * SAID_AGAIN)] == [{"presence": "offline"}]
+    assert found.events(START + 4 * SAID_AGAIN) == []
+
+
 class Told:
     """A journal that keeps what it is told."""
 
