@@ -97,10 +97,10 @@ def test_a_connection_that_could_not_be_set_up_is_closed(store: PostgresStore) -
 
 
 def test_no_connection_is_left_by_threads_that_work_while_the_store_is_closed(postgres: Databases) -> None:
-    """Twenty closings beside eight threads each, which take and give back as fast as they can."""
+    """Ten closings beside eight threads each, which take and give back as fast as they can; none waits for another."""
     url = postgres.new()
-    for _ in range(20):
-        store = PostgresStore(url, "acme", connections=6)
+    for _ in range(10):
+        store = PostgresStore(url, "acme", connections=8)
         made = opened(store)
 
         def work(store: PostgresStore = store) -> None:
