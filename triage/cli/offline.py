@@ -164,6 +164,10 @@ def print_explanation(explanation: Explanation) -> None:
         click.echo(f"\n{promise.milestone}, hours counted:")
         click.echo(_shortened(promise.ledger))
     click.echo()
+    if explanation.deleted_at is not None:
+        click.echo(f"deleted at {format_instant(explanation.deleted_at)}: its promises are measured up to then")
+    elif explanation.closed and any(p.state in ("running", "paused", "missed") for p in explanation.promises):
+        click.echo("closed: a promise that the closing did not complete runs on, as it does after a reopening")
     if explanation.not_begun:
         click.echo(f"never begun: {', '.join(explanation.not_begun)}")
     if explanation.holding:

@@ -61,9 +61,7 @@ def unmapped_closing(document: PolicyDocument) -> Iterator[Finding]:
             continue
         seen.add(name)
         if config.closed_when is None and "is_closed" not in config.spec.by_name:
-            text = (
-                f"{name} has rules, but nothing says what is closed, so that they act on closed records: {_end(name)}"
-            )
+            text = f"{name} has rules that act on closed records too, as nothing says what is closed: {_end(name)}"
             yield Finding(level="warning", code="no_closing", text=text, at=rule_set.at)
 
 
