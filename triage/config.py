@@ -86,8 +86,18 @@ def read_folder(path: str | Path) -> dict[str, str]:
     if faults:
         raise ConfigError(faults)
     if not texts:
-        raise ConfigError(f"{root} holds no *.yaml file: name the folder that holds the policy's files")
+        unread = unread_files(root)
+        fix = f"rename {unread[0]} to end in .yaml" if unread else "name the folder that holds the policy's files"
+        raise ConfigError(f"{root} holds no *.yaml file: {fix}")
     return texts
+
+
+def unread_files(path: str | Path) -> tuple[str, ...]:
+    """Return the files below *path*, hidden folders apart, that look like policy files and are not read: *.yml."""
+    root = Path(path)
+    found = (file.relative_to(root) for file in root.rglob("*") if file.suffix.casefold() in (".yml", ".yaml"))
+    named = (name for name in found if name.suffix != ".yaml" and not any(part[0] == "." for part in name.parts))
+    return tuple(sorted(name.as_posix() for name in named))
 
 
 def read_file(path: str | Path) -> str:

@@ -19,7 +19,7 @@ from triage.calendars.wall_time import WallTime
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import SECOND, format_duration, format_instant
 from triage.domain.work import Value
-from triage.observe import is_queue
+from triage.observe import is_queue, promised_until
 from triage.pipeline import decide
 from triage.policy import ObjectPolicy, Policy
 from triage.ports import Effect
@@ -59,7 +59,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """
     All of it for one record at one instant. `next_at` is when something can next happen, `next_why` what.
 
-    `not_begun` names the milestones of its object that have not run on it.
+    `not_begun` names the milestones of its object that have not run on it. A record that was deleted, at `deleted_at`,
+    is measured up to then.
     """
 
     object: str
@@ -75,6 +76,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     next_at: int | None
     next_why: str
     not_begun: tuple[str, ...] = ()
+    deleted_at: int | None = None
 
 
 class Change(NamedTuple):
@@ -104,6 +106,7 @@ def explain(facts: Facts, policy: Policy, now: int) -> Explanation:
         next_at=decision.next_at,
         next_why=decision.next_why,
         not_begun=_not_begun(facts, policy),
+        deleted_at=promised_until(facts.item, now) if facts.item.deleted else None,
     )
 
 
@@ -120,6 +123,7 @@ def _not_begun(facts: Facts, policy: Policy) -> tuple[str, ...]:
 
 def _promise(state: MilestoneState, facts: Facts, policy: Policy, now: int) -> Promise:
     hours = _hours(state.hours, facts, policy)
+    now = promised_until(facts.item, now)
     ends = [instant for instant in (state.completed, state.stopped, now) if instant is not None]
     end = max(state.start, min(ends))
     deadline = due(state, lambda name: _hours(name, facts, policy))
@@ -150,7 +154,7 @@ def _state(state: MilestoneState, facts: Facts, policy: Policy, now: int) -> str
         return "missed"
     if state.completed is not None:
         return "met"
-    if state.stopped is not None:
+    if state.stopped is not None or facts.item.deleted:
         return "stopped"
     return "paused" if state.pauses and state.pauses[-1][1] is None else "running"
 

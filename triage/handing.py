@@ -123,10 +123,12 @@ def skip(store: Store, policy: Policy, name: str, record: str, reason: str, now:
     Note that the person *name* skips *record*; it is not handed to them again for four hours.
 
     Raises:
-        IntakeError: no reason, no such person, or no such record.
+        IntakeError: no reason or too short a one, no such person, or no such record.
     """
-    if len(reason.strip()) < LEAST_REASON:
+    if not reason.strip():
         raise IntakeError("skipping needs a reason: --reason 'waits for the customer'")
+    if len(reason.strip()) < LEAST_REASON:
+        raise IntakeError(f"the reason is too short: at least {LEAST_REASON} characters, as 'waits for the customer'")
     with store.write() as unit:
         agent = agent_named(unit, policy, name)
         found = unit.records.get([record]).get(record)

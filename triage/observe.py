@@ -263,6 +263,11 @@ def _settle(facts: Facts, item: WorkItem, event: Event, part: ObjectPolicy, poli
     return replace(facts, item=item, memory=memory, fresh=(*facts.fresh, (event, old_values)))
 
 
+def promised_until(item: WorkItem, now: int) -> int:
+    """Return up to when promises about *item* are measured at *now*: what is deleted ends them with its last event."""
+    return min(now, item.marks.get("event", now)) if item.deleted else now
+
+
 def follow_milestones(memory: Memory, item: WorkItem, part: ObjectPolicy, policy: Policy, at: int) -> Memory:
     """Return *memory* with the milestones as the values of *item* leave them at *at*."""
     progress = follow(

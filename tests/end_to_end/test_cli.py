@@ -139,6 +139,25 @@ def test_rules_check_is_quiet_about_a_good_folder(run: Run, folder: Path) -> Non
     assert (said.code, said.out) == (0, "1 rule in 3 files: 0 findings\n")
 
 
+def test_rules_check_names_files_that_are_not_read_for_their_names(run: Run, folder: Path) -> None:
+    (folder / "more.yml").write_text("rules: []\n")
+    (folder / ".github").mkdir()
+    (folder / ".github" / "tests.yml").write_text("on: push\n")
+    said = run("rules", "check", folder)
+    assert said.code == 1
+    assert said.out.startswith("more.yml:1:1: warning: this file is not read: rename it to more.yaml\n")
+    assert said.out.endswith("1 rule in 3 files: 1 finding\n")
+    (row,) = json.loads(run("rules", "check", folder, "--json").out)
+    assert (row["code"], row["at"]["file"]) == ("unread", "more.yml")
+
+
+def test_a_folder_of_yml_files_only_is_told_to_rename_them(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text("rules: []\n")
+    said = run("rules", "check", tmp_path)
+    assert said.code == 2
+    assert "rename rules.yml to end in .yaml" in said.err
+
+
 def test_the_schema_is_json(run: Run) -> None:
     assert "$schema" in json.loads(run("rules", "schema").out)
 

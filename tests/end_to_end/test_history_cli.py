@@ -137,3 +137,18 @@ def test_decide_takes_a_log(desk: Desk) -> None:
     log = desk.file("log.jsonl", CREATED + HOLD.replace("hold", "release"))
     said = desk.run("decide", log, "--policy", desk.policy, "--at", "2026-01-12T15:00:00Z", "--json")
     assert [action["rule"] for action in json.loads(said.out)["actions"]] == ["waits"]
+
+
+def test_refused_lines_are_told_with_one_of_them_as_an_example(desk: Desk) -> None:
+    said = desk.replay(desk.file("log.jsonl", CREATED + CREATED + LATER + "oops\n"))
+    (twice,) = [one for one in said.out.splitlines() if "duplicate of line" in one]
+    assert twice == "  refused 1: log.jsonl: duplicate of line .. (e.g. line 2)"
+    assert "  --refused FILE lists every line" in said.out
+
+
+def test_a_table_called_like_no_object_is_told_to_be_renamed(desk: Desk) -> None:
+    table = "Id,CreatedDate,Priority\n500A,2026-01-12T09:00:00Z,High\n"
+    said = desk.replay(desk.file("messy.csv", table))
+    assert said.code == 2
+    assert "messy.csv: a table's name tells which object it holds: rename it to Case.csv" in said.err
+    assert desk.replay(desk.file("Case.csv", table)).code == 0

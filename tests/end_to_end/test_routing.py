@@ -305,7 +305,12 @@ def test_next_hands_out_the_highest_and_gives_it_to_whoever_asks() -> None:
 def test_skipping_needs_a_reason_is_logged_and_lasts_four_hours() -> None:
     box = by_hand()
     policy, now = policy_of(box), box.clock.now()
-    for record, reason, fault in (("Case/high", " ", "needs a reason"), ("Case/x", "no idea", "no such record")):
+    wrong = [
+        ("Case/high", " ", "needs a reason"),
+        ("Case/high", "x", "too short: at least 3 characters"),
+        ("Case/x", "no idea", "no such record"),
+    ]
+    for record, reason, fault in wrong:
         with pytest.raises(IntakeError, match=fault):
             skip(box.store, policy, "ann", record, reason, now)
     with pytest.raises(IntakeError, match="not in the queue"):

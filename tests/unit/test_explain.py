@@ -116,3 +116,21 @@ def test_milestones_that_never_began_are_named(sandbox: Sandbox) -> None:
     assert explanation.not_begun == ("reply",)
     sandbox.happen("message", "1", direction="in", body="well?")
     assert explain(sandbox.facts("1"), policy_of(sandbox), sandbox.clock.now()).not_begun == ()
+
+
+def test_promises_about_a_deleted_record_end_with_it(sandbox: Sandbox) -> None:
+    """Kept until then: no longer needed; missed before: missed. What comes later makes nothing worse."""
+    sandbox.happen("deleted", "1")
+    deleted = sandbox.clock.now()
+    sandbox.after(9 * HOUR)
+    explanation = explain(sandbox.facts("1"), policy_of(sandbox), sandbox.clock.now())
+    (answer,) = explanation.promises
+    assert (answer.state, answer.used, explanation.deleted_at) == ("stopped", HOUR // 1000, deleted)
+    assert "1h counted; no longer needed." in told(sandbox)
+
+
+def test_a_promise_missed_before_the_deletion_stays_missed(sandbox: Sandbox) -> None:
+    sandbox.after(5 * HOUR)
+    sandbox.happen("deleted", "1")
+    sandbox.after(9 * HOUR)
+    assert "6h counted; not done within that time." in told(sandbox)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -36,7 +36,8 @@ from triage.replay.foresight import Foresight, foresight, foresight_table
 from triage.replay.lines import ActionLine, MilestoneLine
 from triage.replay.preview import preview, preview_table
 from triage.replay.scoring import score_history
-from triage.replay.source import Entry, History, open_history
+from triage.replay.source import Entry, History, kind_of, open_history
+from triage.replay.table import Refusal
 from triage.wiring import SystemClock, open_scorer
 
 PREVIEW_DAYS = 30
@@ -102,7 +103,7 @@ def replay(
         if milestones:
             rows = [(m.id, m.milestone, m.start, m.target, m.completed, m.violated) for m in replayed.milestone_lines()]
             print_table(("record", "milestone", "start", "target", "completed", "violated"), rows, "no milestone ran")
-        _print_summary(summary, found, noticed, speed)
+        _print_summary(summary, _examples(replayed.refused), found, noticed, speed)
     _leave(summary, as_json)
 
 
@@ -159,7 +160,18 @@ def _line(line: ActionLine | MilestoneLine) -> str:
     return msgspec.json.encode(line).decode() + "\n"
 
 
-def _print_summary(summary: Summary, found: Foresight, noticed: Noticed, speed: int) -> None:
+def _examples(refused: Iterable[Refusal]) -> dict[str, int]:
+    """Return, by the reason as the summary has it, the first line that was refused for it, where lines are known."""
+    first: dict[str, int] = {}
+    for one in refused:
+        if one.line:
+            first[kind_of(one)] = min(one.line, first.get(kind_of(one), one.line))
+    return first
+
+
+def _print_summary(
+    summary: Summary, examples: Mapping[str, int], found: Foresight, noticed: Noticed, speed: int
+) -> None:
     rows = [(name, f"{count.rows:,}", f"{count.used:,}", f"{count.refused:,}") for name, count in summary.files.items()]
     print_table(("file", "lines", "used", "refused"), rows, "nothing was read")
     for name, reason in summary.skipped.items():
@@ -174,9 +186,11 @@ def _print_summary(summary: Summary, found: Foresight, noticed: Noticed, speed: 
     )
     reasons = sorted(summary.refused.items(), key=lambda one: (-one[1], one[0]))
     for reason, count in reasons[:SHOWN_REASONS]:
-        click.echo(f"  refused {count:,}: {reason}")
-    if len(reasons) > SHOWN_REASONS:
-        click.echo(f"  and {len(reasons) - SHOWN_REASONS} more reasons: --refused FILE lists every line")
+        example = f" (e.g. line {examples[reason]})" if reason in examples else ""
+        click.echo(f"  refused {count:,}: {reason}{example}")
+    if reasons:
+        more = f"and {len(reasons) - SHOWN_REASONS} more reasons: " if len(reasons) > SHOWN_REASONS else ""
+        click.echo(f"  {more}--refused FILE lists every line")
     _print_doubts(noticed)
     click.echo()
     _print_rules(noticed.rules)

@@ -6,7 +6,8 @@ import gzip
 import json
 import sys
 import zlib
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
@@ -19,12 +20,14 @@ from triage.cli.common import (
     always_json,
     as_json,
     counted,
+    policy_folder,
     policy_option,
     print_json,
     print_table,
     read_policy,
     virtual_policy,
 )
+from triage.config import unread_files
 from triage.deadline import answer_lines
 from triage.demo.main import DATABASE
 from triage.demo.main import main as play_demo
@@ -34,6 +37,8 @@ from triage.errors import ConfigError, IntakeError
 from triage.explain import Explanation, Promise, explain
 from triage.replay.dry import dry_run, events_of
 from triage.rules.analysis import analyse
+from triage.rules.findings import Finding
+from triage.rules.language import At
 from triage.rules.schema import json_schema
 from triage.sample.people import DAYS
 from triage.wiring import SystemClock
@@ -159,6 +164,10 @@ def print_explanation(explanation: Explanation) -> None:
         click.echo(f"\n{promise.milestone}, hours counted:")
         click.echo(_shortened(promise.ledger))
     click.echo()
+    if explanation.deleted_at is not None:
+        click.echo(f"deleted at {format_instant(explanation.deleted_at)}: its promises are measured up to then")
+    elif explanation.closed and any(p.state in ("running", "paused", "missed") for p in explanation.promises):
+        click.echo("closed: a promise that the closing did not complete runs on, as it does after a reopening")
     if explanation.not_begun:
         click.echo(f"never begun: {', '.join(explanation.not_begun)}")
     if explanation.holding:
@@ -202,7 +211,7 @@ def rules() -> None:
 def rules_check(path: str | None, folder: str | None, as_json: bool) -> None:
     """Check a policy folder: every fault with its line, then rules that can never hold or are never reached."""
     document = read_policy(path or folder)
-    findings = analyse(document)
+    findings = (*_unread(policy_folder(path or folder)), *analyse(document))
     if as_json:
         print_json([msgspec.structs.asdict(finding) for finding in findings])
     for finding in () if as_json else findings:
@@ -213,6 +222,13 @@ def rules_check(path: str | None, folder: str | None, as_json: bool) -> None:
         click.echo(f"{counted(count, 'rule')} in {files}: {counted(len(findings), 'finding')}")
     if findings:
         raise SystemExit(FINDINGS)
+
+
+def _unread(folder: str) -> Iterator[Finding]:
+    """Yield the files of a policy folder that nobody reads because of their names."""
+    for name in unread_files(folder):
+        text = f"this file is not read: rename it to {PurePosixPath(name).with_suffix('.yaml').name}"
+        yield Finding(level="warning", code="unread", text=text, at=At(name, 1, 1))
 
 
 @rules.command("schema")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.work import Event
-from triage.observe import observe
+from triage.observe import observe, promised_until
 from triage.policy import Policy, compile_policy
 from triage.ports import Store, record_key
 from triage.rules.document import PolicyDocument
@@ -75,6 +75,7 @@ def _of_record(facts: Facts, policy: Policy, now: int) -> Iterator[Breach]:
     def hours(name: str) -> Hours:
         return policy.hours_for(facts.item) if name == "record" else policy.calendars[name]
 
+    now = promised_until(facts.item, now)
     for state in (*facts.memory.milestones, *facts.memory.past_milestones):
         deadline = due(state, hours)
         if deadline is None or deadline >= NEVER or not violated(state, hours, now):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import HOUR, MINUTE
+from triage.observe import promised_until
 from triage.policy import Policy
 from triage.replay.engine import Replayed
 from triage.replay.lines import outcome_of, runs_of
@@ -56,7 +57,8 @@ def foresight(replayed: Replayed) -> Foresight:
     """
     Return how many breaches were foreseen, by lead time; finishes the replay where it is still under way.
 
-    A run breached where it was completed after its target, or was still open past it at the end. An action counts for
+    A run breached where it was completed after its target, or was still open past it at the end, which for a deleted
+    record is its deletion. An action counts for
     a run where it was planned on the run's record between the run's start and its end, whatever the rule.
     """
     policy, until = replayed.policy, replayed.until or 0
@@ -87,7 +89,8 @@ def _count(tally: _Tally, facts: Facts, run: MilestoneState, acted: list[int], p
     tally.runs += 1
     first = bisect_left(acted, run.start)
     action = acted[first] if first < len(acted) else None
-    over = min(end for end in (run.completed, run.stopped, until) if end is not None)
+    ends = (run.completed, run.stopped, promised_until(facts.item, until))
+    over = min(end for end in ends if end is not None)
     before = action is not None and action < deadline and action <= over
     tally.acted += before
     tally.needless += before and not outcome.violated

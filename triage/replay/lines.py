@@ -12,6 +12,7 @@ from triage.domain.decision import Action
 from triage.domain.facts import Facts, MilestoneState
 from triage.domain.instant import SECOND, format_instant
 from triage.errors import CalendarError
+from triage.observe import promised_until
 from triage.policy import Policy
 from triage.sla.clocks import NEVER, Hours
 from triage.sla.milestones import due, paused_ms, violated
@@ -107,7 +108,12 @@ class Outcome(Struct, frozen=True):
 
 
 def outcome_of(facts: Facts, policy: Policy, run: MilestoneState, until: int) -> Outcome:
-    """Return what became of *run* by *until*; one whose deadline lies beyond the years of calendars has none."""
+    """
+    Return what became of *run* by *until*, or by its record's deletion.
+
+    A run whose deadline lies beyond the years of calendars has none.
+    """
+    until = promised_until(facts.item, until)
 
     def hours(name: str) -> Hours:
         return policy.hours_for(facts.item) if name == "record" else policy.calendars[name]

@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from triage.domain.work import Event
 from triage.errors import IntakeError
 from triage.policy import Policy
-from triage.replay.folder import RECORDS, table_name
+from triage.replay.folder import RECORDS, find_sources, table_name
 from triage.replay.history import Export, read_export, read_log
 from triage.replay.table import FileCount, Refusal
 
@@ -63,13 +63,15 @@ def open_history(source: Path | str, *policies: Policy) -> History:
     records, but with event logs, is read as these logs together; either way the files left out are named in `skipped`.
 
     Raises:
-        IntakeError: there is nothing at *source*, or it cannot be opened.
+        IntakeError: there is nothing at *source*, it cannot be opened, or it is a table whose name is no object's.
     """
     path = Path(source)
     if is_log(path):
         return _open_log(path)
     specs = {name: part.spec for policy in reversed(policies) for name, part in policy.objects.items()}
     objects = {*RECORDS, *specs}
+    if path.is_file():
+        _check_name(path, specs or RECORDS, objects)
     logs = sorted(file for file in path.iterdir() if file.is_file() and is_log(file)) if path.is_dir() else []
     if logs and not any(table_name(file) in objects for file in path.iterdir()):
         skipped = {file.name: "no event log" for file in sorted(path.iterdir()) if file.is_file() and file not in logs}
@@ -77,6 +79,15 @@ def open_history(source: Path | str, *policies: Policy) -> History:
     found = history_of_export(read_export(path, objects=objects, specs=specs))
     aside = {file.name: "an event log: the tables beside it were read; replay it by its own name" for file in logs}
     return replace(found, skipped=found.skipped | aside)
+
+
+def _check_name(path: Path, expected: Iterable[str], objects: Collection[str]) -> None:
+    """Raise IntakeError where a single table would be read as related records, of which nothing can be replayed."""
+    sources, _ = find_sources(path, None)
+    stem = table_name(path)
+    if stem not in objects and sources[0].kind == "related":
+        names = " or ".join(f"{name}{path.name[len(stem) :]}" for name in expected)
+        raise IntakeError(f"{path.name}: a table's name tells which object it holds: rename it to {names}")
 
 
 def is_log(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """
 What is wrong with a rule set although every rule is well formed: rules that can never hold, entries that an earlier one
-always takes, warnings that come after the breach, fields that nothing fills. `loops.py` finds owners that ping-pong.
+always takes, warnings that come after the breach, fields that nothing fills. `loops.py` finds owners that ping-pong,
+`mapping.py` field maps without an owner or an end.
 
 A verdict of "never" is proved over the cells of `cells.py`; a verdict of "can hold" has a concrete record as proof.
 """
@@ -20,18 +21,20 @@ from triage.rules.document import MilestoneSpec, PolicyDocument
 from triage.rules.findings import Finding, actions_of, specs_of
 from triage.rules.language import ActionSpec, At, ClockLeaf, Condition, Leaf, Rule, RuleSet
 from triage.rules.loops import find_loops
+from triage.rules.mapping import unmapped_closing, unmapped_owner, without_rules
 from triage.rules.sections import placeholders
 from triage.rules.witness import Formula, Literal, Undecided, fails, holds, search
 
 
 def analyse(document: PolicyDocument) -> tuple[Finding, ...]:
     """Return every finding in *document*, by file and line; nothing where all is well."""
-    found: list[Finding] = []
+    found: list[Finding] = [*without_rules(document), *unmapped_closing(document)]
     for rule_set in document.rule_sets:
         found += _dead_rules(rule_set, document)
         for rule in rule_set.rules:
             found += _late(rule, rule_set, document)
             found += _unfilled(rule, rule_set, document)
+            found += unmapped_owner(rule, rule_set.object, document)
             found += _unsendable(rule, rule_set, document)
     for name in document.objects:
         found += find_loops(name, document)

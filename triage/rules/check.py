@@ -7,7 +7,6 @@ Percentages of clocks are exact fractions of the text as written, durations ms; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +19,7 @@ from triage.rules.document import ObjectConfig, PolicyDocument
 from triage.rules.language import CLOCK_LEAVES, CLOCKS, ClockLeaf, Condition, Leaf, Negation
 from triage.rules.positions import Page, Scalar
 from triage.rules.shapes import did_you_mean, one_of, read_duration, shown, unknown
+from triage.rules.standard import replaced
 from triage.rules.tokens import LeafText, Token
 
 WHOLE_TEXT = "text"
@@ -149,9 +149,8 @@ def parse_amount(text: str, *, of_milestone: bool, name: str) -> int | Fraction:
             raise Wrong(f"{text!r} is out of range: 0% to 10000%")
         return share
     if of_milestone and _BARE.fullmatch(text):
-        raise Wrong(
-            f"{name!r} is a share of the target or a duration; {text!r} is neither: write '{text}%' or '{text}m'"
-        )
+        fix = f"'{text}%' or '{text}m'" if Fraction(text) >= 1 else f"'{float(Fraction(text) * 100):g}%'"
+        raise Wrong(f"{name!r} is a share of the target or a duration; {text!r} is neither: write {fix}")
     return _duration(text, name)
 
 
@@ -232,12 +231,23 @@ def _clock_of(name: str, known: Known) -> tuple[str, bool]:
         if milestone not in known.milestones:
             raise Wrong(unknown(f"milestone of {known.object}", milestone, known.milestones))
         return f"milestone:{milestone}", side == "remaining"
-    raise Wrong(_unknown_field(name, known.readable()))
+    raise Wrong(_unknown_field(name, known))
 
 
-def _unknown_field(name: str, readable: Iterable[str]) -> str:
-    """Return the sentence for a field that is not declared, with the nearest that is."""
-    return f"unknown field {shown(name)}" + (did_you_mean(name, readable) or ": declare it under objects, fields")
+def _unknown_field(name: str, known: Known) -> str:
+    """Return the sentence for a field that is not declared, with the line to add or the nearest field that is."""
+    readable = known.readable()
+    standard = replaced(known.object, name)
+    head, dot, _ = name.partition(".")
+    heads = {"sla", "milestone"}.union(o.partition(".")[0] for o in readable if "." in o and not o.endswith(".id"))
+    if standard:
+        hint = f": {standard}"
+    elif dot and not did_you_mean(head, heads):
+        what = f"{head}: {{object: .., by: .., fields: {{{name}: ..}}}}"
+        hint = f": fields of a related record are declared under objects, {known.object}, related: '{what}'"
+    else:
+        hint = did_you_mean(name, readable) or ": declare it under objects, fields"
+    return f"unknown field {shown(name)}{hint}"
 
 
 def _field_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> Leaf | None:
@@ -246,7 +256,7 @@ def _field_leaf(leaf: LeafText, node: Scalar, known: Known, page: Page) -> Leaf 
     spec = FieldSpec(name=name, source="") if name == WHOLE_TEXT else (known.fields or {}).get(name)
     if spec is None:
         if known.fields is not None:
-            page.fault(node, _unknown_field(name, known.readable()), leaf.field.length, leaf.field.start)
+            page.fault(node, _unknown_field(name, known), leaf.field.length, leaf.field.start)
         return None
     try:
         _check_operator(leaf, spec)

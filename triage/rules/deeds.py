@@ -11,6 +11,7 @@ from triage.rules.grammar import DEFINITIONS
 from triage.rules.language import ActionSpec, Target
 from triage.rules.positions import Broken, Mapping, Node, Page, Scalar, Sequence
 from triage.rules.shapes import Entry, read, unknown
+from triage.rules.standard import replaced
 
 _DERIVED = frozenset(spec.name for spec in BUILTIN_FIELDS if not spec.source)
 _DEPTH = 4
@@ -158,7 +159,8 @@ def _reprioritise(body: Entry, known: Known, page: Page, spare: tuple[ActionSpec
     value, node = body.values[word], body.nodes[word]
     spec = (known.fields or {}).get("priority")
     if known.fields is not None and spec is None:
-        page.fault(node, f"{known.object} has no field 'priority': declare it under objects, fields", len(str(value)))
+        fix = replaced(known.object, "priority") or "declare it under objects, fields"
+        page.fault(node, f"{known.object} has no field 'priority': {fix}", len(str(value)))
         return ()
     try:
         value = value if spec is None else _priority_value(word, value, spec)
@@ -203,7 +205,8 @@ def _check_settable(name: str, known: Known) -> None:
     if known.fields is None:
         return
     if name not in known.fields:
-        raise Wrong(unknown("field", name, known.fields))
+        standard = replaced(known.object, name)
+        raise Wrong(f"unknown field {name!r}: {standard}" if standard else unknown("field", name, known.fields))
     if name in ("owner", "priority"):
         raise Wrong(f"{name!r} is set by {'reassign' if name == 'owner' else 'reprioritise'}, which keep its limits")
     if name in _DERIVED and not known.fields[name].source:

@@ -63,3 +63,23 @@ STANDARD: dict[str, ObjectConfig] = {
 What an object has that a policy has rules for and does not declare. Priorities are text here, since every team has its
 own: to raise one, or compare two, declare the object with `priority: {.., values: [..], ordered: true}`.
 """
+
+_IMPLIED = ("owner", "customer", "account.id", "is_closed")
+"""Fields whose name says their type where a field map does not."""
+
+
+def line_for(object_name: str, name: str) -> str:
+    """Return the line of a field map that declares the standard field *name*; "" where the object has none."""
+    config = STANDARD.get(object_name)
+    spec = config.spec.by_name.get(name) if config else None
+    if spec is None:
+        return ""
+    typed = spec.type != "text" and name not in _IMPLIED
+    return f"{name}: {{from: {spec.source}, type: {spec.type}}}" if typed else f"{name}: {spec.source}"
+
+
+def replaced(object_name: str, name: str) -> str:
+    """Return why a declared object lacks its standard field *name*, and the line to add; "" for any other name."""
+    line = line_for(object_name, name)
+    fix = f"add '{line}' under objects, {object_name}, fields"
+    return f"a field map of your own replaces the standard one: {fix}" if line else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.unit.replay.scenes import created, play, policy_of, updated
+from tests.unit.replay.scenes import created, line, play, policy_of, updated
 from triage.replay.foresight import COLUMNS, NEVER_ACTED, NOT_BEFORE, MilestoneForesight, foresight, foresight_table
 
 NOTIFY = 'do: [{notify: {who: "queue:desk", template: news}}]'
@@ -99,3 +99,10 @@ def test_figures_are_plain_json() -> None:
     found = foresight(play([created("09:00")], policy_of(after("3h")), "17:00"))
     raw = msgspec.json.decode(msgspec.json.encode(found))
     assert raw["milestones"][0]["by_lead"]["1-4 h"] == 1
+
+
+def test_a_deleted_record_breaches_nothing_after_its_deletion() -> None:
+    """The deadline is 13:00; what other records play later does not move the end of this one."""
+    kept = found_with(after("3h"), created("09:00"), line("12:30", "deleted"))
+    late = found_with(after("3h"), created("09:00"), line("13:30", "deleted"))
+    assert ((kept.breaches, kept.needless), late.breaches) == ((0, 1), 1)

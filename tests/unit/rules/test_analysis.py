@@ -127,7 +127,8 @@ def test_a_witness_is_taken_by_its_entry_and_by_none_before_it(base: str) -> Non
 @pytest.mark.parametrize(("holes", "code"), [(3, "never"), (5, "undecided")])
 def test_more_pigeons_than_holes_are_impossible_or_the_search_says_that_it_gave_up(holes: int, code: str) -> None:
     birds = range(holes + 1)
-    objects = f"objects: {{Lead: {{fields: {{{', '.join(f'p{n}: P{n}' for n in birds)}}}}}}}"
+    fields = ", ".join(["is_closed: IsClosed", *(f"p{n}: P{n}" for n in birds)])
+    objects = f"objects: {{Lead: {{fields: {{{fields}}}}}}}"
     placed = [f'"p{n} in [{", ".join(f"h{h}" for h in range(holes))}]"' for n in birds]
     apart = [
         f"{{any: [not p{a} == h{h}, not p{b} == h{h}]}}" for h in range(holes) for a in birds for b in birds if b < a
