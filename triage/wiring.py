@@ -397,8 +397,7 @@ def open_models(folder: str = "", *, journal: Journal | None = None) -> OpeningS
     """
     Return the scorer of `open_scorer`, which opens the models when something is first scored, once for all.
 
-    Raises:
-        ConfigError: the folder that was named does not exist; that is told at once.
+    A folder that was named and does not exist is a ConfigError at once.
     """
     from triage.scoring.opening import OpeningScorer
 

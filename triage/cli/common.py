@@ -38,20 +38,15 @@ UNLIMITED = 100_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType):
-    """An option's duration, such as `30d`, in ms; what is none, or is over a hundred years, is a usage error."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return *value* in ms."""
-        try:
-            millis = value if isinstance(value, int) else parse_duration(value)
-        except ValueError:
-            self.fail(f"{show(value)} is no duration: write 30d, 12h or 15m", param, ctx)
-        if millis > MOST_MILLIS:
-            self.fail(f"{show(value)} is more than a hundred years: write 30d, 12h or 15m", param, ctx)
-        return millis
+def duration(text: str) -> int:
+    """Return what an option says, such as `30d`, in ms: its `type`. What is none, or over a hundred years, is refused."""
+    try:
+        millis = parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(f"{show(text)} is no duration: write 30d, 12h or 15m") from None
+    if millis > MOST_MILLIS:
+        raise click.BadParameter(f"{show(text)} is more than a hundred years: write 30d, 12h or 15m")
+    return millis
 
 
 def as_json(command: F) -> F:
@@ -204,7 +199,7 @@ def watch_options(command: F) -> F:
         click.option("--keep", is_flag=True, help="Leave files where they are [default: they are moved to DIR/done]."),
         click.option(
             "--settle",
-            type=Duration(),
+            type=duration,
             default="2s",
             show_default=True,
             help="A file is complete when it has not changed for so long; 0s where files are only renamed into place.",

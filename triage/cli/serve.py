@@ -8,8 +8,8 @@ from functools import partial
 import click
 
 from triage.cli.common import (
-    Duration,
     as_json,
+    duration,
     instant_cell,
     log_option,
     opened_store,
@@ -81,7 +81,7 @@ def keys() -> None:
 
 @keys.command("create")
 @click.option("--scope", required=True, help=f"One or more of {', '.join(SCOPES)}, with commas between.")
-@click.option("--expires", type=Duration(), default="90d", show_default=True, help="How long it lasts, such as 90d.")
+@click.option("--expires", type=duration, default="90d", show_default=True, help="How long it lasts, such as 90d.")
 @click.option("--label", default="", help="Who has it; stands in the audit.")
 @store_option
 @as_json
@@ -112,7 +112,7 @@ def keys_list(url: str | None, as_json: bool) -> None:
 
 @keys.command("rotate")
 @click.argument("key_id")
-@click.option("--expires", type=Duration(), default="90d", show_default=True, help="How long the new one lasts.")
+@click.option("--expires", type=duration, default="90d", show_default=True, help="How long the new one lasts.")
 @store_option
 @as_json
 def keys_rotate(key_id: str, expires: int, url: str | None, as_json: bool) -> None:

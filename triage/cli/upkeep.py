@@ -8,8 +8,8 @@ import click
 
 from triage.cli.common import (
     FINDINGS,
-    Duration,
     as_json,
+    duration,
     instant_cell,
     opened_store,
     print_json,
@@ -65,7 +65,7 @@ def db_restore(file: Path, halt: bool, replace: bool, url: str | None, actor: st
 
 @click.command("prune")
 @click.option(
-    "--older-than", type=Duration(), required=True, help="Closed and without an event for so long, such as 400d."
+    "--older-than", type=duration, required=True, help="Closed and without an event for so long, such as 400d."
 )
 @click.option("--erase-audit", is_flag=True, help="Empty the bodies of their audit lines too.")
 @click.option("--dry-run", is_flag=True, help="Count what would go; change nothing.")
