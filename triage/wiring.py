@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from triage.salesforce.deployment import Deployment
     from triage.salesforce.setup_rules import Rules
     from triage.scoring.opening import OpeningScorer
+    from triage.scoring.together import Scorers
     from triage.store.postgres import PostgresStore
 
 SQLITE = "sqlite:///"
@@ -367,7 +368,7 @@ def find_models(folder: str = "") -> Path:
     return here if here.is_dir() or not own.is_dir() else own
 
 
-def open_scorer(folder: str = "") -> Scorer:
+def open_scorer(folder: str = "") -> Scorers:
     """
     Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
 
@@ -380,7 +381,7 @@ def open_scorer(folder: str = "") -> Scorer:
     return _scorer_of(find_models(folder))
 
 
-def _scorer_of(root: Path) -> Scorer:
+def _scorer_of(root: Path) -> Scorers:
     # Models are opened where somebody scores; most commands do not.
     from triage.scoring.customer_scores import FAMILIES, SentimentScorer
     from triage.scoring.local import LocalScorer

@@ -39,7 +39,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def duration(text: str) -> int:
-    """Return what an option says, such as `30d`, in ms: its `type`. What is none, or over a hundred years, is refused."""
+    """Return what an option says, such as `30d`, in ms: its `type`. None, or over a hundred years, is a usage error."""
     try:
         millis = parse_duration(text)
     except ValueError:
