@@ -59,10 +59,11 @@ def score_file(
     wanted: str, folder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """
-    Score every record of FILE (csv, JSON lines or parquet; gzip too).
+    Score every record of FILE (csv with any usual separator, JSON lines or array, parquet; gzip too).
 
-    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing. What the
-    customer wrote is in the columns that the policy's field map calls subject and description.
+    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing; a file
+    without one that it knows is refused. What the customer wrote is in the columns that the policy's field map calls
+    subject and description.
     """
     families = _families(wanted)
     load_zone(tz)
@@ -70,7 +71,7 @@ def score_file(
     now = SystemClock().now() if instant is None else parse_instant(instant)
     root = find_models(models or "")
     rows = read_rows(file)
-    scorer = open_scorer(str(root))
+    scorer = open_scorer(models or "")
     _understood(file, rows, _read_by(root, scorer.asked(object_name, families), rows, spec))
     lines = scored(rows.records, scorer, object_name, (id_column, time_column, tz), now, spec, families)
     if as_json:
