@@ -16,7 +16,8 @@ from triage.replay.table import EMPTY_LINE, Account, read_table
 
 Record = dict[str, Any]
 
-_JSON_NAMES = frozenset({".json", ".jsonl", ".ndjson"})
+_LINES = frozenset({".jsonl", ".ndjson"})
+_JSON = frozenset({".json", *_LINES})
 
 
 class Rows(NamedTuple):
@@ -39,7 +40,7 @@ def read_rows(file: Path) -> Rows:
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not start:
         raise IntakeError(f"{file}: the file is empty")
-    if start in b"{[" or _JSON_NAMES.intersection(file.suffixes):
+    if start in b"{[" or _JSON.intersection(file.suffixes):
         return _named(_json_records(file, data))
     return _csv_rows(file)
 
@@ -63,7 +64,7 @@ def _json_records(file: Path, data: bytes) -> list[Record]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         raise IntakeError(f"{file}: JSON that is no UTF-8 text") from cause
-    if text.lstrip()[0] == "[":
+    if text.lstrip()[0] == "[" and _LINES.isdisjoint(file.suffixes):
         return _array(file, text)
     # Not at every line end that Unicode knows: some may stand within a JSON string.
     return [_record(f"{file}, line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -73,7 +74,7 @@ def _array(file: Path, text: str) -> list[Record]:
     try:
         found = msgspec.json.decode(text, type=list[msgspec.Raw])
     except msgspec.MsgspecError as cause:
-        raise IntakeError(f"{file}: neither a JSON array of objects nor one object a line: {cause}") from cause
+        raise IntakeError(f"{file}: not a JSON array of objects: {cause}") from cause
     return [_record(f"{file}, item {number}", bytes(one)) for number, one in enumerate(found, 1)]
 
 

@@ -76,7 +76,7 @@ def test_a_table_for_people_tells_why(tmp_path: Path, capsys: pytest.CaptureFixt
         ("Subject,Subject\nHello,x", "twice"),
         ("CaseId,CreatedDate\n7,soon", "7"),
         ('[{"Subject": "a"}, 4]', "item 2: not a JSON object"),
-        ('[{"Subject": "a"}', "neither a JSON array"),
+        ('[{"Subject": "a"}', "not a JSON array of objects"),
         ("Betreff,Prio\nHallo,hoch\n", "it has 'Betreff', 'Prio'; they read ContactEmail"),
         ("Betreff,Prio\n", "it has 'Betreff', 'Prio'"),
         ('{"Betreff": "Hallo", "Subject": null}', "no column is known to the models: it has 'Betreff'"),
@@ -101,9 +101,10 @@ def test_a_folder_without_models_is_answered_with_what_to_do(
 def test_a_line_that_is_no_object_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """JSON lines of something else are refused, whatever they look like."""
     path = tmp_path / "rows.jsonl"
-    path.write_text("42\n43\n")
-    assert run(["score", str(path), "--models", MODELS]) == 2
-    assert "line 1: not a JSON object" in capsys.readouterr().err
+    for text in ("42\n43\n", "[1]\n[2]\n", '"Subject"\n'):
+        path.write_text(text)
+        assert run(["score", str(path), "--models", MODELS]) == 2
+        assert "line 1: not a JSON object" in capsys.readouterr().err
 
 
 def test_other_separators_encodings_arrays_and_long_cells_are_read(
