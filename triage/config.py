@@ -40,13 +40,17 @@ DEFAULT_DATABASE = "sqlite:///triage-data/triage.db"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the environment says: where the store is, whose policy it is, where models lie, where effects go."""
+    """
+    What the environment says: where the store is, whose policy it is, where models lie, where effects go.
+
+    `models` is empty where nobody named a folder: see `triage.wiring.find_models`.
+    """
 
     database_url: str = DEFAULT_DATABASE
     org: str = "default"
     policy: str = "configs/example"
     sink: str = "store"
-    models: str = "models"
+    models: str = ""
     sentiment: str = "local"
 
     @classmethod

@@ -27,7 +27,7 @@ IsClosed = Callable[[str, Mapping[str, Any]], bool]
 """Whether a record of an object, with these values by CRM name, is closed."""
 
 
-_TEXTS = ("subject", "description")
+TEXTS = ("subject", "description")
 """The fields that are read where no field map says what the columns mean."""
 
 
@@ -54,7 +54,7 @@ def known_fields(values: Mapping[str, Any], spec: ObjectSpec | None) -> dict[str
     """Return *values* (by CRM name) under our names, those left out that say nothing."""
     if spec is not None:
         return {name: value for name, value in coerce(values, spec).fields.items() if value is not None}
-    return {name.casefold(): value for name, value in values.items() if value and name.casefold() in _TEXTS}
+    return {name.casefold(): value for name, value in values.items() if value and name.casefold() in TEXTS}
 
 
 def scored_event(item: WorkItem, past: Sequence[Event], scores: Scores, now: int) -> Event | None:

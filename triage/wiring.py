@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from triage.salesforce.deployment import Deployment
     from triage.salesforce.setup_rules import Rules
     from triage.scoring.opening import OpeningScorer
+    from triage.scoring.together import Scorers
     from triage.store.postgres import PostgresStore
 
 SQLITE = "sqlite:///"
@@ -351,13 +352,27 @@ def watching_folder(watcher: Watcher | None, stop: threading.Event) -> Iterator[
 
 
 def find_models(folder: str = "") -> Path:
-    """Return the folder of models: *folder*, TRIAGE_MODELS, `models` below here, or the project's own."""
-    named = folder or Settings.from_environment().models
-    beside = Path(__file__).parents[1] / "models"
-    return Path(named) if Path(named).is_dir() or not beside.is_dir() else beside
+    """
+    Return the folder of models: *folder*, TRIAGE_MODELS, `models` below here, or the project's own.
+
+    Raises:
+        ConfigError: there is no such folder as was named: no other one takes its place.
+    """
+    settings = Settings.from_environment()
+    if named := folder or settings.models:
+        if not Path(named).is_dir():
+            option = "--models" if folder else "TRIAGE_MODELS"
+            raise ConfigError(f"{option}: {named} is no folder: name the one that holds the folders of the models")
+        return Path(named)
+    here, own = Path("models"), Path(__file__).parents[1] / "models"
+    return here if here.is_dir() or not own.is_dir() else own
 
 
+<<<<<<< HEAD
 def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorer:
+=======
+def open_scorer(folder: str = "") -> Scorers:
+>>>>>>> tab
     """
     Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
 
@@ -365,15 +380,24 @@ def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorer:
     TRIAGE_SENTIMENT names who reads sentiment: `local`, or `transformers:` and any id of the hub or folder.
 
     Raises:
+        ConfigError: the folder that was named does not exist.
         ModelRefused: there is none, or one is changed, incomplete, or says other than it said.
     """
+    return _scorer_of(find_models(folder))
+
+
+def _scorer_of(root: Path) -> Scorers:
     # Models are opened where somebody scores; most commands do not.
     from triage.scoring.customer_scores import FAMILIES, SentimentScorer
     from triage.scoring.local import LocalScorer
     from triage.scoring.together import Scorers
 
+<<<<<<< HEAD
     root = find_models(folder)
     scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root, journal): ("urgency", "lead")}
+=======
+    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
+>>>>>>> tab
     provider = Settings.from_environment().sentiment
     if (root / "sentiment").is_dir() or provider != "local":
         scorers[SentimentScorer.load(root, provider=provider)] = FAMILIES
@@ -381,10 +405,19 @@ def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorer:
 
 
 def open_models(folder: str = "", *, journal: Journal | None = None) -> OpeningScorer:
-    """Return the scorer of `open_scorer`, which opens the models when something is first scored, once for all."""
+    """
+    Return the scorer of `open_scorer`, which opens the models when something is first scored, once for all.
+
+    A folder that was named and does not exist is a ConfigError at once.
+    """
     from triage.scoring.opening import OpeningScorer
 
+<<<<<<< HEAD
     return OpeningScorer(lambda: open_scorer(folder, journal=journal), journal)
+=======
+    root = find_models(folder)
+    return OpeningScorer(lambda: _scorer_of(root), journal)
+>>>>>>> tab
 
 
 def follow_policy(local: Scorer, store: Store, *, journal: Journal | None = None) -> FollowingScorer:

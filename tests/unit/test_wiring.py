@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from triage.errors import ConfigError, StoreError
+from triage.errors import ConfigError, ModelRefused, StoreError
 from triage.sinks import JsonlSink, StoreSink
 from triage.testing import Sandbox
-from triage.wiring import SystemClock, open_sink, open_store, open_worker, stop_on_signals
+from triage.wiring import SystemClock, find_models, open_models, open_sink, open_store, open_worker, stop_on_signals
 
 
 def test_the_clock_moves_and_a_wait_ends_early_when_woken() -> None:
@@ -80,3 +80,20 @@ def test_a_store_whose_folder_cannot_be_made_is_one_sentence(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="its folder cannot be made"):
         open_store(str(tmp_path / "file" / "deep" / "t.db"), "acme")
+
+
+def test_without_a_named_folder_models_have_places_to_fall_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`models` below here, else the project's own; a named folder that goes later is a model that is missing."""
+    monkeypatch.delenv("TRIAGE_MODELS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert (find_models() / "urgency").is_dir()
+    (tmp_path / "models").mkdir()
+    assert find_models() == Path("models")
+    opening = open_models(str(tmp_path / "models"))
+    (tmp_path / "models").rmdir()
+    with pytest.raises(ModelRefused):
+        opening.opened()
+    with pytest.raises(ConfigError, match="--models: models is no folder"):
+        open_models("models")

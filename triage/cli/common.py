@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from triage.config import Settings, load_policy, read_folder
-from triage.domain.instant import format_instant, parse_instant
+from triage.domain.instant import DAY, format_instant, parse_duration, parse_instant
 from triage.errors import ConfigError, Fault, IntakeError, StoreError, TriageError
-from triage.intake.text import did_you_mean
+from triage.intake.text import did_you_mean, show
 from triage.logs import LEVELS
 from triage.policy import Policy, compile_policy
 from triage.ports import EffectFilter, Record, Store, Unit, record_key
@@ -29,10 +29,24 @@ from triage.wiring import open_store
 OK, FINDINGS, BAD_INPUT = 0, 1, 2
 """Exit codes: all well; the command worked and found something; the input was refused."""
 
+MOST_MILLIS = 36_525 * DAY
+"""The longest duration that an option takes, in ms: a hundred years; what lies beyond is a slip of the hand."""
+
 UNLIMITED = 100_000
 """Columns of an output that is no terminal."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def duration(text: str) -> int:
+    """Return what an option says, such as `30d`, in ms: its `type`. None, or over a hundred years, is a usage error."""
+    try:
+        millis = parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(f"{show(text)} is no duration: write 30d, 12h or 15m") from None
+    if millis > MOST_MILLIS:
+        raise click.BadParameter(f"{show(text)} is more than a hundred years: write 30d, 12h or 15m")
+    return millis
 
 
 def as_json(command: F) -> F:
@@ -185,6 +199,7 @@ def watch_options(command: F) -> F:
         click.option("--keep", is_flag=True, help="Leave files where they are [default: they are moved to DIR/done]."),
         click.option(
             "--settle",
+            type=duration,
             default="2s",
             show_default=True,
             help="A file is complete when it has not changed for so long; 0s where files are only renamed into place.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from triage.cli.common import FINDINGS, counted, opened_store, say
-from triage.domain.instant import parse_duration
 from triage.intaking import Door
 from triage.ports import Journal
 from triage.watching import FileTaken, Watcher
@@ -14,13 +13,13 @@ from triage.worker import Worker
 
 
 def folder_watcher(
-    worker: Worker, journal: Journal | None, folder: str | None, source: str | None, settle: str, keep: bool
+    worker: Worker, journal: Journal | None, folder: str | None, source: str | None, settle: int, keep: bool
 ) -> Watcher | None:
     """Return the watcher of *folder*, as the options of a command say; None for no folder."""
     if folder is None:
         return None
     return Watcher(
-        Door(worker), worker.clock, Path(folder), source=source or "", settle=parse_duration(settle), keep=keep,
+        Door(worker), worker.clock, Path(folder), source=source or "", settle=settle, keep=keep,
         journal=journal,
     )  # fmt: skip
 
@@ -28,7 +27,7 @@ def folder_watcher(
 def ingest_folder(
     folder: str,
     source: str | None,
-    settle: str,
+    settle: int,
     keep: bool,
     once: bool,
     log_level: str,

@@ -42,14 +42,15 @@ from triage.scoring.registry import (
     write_registry,
 )
 from triage.wiring import SystemClock
+from triage.wiring import find_models as find_root
 
 _ROOT = click.option(
     "--models",
     "root",
-    default="models",
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of model folders and their registry.",
+    default=None,
+    type=click.Path(file_okay=False),
+    callback=lambda _context, _option, named: find_root(named or ""),
+    help="Folder of model folders and their registry [default: TRIAGE_MODELS].",
 )
 _UNAUDITED = click.option("--unaudited", is_flag=True, help="There is no store here to write the audit line to.")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,24 +9,30 @@ from typing import Any
 
 import click
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as parquet
 
 from triage.cli.common import as_json, policy_folder, print_table, progress
+from triage.cli.rows import Rows, read_rows
+from triage.cli.score_text import cells_of
 from triage.config import load_policy, read_folder
 from triage.domain.instant import parse_instant
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ConfigError, IntakeError
-from triage.intake.instants import read_instant
+from triage.intake.instants import load_zone, read_instant
+from triage.intake.text import did_you_mean, show
 from triage.policy import compile_policy
 from triage.ports import Scorer
-from triage.scored import opened, rounded
-from triage.scoring.together import FAMILIES
-from triage.wiring import SystemClock, open_scorer
+from triage.scored import TEXTS, opened, rounded
+from triage.scoring.catalogue import fields_read
+from triage.scoring.opening import QUICK
+from triage.scoring.together import FAMILIES, SALES
+from triage.wiring import SystemClock, find_models, open_scorer
 
 _BATCH = 500
 _TIMES = ("CreatedDate", "created_at")
+_MODELLED = ("Case", *SALES)
+_NAMED = 10
+"""How many columns of a file are named where none is known."""
 
 
 @click.command("score")
@@ -55,25 +59,26 @@ def score_file(
     wanted: str, folder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """
-    Score every record of FILE (csv, JSON lines or parquet; gzip too).
+    Score every record of FILE (csv with any usual separator, JSON lines or array, parquet; gzip too).
 
-    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing. What the
-    customer wrote is in the columns that the policy's field map calls subject and description.
+    Columns are read by name: those the model does not know count for nothing, those it lacks count as missing; a file
+    without one that it knows is refused. What the customer wrote is in the columns that the policy's field map calls
+    subject and description.
     """
     families = _families(wanted)
+    load_zone(tz)
     spec = _spec(folder, object_name)
-    scorer = open_scorer(models or "")
     now = SystemClock().now() if instant is None else parse_instant(instant)
+    root = find_models(models or "")
     rows = read_rows(file)
-    lines = scored(rows, scorer, object_name, (id_column, time_column, tz), now, spec, families)
+    scorer = open_scorer(models or "")
+    _understood(file, rows, _read_by(root, scorer.asked(object_name, families), rows, spec))
+    lines = scored(rows.records, scorer, object_name, (id_column, time_column, tz), now, spec, families)
     if as_json:
-        for line in _watched(lines, len(rows)):
+        for line in _watched(lines, len(rows.records)):
             click.echo(json.dumps(line, ensure_ascii=False))
         return
-    table = list(_watched(lines, len(rows)))
-    print_table(
-        ["Id", "Scores", "Why"], [[line["id"], _short(line["scores"]), _why(line)] for line in table], "no rows"
-    )
+    print_table(*cells_of(_watched(lines, len(rows.records))), "no rows")
 
 
 def _families(text: str) -> tuple[str, ...]:
@@ -86,32 +91,42 @@ def _families(text: str) -> tuple[str, ...]:
 
 
 def _spec(folder: str | None, object_name: str) -> ObjectSpec | None:
-    """Return the field map of an object; None where nobody named a policy and there is none, or it lacks the object."""
+    """
+    Return the field map of an object; None where nobody named a policy and there is none, or it lacks the object.
+
+    An object that neither the policy nor the models were made for is refused: most likely its name is mistyped.
+    """
     found = policy_folder(folder)
-    if folder is None and not Path(found).is_dir():
-        return None
-    part = compile_policy(load_policy(read_folder(found))).objects.get(object_name)
-    return None if part is None else part.spec
+    named = folder is not None or Path(found).is_dir()
+    objects = compile_policy(load_policy(read_folder(found))).objects if named else {}
+    known = sorted({*_MODELLED, *objects})
+    if object_name not in known:
+        near = did_you_mean(object_name, known) or f": there are {', '.join(known)}"
+        raise ConfigError(f"--object: neither the policy nor the models know {show(object_name)}{near}")
+    return objects[object_name].spec if object_name in objects else None
 
 
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    """Return the records of *file*, told apart by its bytes; raise IntakeError, naming file and line."""
-    data = file.read_bytes()
-    if data[:4] == b"PAR1":
-        try:
-            found: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(data)).to_pylist()
-        except (pa.ArrowException, OSError) as cause:
-            raise IntakeError(f"{file}: the parquet file is damaged: {str(cause).splitlines()[0]}") from cause
-        return found
-    try:
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as cause:
-        raise IntakeError(f"{file}: neither UTF-8 text nor parquet, or a damaged gzip file") from cause
-    if not text.strip():
-        raise IntakeError(f"{file}: the file is empty")
-    if text.lstrip()[0] == "{":
-        return [_record(file, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    return list(_csv_rows(file, text))
+def _read_by(root: Path, families: frozenset[str], rows: Rows, spec: ObjectSpec | None) -> frozenset[str]:
+    """Return the columns that count for *families*, as the API tells them, and those that hold the customer's words."""
+    read = fields_read(root)
+    known = frozenset().union(*(read[family] for family in families))
+    if families <= QUICK:
+        # These read the CRM's own names alone.
+        return known
+    if spec is None:
+        return known.union(name for name in rows.columns if name.casefold() in TEXTS)
+    return known.union(field.source for field in spec.fields if field.name in TEXTS)
+
+
+def _understood(file: Path, rows: Rows, known: frozenset[str]) -> None:
+    """Raise IntakeError where no column of *rows* is *known*: what the models would say has nothing to do with it."""
+    if not rows.columns or not known or not known.isdisjoint(rows.columns):
+        return
+    seen = ", ".join(show(name) for name in rows.columns[:_NAMED])
+    more = f" and {len(rows.columns) - _NAMED} more" if len(rows.columns) > _NAMED else ""
+    raise IntakeError(
+        f"{file}: no column is known to the models: it has {seen}{more}; they read {', '.join(sorted(known))}"
+    )
 
 
 def scored(
@@ -162,33 +177,9 @@ def _line(item: WorkItem, scores: Scores) -> dict[str, Any]:
     return found
 
 
-def _record(file: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.MsgspecError as cause:
-        raise IntakeError(f"{file}, line {number}: not a JSON object: {cause}") from cause
-    return found
-
-
-def _csv_rows(file: Path, text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), restkey="\0")
-    for row in reader:
-        if "\0" in row:
-            raise IntakeError(f"{file}, line {reader.line_num}: more cells than the header has")
-        yield {name: value for name, value in row.items() if value not in (None, "")}
-
-
 def _watched(lines: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
     """Give *lines*, with a bar on the error stream of a terminal."""
     with progress("scoring", total) as step:
         for line in lines:
             yield line
             step(1)
-
-
-def _short(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.split('.', 1)[1]} {value}" for name, value in values.items())
-
-
-def _why(line: Mapping[str, Any]) -> str:
-    return "; ".join(reason for reasons in line["reasons"].values() for reason in reasons)

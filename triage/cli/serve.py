@@ -9,6 +9,7 @@ import click
 
 from triage.cli.common import (
     as_json,
+    duration,
     instant_cell,
     log_option,
     opened_store,
@@ -17,7 +18,7 @@ from triage.cli.common import (
     say,
     store_option,
 )
-from triage.domain.instant import DAY, parse_duration
+from triage.domain.instant import DAY
 from triage.errors import ConfigError
 from triage.keys import SCOPES, create_key, revoke_key, rotate_key
 from triage.ports import ApiKey, Store
@@ -80,16 +81,16 @@ def keys() -> None:
 
 @keys.command("create")
 @click.option("--scope", required=True, help=f"One or more of {', '.join(SCOPES)}, with commas between.")
-@click.option("--expires", default="90d", show_default=True, help="How long it lasts, such as 90d.")
+@click.option("--expires", type=duration, default="90d", show_default=True, help="How long it lasts, such as 90d.")
 @click.option("--label", default="", help="Who has it; stands in the audit.")
 @store_option
 @as_json
-def keys_create(scope: str, expires: str, label: str, url: str | None, as_json: bool) -> None:
+def keys_create(scope: str, expires: int, label: str, url: str | None, as_json: bool) -> None:
     """Make a key and print it: this once, and nowhere again."""
     now = SystemClock().now()
     with opened_store(url, must_exist=False) as store:
         scopes = tuple(part.strip() for part in scope.split(",") if part.strip())
-        key, text = create_key(store, scopes, now + parse_duration(expires), now, label=label)
+        key, text = create_key(store, scopes, now + expires, now, label=label)
     _shown(key, text, as_json)
 
 
@@ -111,14 +112,14 @@ def keys_list(url: str | None, as_json: bool) -> None:
 
 @keys.command("rotate")
 @click.argument("key_id")
-@click.option("--expires", default="90d", show_default=True, help="How long the new one lasts.")
+@click.option("--expires", type=duration, default="90d", show_default=True, help="How long the new one lasts.")
 @store_option
 @as_json
-def keys_rotate(key_id: str, expires: str, url: str | None, as_json: bool) -> None:
+def keys_rotate(key_id: str, expires: int, url: str | None, as_json: bool) -> None:
     """Put a new key in the place of KEY_ID, which ends at once."""
     now = SystemClock().now()
     with opened_store(url) as store:
-        key, text = rotate_key(store, key_id, now + parse_duration(expires), now)
+        key, text = rotate_key(store, key_id, now + expires, now)
     _shown(key, text, as_json)
 
 

@@ -9,6 +9,7 @@ import click
 from triage.cli.common import (
     FINDINGS,
     as_json,
+    duration,
     instant_cell,
     opened_store,
     print_json,
@@ -21,7 +22,6 @@ from triage.cli.common import (
 )
 from triage.config import Settings
 from triage.domain.decision import AuditEntry
-from triage.domain.instant import parse_duration
 from triage.engine import PureEngine
 from triage.erasing import erase, records_of
 from triage.ports import Stop, Unit
@@ -64,14 +64,16 @@ def db_restore(file: Path, halt: bool, replace: bool, url: str | None, actor: st
 
 
 @click.command("prune")
-@click.option("--older-than", required=True, help="Closed and without an event for so long, such as 400d.")
+@click.option(
+    "--older-than", type=duration, required=True, help="Closed and without an event for so long, such as 400d."
+)
 @click.option("--erase-audit", is_flag=True, help="Empty the bodies of their audit lines too.")
 @click.option("--dry-run", is_flag=True, help="Count what would go; change nothing.")
 @store_option
 @signed
 @as_json
 def db_prune(
-    older_than: str, erase_audit: bool, dry_run: bool, url: str | None, actor: str, reason: str, as_json: bool
+    older_than: int, erase_audit: bool, dry_run: bool, url: str | None, actor: str, reason: str, as_json: bool
 ) -> None:
     """
     Forget events, decisions and ended actions of records closed long ago, old refusals, policies and rate counts,
@@ -88,7 +90,7 @@ def db_prune(
             seen = count
 
         done = prune(
-            store, SystemClock().now(), older_than=parse_duration(older_than), actor=actor, reason=reason,
+            store, SystemClock().now(), older_than=older_than, actor=actor, reason=reason,
             erase_audit=erase_audit, dry_run=dry_run, progress=pruned,
         )  # fmt: skip
     if as_json:

@@ -17,6 +17,9 @@ from triage.intake.text import show
 Row = tuple[int, list[str]]
 """The line a row begins on (from 1, the header is 1) and its cells."""
 
+EMPTY_LINE = "an empty line"
+"""Why a line without a cell is refused; whoever reads a file once may pass over it."""
+
 _CELL_LIMIT = 16 * 1024 * 1024
 _CHUNK = 16 * 1024
 
@@ -110,7 +113,7 @@ class Table(Struct, frozen=True):
 
     def _fault(self, line: int, cells: list[str]) -> str:
         if not cells:
-            return "an empty line"
+            return EMPTY_LINE
         if len(cells) != len(self.columns):
             cut = line >= len(self.lines) and not self.lines[-1].endswith(("\n", "\r"))
             return (

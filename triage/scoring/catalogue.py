@@ -24,6 +24,7 @@ from triage.scoring.registry import (
     write_registry,
 )
 from triage.scoring.tabular import ModelSpec
+from triage.scoring.together import FAMILIES as EVERY
 
 WRITTEN = frozenset({"Subject", "Description"})
 """What the families read that look at the customer's words alone."""
@@ -87,8 +88,8 @@ class Catalogue:
     def fields(self, family: str) -> frozenset[str]:
         """Return the CRM fields that the champion of *family* reads; none where there is no such model."""
         if self._read is None:
-            self._read = {name: _columns(folder) for name, folder in find_folders(self._root).items()}
-        return self._read.get(family, frozenset() if family in FAMILIES.values() else WRITTEN)
+            self._read = fields_read(self._root)
+        return self._read.get(family, WRITTEN)
 
     def _shown(self, family: str, found: list[Found]) -> dict[str, Any]:
         charge = find_folders(self._root).get(FAMILIES.get(family, ""))
@@ -98,6 +99,12 @@ class Catalogue:
             "name": family, "champion": champion.version, "versions": [one.version for one in found],
             "card": _first_line(self._root / champion.model / "card.md"),
         }  # fmt: skip
+
+
+def fields_read(root: Path) -> dict[str, frozenset[str]]:
+    """Return, by family, the CRM fields that the champions below *root* read; none where a family has no model."""
+    read = {name: frozenset() if name in FAMILIES.values() else WRITTEN for name in EVERY}
+    return read | {name: _columns(folder) for name, folder in find_folders(root).items()}
 
 
 def _columns(folder: Path) -> frozenset[str]:

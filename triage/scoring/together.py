@@ -26,6 +26,10 @@ class Scorers:
         """What all of them give together."""
         return frozenset(name for families in self._scorers.values() for name in families)
 
+    def asked(self, object_name: str, wanted: Collection[str] = ()) -> frozenset[str]:
+        """Return the families that a record of *object_name* is given; without *wanted*, all that fit it."""
+        return frozenset(name for name in self.families if (name in wanted if wanted else _fits(name, object_name)))
+
     def drifts(self) -> dict[str, Moved]:
         """Return how far each family's live scores have moved from what its model was calibrated on."""
         local = (scorer for scorer in self._scorers if isinstance(scorer, LocalScorer))

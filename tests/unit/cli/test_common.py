@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from triage.cli.commands import cli
+from triage.cli.commands import cli, run
 from triage.cli.common import counted, known_owner, known_rule, print_table, time_to_come
 from triage.errors import IntakeError
 from triage.testing import START, Sandbox
@@ -104,3 +104,23 @@ def test_every_command_prints_json_on_demand() -> None:
             yield " ".join(path)
 
     assert list(without(cli, ())) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--scope", "read", "--expires"),
+        ("keys", "rotate", "zz", "--expires"),
+        ("db", "prune", "--older-than"),
+        ("ingest", "--watch", "nowhere", "--once", "--settle"),
+        ("run", "--drain", "--settle"),
+    ],
+)
+def test_what_is_no_duration_is_answered_in_a_sentence(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every option that takes a duration refuses the same way, before it opens a store."""
+    assert run([*command, "soon"]) == 2
+    assert "'soon' is no duration: write 30d, 12h or 15m" in capsys.readouterr().err
+    assert run([*command, f"{10**30}d"]) == 2
+    assert "more than a hundred years" in capsys.readouterr().err

@@ -125,3 +125,23 @@ def test_a_shadow_is_listed_as_challenger(root, capsys):
     assert go(root, "list", "--json") == 0
     states = {one["model"]: one["state"] for one in json.loads(capsys.readouterr().out)}
     assert states == {"urgency/one": "idle", "urgency/two": "challenger"}
+
+
+def test_a_folder_that_was_named_and_is_not_there_is_refused(tmp_path, monkeypatch, capsys):
+    """No other models list or score in its place, whether the option or the environment named it."""
+    gone, rows = tmp_path / "gone", tmp_path / "rows.csv"
+    rows.write_text("Subject\nHello\n")
+    for command in (["models", "list"], ["score", str(rows)]):
+        assert run([*command, "--models", str(gone)]) == 2
+        assert f"--models: {gone} is no folder" in capsys.readouterr().err
+        monkeypatch.setenv("TRIAGE_MODELS", str(gone))
+        assert run(command) == 2
+        assert f"TRIAGE_MODELS: {gone} is no folder" in capsys.readouterr().err
+        monkeypatch.delenv("TRIAGE_MODELS")
+
+
+def test_the_models_of_the_environment_are_those_that_are_listed(root, monkeypatch, capsys):
+    """What `triage score` would score with is what `triage models list` shows."""
+    monkeypatch.setenv("TRIAGE_MODELS", str(root))
+    assert run(["models", "list", "--json"]) == 0
+    assert "urgency/two" in capsys.readouterr().out
