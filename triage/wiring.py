@@ -368,11 +368,7 @@ def find_models(folder: str = "") -> Path:
     return here if here.is_dir() or not own.is_dir() else own
 
 
-<<<<<<< HEAD
-def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorer:
-=======
-def open_scorer(folder: str = "") -> Scorers:
->>>>>>> tab
+def open_scorer(folder: str = "", *, journal: Journal | None = None) -> Scorers:
     """
     Return the scorer of the models in *folder* (see `find_models`): urgency, lead value, and what customers wrote.
 
@@ -383,21 +379,16 @@ def open_scorer(folder: str = "") -> Scorers:
         ConfigError: the folder that was named does not exist.
         ModelRefused: there is none, or one is changed, incomplete, or says other than it said.
     """
-    return _scorer_of(find_models(folder))
+    return _scorer_of(find_models(folder), journal)
 
 
-def _scorer_of(root: Path) -> Scorers:
+def _scorer_of(root: Path, journal: Journal | None) -> Scorers:
     # Models are opened where somebody scores; most commands do not.
     from triage.scoring.customer_scores import FAMILIES, SentimentScorer
     from triage.scoring.local import LocalScorer
     from triage.scoring.together import Scorers
 
-<<<<<<< HEAD
-    root = find_models(folder)
     scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root, journal): ("urgency", "lead")}
-=======
-    scorers: dict[Scorer, tuple[str, ...]] = {LocalScorer.open(root): ("urgency", "lead")}
->>>>>>> tab
     provider = Settings.from_environment().sentiment
     if (root / "sentiment").is_dir() or provider != "local":
         scorers[SentimentScorer.load(root, provider=provider)] = FAMILIES
@@ -412,12 +403,8 @@ def open_models(folder: str = "", *, journal: Journal | None = None) -> OpeningS
     """
     from triage.scoring.opening import OpeningScorer
 
-<<<<<<< HEAD
-    return OpeningScorer(lambda: open_scorer(folder, journal=journal), journal)
-=======
     root = find_models(folder)
-    return OpeningScorer(lambda: _scorer_of(root), journal)
->>>>>>> tab
+    return OpeningScorer(lambda: _scorer_of(root, journal), journal)
 
 
 def follow_policy(local: Scorer, store: Store, *, journal: Journal | None = None) -> FollowingScorer:
