@@ -16,8 +16,8 @@ _CLOSINGS = {"Lead": "is_converted"}
 
 
 def without_rules(document: PolicyDocument) -> Iterator[Finding]:
-    """Yield that no file of the policy has rules, where that is so."""
-    if not document.rule_sets:
+    """Yield that the policy has no rule, where it has no hours or promises either: an import may be of those alone."""
+    if not document.rule_sets and not document.calendars and not document.milestones:
         text = "the policy has no rule, so that it never does anything: write one under 'rules' in a *.yaml file"
         file = next(iter(document.texts), "")
         yield Finding(level="warning", code="no_rules", text=text, at=At(file, 1, 1))

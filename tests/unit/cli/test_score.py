@@ -54,8 +54,11 @@ def test_every_kind_of_file_gives_the_same_scores(tmp_path: Path, capsys: pytest
     assert set(found[0][0]) == {"id", "scores", "model_versions", "reasons"}
 
 
-def test_a_table_for_people_tells_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_for_people_tells_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each score stands under its name, and the reasons say which one they are about."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert run(["score", str(written(tmp_path, "rows.csv")), "--models", MODELS]) == 0
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split() == ["id", "urgency", "sentiment", "language", "effort", "why"]
