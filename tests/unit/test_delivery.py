@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -364,11 +365,13 @@ rules:
 
 
 def done_by(sandbox: Sandbox, worker: Worker, rule: str, wanted: int) -> bool:
-    """Pump until so many effects of *rule* are done; tell whether they were."""
-    for _ in range(200):
+    """Pump until so many effects of *rule* are done; tell whether they were, however slow the threads that send are."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         worker._delivery.pump(sandbox.clock.now())
         if sum(one.state == "done" for one in sandbox.effects(rule=rule)) >= wanted:
             return True
+        time.sleep(0.001)
     return False
 
 
