@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -442,15 +443,21 @@ def stop_on_signals(worker: Worker | None = None) -> Iterator[threading.Event]:
     """
     Yield an event that SIGINT and SIGTERM set, for `Worker.run` and `Fleet.run`: what has been begun is finished first.
 
+    Whoever says that it runs says so inside: a signal sent at once must find this in place.
+
     Args:
         worker: Woken at once; a fleet wakes its own.
     """
     stop = threading.Event()
 
-    def ask(_signal: int, _frame: object) -> None:
+    def tell() -> None:
         stop.set()
         if worker is not None:
             worker.clock.wake()
+
+    def ask(_signal: int, _frame: object) -> None:
+        # In a thread of its own, begun without a lock: the one that was interrupted may hold the lock that `set` takes.
+        _thread.start_new_thread(tell, ())
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -36,7 +36,9 @@ def serving(folder: Path) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str
         yield json.loads(process.stdout.readline()), process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
+    # Also where that came in the very moment in which it told its address.
+    assert process.returncode == 0
 
 
 def asked(at: str, key: str, path: str, **given: Any) -> httpx.Response:
@@ -61,8 +63,7 @@ def test_the_first_start_tells_a_key_once_that_works_and_stands_in_no_log(
             time.sleep(0.05)
         assert status == 401
         process.send_signal(signal.SIGINT)
-        out, log = process.communicate(timeout=30)
-    assert process.returncode == 0
+        out, log = process.communicate(timeout=60)
     secret = key.split("_", 2)[2]
     assert secret not in out + log
     assert SECRET_WORDS not in log

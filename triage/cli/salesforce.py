@@ -51,14 +51,14 @@ def sandbox(folder: Path | None, seed: int, cases: int, empty: bool, as_json: bo
         if not empty:
             _fill(found, seed, cases)
         environment = found.environment()
-        if as_json:
-            print_json({"environment": environment, "ca_bundle": str(found.authority.bundle), "pid": os.getpid()})
-        else:
-            click.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()))
-            click.echo("# in another terminal: triage run --salesforce --sink salesforce")
-        # Whoever started it waits for these lines.
-        sys.stdout.flush()
         with stop_on_signals() as stop:
+            if as_json:
+                print_json({"environment": environment, "ca_bundle": str(found.authority.bundle), "pid": os.getpid()})
+            else:
+                click.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()))
+                click.echo("# in another terminal: triage run --salesforce --sink salesforce")
+            # Whoever started it waits for these lines.
+            sys.stdout.flush()
             stop.wait()
     click.echo("stopped", err=True)
 

@@ -56,8 +56,8 @@ def serve(listen: str, log_level: str, url: str | None, as_json: bool) -> None:
         text = f"answering at {at}, described at {at}/openapi.json; Ctrl-C stops"
         if first:
             text += f"\nthis first key is shown once and ends in 30 days:\n  export TRIAGE_KEY={first}"
-        say(text, {"address": at, "key": first or None}, as_json)
         with stop_on_signals() as stop:
+            say(text, {"address": at, "key": first or None}, as_json)
             server.start()
             # Meanwhile it answers: whoever comes first waits for the models, nobody for what needs none.
             with ThreadPoolExecutor(1, "warm") as pool:

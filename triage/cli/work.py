@@ -204,10 +204,10 @@ def run(
             click.echo(msgspec.json.encode({"done": done}).decode() if as_json else f"{counted(done, 'action')} done")
             _tell_troubles(store)
         else:
-            click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
             watcher = folder_watcher(worker, journal, watch, None, settle, keep)
             served, said = serving_metrics(worker, metrics), watching(Watch(store, worker))
             with stop_on_signals(worker) as stop, served, said, watching_folder(watcher, stop):
+                click.echo(f"working on {url or 'the store'}, sink {target}; Ctrl-C stops", err=True)
                 seen = partial(seen_keys, worker)
                 fed = feeding_salesforce(worker, stop, journal, seen) if salesforce else contextlib.nullcontext()
                 with fed:
@@ -249,8 +249,8 @@ def run_fleet(
                 msgspec.json.encode({"done": done}).decode() if as_json else each or "no organisation", nl=as_json
             )
             return
-        click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
         with stop_on_signals() as stop, serving_metrics(fleet, metrics):
+            click.echo(f"working for {', '.join(orgs) or 'every organisation'}, sink {sink}; Ctrl-C stops", err=True)
             fleet.run(stop)
     say("stopped", {"stopped": True}, as_json)
 
