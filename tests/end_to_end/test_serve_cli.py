@@ -67,6 +67,10 @@ def test_the_first_start_tells_a_key_once_that_works_and_stands_in_no_log(
     secret = key.split("_", 2)[2]
     assert secret not in out + log
     assert SECRET_WORDS not in log
+    refused = [line for line in map(json.loads, log.splitlines()) if line["event"] == "request_refused"]
+    told = [(line["route"], line["status"], line["level"]) for line in refused]
+    assert ("score", 503, "error") in told
+    assert told[-1] == ("listAgents", 401, "warning")
     assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("s.db*"))
     with serving(tmp_path) as (said, _):
         assert said["key"] is None

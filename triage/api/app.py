@@ -153,13 +153,13 @@ class _Server:
                     return self._answered(route, request, decoder, body, identity, given)
                 return await anyio.to_thread.run_sync(self._answered, route, request, decoder, body, identity)
             except TriageError as cause:
-                return self._refused(refusal_of(cause), identity)
+                return self._refused(refusal_of(cause), identity, route.name)
             except ClientDisconnect:
                 return Response(status_code=400)
             except Exception as cause:
                 # Whatever was not foreseen is told by its class, in the journal and in a problem without its words.
                 self._tell("request_failed", "error", request=identity, route=route.name, fault=type(cause).__name__)
-                return self._refused(Refused(500, "it was noted under the request's id"), identity)
+                return self._answer_of(Refused(500, "it was noted under the request's id"), identity)
 
         return answer
 
@@ -176,7 +176,7 @@ class _Server:
             try:
                 return await anyio.to_thread.run_sync(told, request)
             except TriageError as cause:
-                return self._refused(refusal_of(cause), self._identity(request))
+                return self._refused(refusal_of(cause), self._identity(request), request.url.path[1:])
 
         return answer
 
@@ -195,7 +195,7 @@ class _Server:
         status = cause.status_code if isinstance(cause, HTTPException) else 500
         headers = dict(cause.headers or {}) if isinstance(cause, HTTPException) else {}
         detail = f"{request.method} {request.url.path}"[:200]
-        return self._refused(Refused(status, detail, headers=headers), self._identity(request))
+        return self._refused(Refused(status, detail, headers=headers), self._identity(request), "none")
 
     def _answered(
         self, route: Route, request: Request, decoder: Any, body: bytes, identity: str, given: Any = None
@@ -267,7 +267,15 @@ class _Server:
                 return Response(None, 304, headers)
         return Response(body, 200, headers, "application/json")
 
-    def _refused(self, refused: Refused, identity: str) -> Response:
+    def _refused(self, refused: Refused, identity: str, route: str) -> Response:
+        """Answer that a request was refused, and note it: by its status and route, never in its words."""
+        # Whoever asks too often would write a line each time: not of those.
+        if refused.status != 429:
+            level = "error" if refused.status >= 500 else "warning" if refused.status in (401, 403) else "info"
+            self._tell("request_refused", level, request=identity, route=route, status=refused.status)
+        return self._answer_of(refused, identity)
+
+    def _answer_of(self, refused: Refused, identity: str) -> Response:
         body: Problem = problem_of(refused, identity)
         return Response(_encode(body), refused.status, refused.headers | {"X-Request-Id": identity}, MEDIA)
 
@@ -291,7 +299,7 @@ class _Server:
         named = request.headers.get("x-request-id", "")
         return named if _ID.fullmatch(named) else self._new_id()
 
-    def _tell(self, what: str, level: str, **said: str) -> None:
+    def _tell(self, what: str, level: str, **said: str | int) -> None:
         if self._journal is not None:
             self._journal.tell(what, level, **said)
 
