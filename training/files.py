@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
+from training.spelled import is_dressed, read_spelled
 from triage.errors import IntakeError
 from triage.intake.text import show
 
@@ -207,13 +209,18 @@ def _typed(column: pd.Series, *, written: bool) -> pd.Series:
 def _typed_text(column: pd.Series, written: bool) -> pd.Series:
     present = column.dropna()
     if not len(present):
-        return pd.Series(np.full(len(column), np.nan), index=column.index)
+        return _empty(column)
     kinds = {type(cell) for cell in present.iloc[:1000]}
     if kinds <= {bool}:
         return column.map({True: "true", False: "false"}, na_action="ignore").astype("str").where(column.notna())
     if kinds <= {int, float}:
         return pd.to_numeric(column, errors="coerce")
+    if kinds <= {int, float, Decimal}:
+        return column.map(float, na_action="ignore").astype("float64")
     text = column.map(_plain, na_action="ignore").astype("str").where(column.notna())
+    text = text.where(text.str.strip() != "")
+    if text.isna().all():
+        return _empty(column)
     sample = text.dropna().iloc[:: max(1, len(present) // _SAMPLE)].str.strip()
     if written and _numeric(sample):
         numbers = pd.to_numeric(text, errors="coerce")
@@ -222,7 +229,12 @@ def _typed_text(column: pd.Series, written: bool) -> pd.Series:
     if set(sample.str.casefold()) <= {"true", "false"}:
         lower = text.str.strip().str.casefold()
         return lower if bool(lower.dropna().isin(["true", "false"]).all()) else text
-    return text
+    spelled = read_spelled(text) if written or is_dressed(text) else None
+    return text if spelled is None else spelled
+
+
+def _empty(column: pd.Series) -> pd.Series:
+    return pd.Series(np.full(len(column), np.nan), index=column.index)
 
 
 def _numeric(sample: pd.Series) -> bool:
