@@ -25,17 +25,25 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SLASHED = re.compile(r"^\s*\d{4}[/.]\d{1,2}[/.]\d{1,2}")
+_BEYOND = re.compile(r"^\s*(?:0{4}|000\d|9999|[34]000)-\d{2}-\d{2}|^\s*(?:\d{2}[./-]){2}(?:0{4}|0001|9999)\b")
 _ZONED = re.compile(r"(?:[Zz]|[+-]\d{2}:?\d{2}|\b(?:UTC|GMT))\s*$")
+_MOST = 0.95
+_FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
+"""1900 and 2200: what lies beyond stands for no date at all, as 0001-01-01 and 9999-12-31 do."""
 _SECONDS, _MILLIS = (3e8, 5e9), (3e11, 5e12)
 
 
 def looks_like_instants(sample: pd.Series) -> bool:
-    """Return whether all of *sample* (text) is written like a date or an instant."""
-    return len(sample) > 0 and all(_is_written(text) for text in sample)
+    """Return whether *sample* (text) is written like dates or instants, but for one in twenty such as `unknown`."""
+    return len(sample) > 0 and sum(map(_is_written, sample)) >= _MOST * len(sample)
 
 
 def read_times(
-    column: pd.Series, tz: str = "UTC", *, where: Callable[[int], str] = lambda row: f"row {row + 1}"
+    column: pd.Series,
+    tz: str = "UTC",
+    *,
+    where: Callable[[int], str] = lambda row: f"row {row + 1}",
+    strict: bool = True,
 ) -> tuple[np.ndarray, list[str]]:
     """
     Return *column* as int64 ms UTC (`NO_TIME` where missing) and what was assumed, as sentences.
@@ -43,15 +51,17 @@ def read_times(
     Instants without a zone are local time of *tz*; of a time that the clocks jump over, the next one is taken.
     `3/4/2025` goes by the order that the column's other dates prove, else month first with slashes and day first with
     dots; both said. Plain numbers are epoch seconds or milliseconds where all lie between 1979 and 2128, else taken as
-    an order without a unit.
+    an order without a unit. A date before 1900 or after 2199 is one that stands for none: missing, and said.
 
     Raises:
-        IntakeError: a value is no instant (*where* names its place), or dates prove both orders.
+        IntakeError: a value is no instant (*where* names its place; not *strict*: it is missing), or dates prove both
+            orders.
     """
     load_zone(tz)
     name = str(column.name)
     if column.dtype.kind == "M":
         naive = column.dt.tz is None
+        column = _within(column)
         return _as_ms(_localised(column, tz) if naive else column), _naive_note(name, tz, len(column) if naive else 0)
     if column.dtype.kind in "if":
         return _numbers(column, name)
@@ -61,8 +71,11 @@ def read_times(
     known = np.asarray(column.notna(), dtype=bool) & np.asarray((text != "").fillna(False), dtype=bool)
     codes, distinct = pd.factorize(text[known])
     values, zoneless = _read_distinct([str(value) for value in distinct], tz, name, notes)
-    bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else np.zeros(0, dtype=np.int64)
-    if len(bad):
+    beyond = np.array([bool(_BEYOND.match(str(value))) for value in distinct], dtype=bool)
+    bad = np.flatnonzero((values[codes] == NO_TIME) & ~beyond[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
+    if len(codes) and beyond[codes].any():
+        notes.append(f"{name}: {int(beyond[codes].sum()):,} dates that stand for none, such as 9999-12-31, are missing")
+    if len(bad) and strict:
         row = int(np.flatnonzero(known)[bad[0]])
         raise IntakeError(
             f"{where(row)}: {name} {show(str(text.iloc[row]))} is not an instant ({len(bad):,} such rows)"
@@ -71,8 +84,17 @@ def read_times(
     return found, notes + _naive_note(name, tz, int(zoneless[codes].sum()) if len(codes) else 0)
 
 
+def _within(column: pd.Series) -> pd.Series:
+    """Return the instants *column* without those outside 1900-2199, which clocks of zones cannot tell."""
+    bare = column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
+    ms = bare.astype("datetime64[ms]").to_numpy().astype("int64")
+    return column.where((ms >= _FIRST) & (ms < _LAST))
+
+
 def _is_written(text: str) -> bool:
-    return bool(_ISO.match(text) or _DAY_FIRST.match(text) or _SLASHED.match(text) or _NAMED.match(text))
+    return bool(
+        _BEYOND.match(text) or _ISO.match(text) or _DAY_FIRST.match(text) or _SLASHED.match(text) or _NAMED.match(text)
+    )
 
 
 def _read_distinct(distinct: list[str], tz: str, name: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
