@@ -272,7 +272,7 @@ def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
         loaded.notes.append(
             "a class is too rare for slices in time, or too new: rows are dealt so that the slices have all of them"
         )
-        return _dealt(replace(table, at=None), classes, loaded, seed)
+        return _dealt(replace(table, at=None), classes, cut, seed)
     if not cut.by_time or min(len(cut.choose), len(cut.calibrate)) >= 0.04 * len(table):
         return cut
     loaded.notes.append("nearly all later rows repeat earlier ones: slices go by groups of equal rows, not by time")
@@ -294,13 +294,14 @@ def _poor(cut: Split, classes: Classes) -> bool:
     )
 
 
-def _dealt(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
-    """Return slices by hash under the first of 50 seeds that leaves both classes in each, else under the last."""
+def _dealt(table: Table, classes: Classes, cut: Split, seed: int) -> Split:
+    """Return slices by hash under the first of 50 seeds that leaves no slice poor, else under the last."""
+    stay = [note for note in cut.notes if "duplicates (" in note]
     for more in range(50):
-        cut = split(table, classes.codes, seed + more, loaded.groups, duplicates=loaded.duplicates)
-        if not _poor(cut, classes):
+        found = split(table, classes.codes, seed + more, cut.codes, duplicates=False)
+        if not _poor(found, classes):
             break
-    return cut
+    return replace(found, notes=(*stay, *found.notes))
 
 
 def _need_slices(classes: Classes, cut: Split) -> None:
