@@ -12,6 +12,8 @@ from triage.scoring.calibrators import EDGE, Calibrator
 
 _FOLDS = 5
 _RICHER = 1e-3
+_DOUBT = 2.0
+"""Rows that a slice without an error is held to have seen of one: else no spread of its margins would do."""
 _LEAST_ISOTONIC = 1000
 """Fewer rows than this make steps of chance."""
 
@@ -71,10 +73,10 @@ def _none(margins: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Calibrator
 
 
 def _platt(margins: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Calibrator:
-    margin = margins[:, 0]
+    margin, doubt = margins[:, 0], _DOUBT / len(y)
 
     def loss(p: np.ndarray) -> float:
-        return _logloss(p[0] * margin + p[1], y, weights) + 1e-4 * ((p[0] - 1) ** 2 + p[1] ** 2)
+        return _logloss(p[0] * margin + p[1], y, weights) + 1e-4 * p[1] ** 2 + doubt * np.log(p[0]) ** 2
 
     a, b = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0.01, 20), (-20, 20)]).x
     return Calibrator(kind="platt", params=(float(a), float(b)))
@@ -106,7 +108,8 @@ def _temperature(margins: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Cal
         scaled = p[0] * margins + p[1:]
         scaled = scaled - scaled.max(axis=1, keepdims=True)
         chosen = scaled[np.arange(len(y)), y] - np.log(np.exp(scaled).sum(axis=1))
-        return float(-np.average(chosen, weights=weights)) + 1e-3 * float((p[1:] ** 2).sum())
+        doubt = _DOUBT / len(y) * float(np.log(p[0])) ** 2
+        return float(-np.average(chosen, weights=weights)) + 1e-3 * float((p[1:] ** 2).sum()) + doubt
 
     found = minimize(
         loss, np.concatenate([[1.0], np.zeros(k)]), method="L-BFGS-B", bounds=[(0.05, 20)] + [(-5, 5)] * k

@@ -246,8 +246,12 @@ def _linear(
     Return weights of shape (n_places,) and the intercept for a yes-or-no *outcome*.
 
     Where the first *grams* places are text, they are the mean of two models: one on the matrix as it is, one with each
-    gram scaled by how unevenly the outcomes use it (the log of its two rates). Both are linear, so their mean is.
+    gram scaled by how unevenly the outcomes use it (the log of its two rates). Both are linear, so their mean is. An
+    outcome that all rows share, as that of a class none of them has, is known by its rate alone.
     """
+    ones = float(outcome.sum())
+    if ones in (0.0, float(len(outcome))):
+        return np.zeros(design.shape[1]), float(np.log((ones + 1) / (len(outcome) - ones + 1)))
     plain = _logistic(design, outcome, weights, strength)
     if not grams:
         return plain.coef_[0], float(plain.intercept_[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from training.tables import NO_TIME, Table
 from triage.domain.work import Event, WorkItem
 from triage.features import FeatureSpec, FeatureTable, extract_features
 from triage.features.text import words_of
+from triage.features.values import as_number
 
 FEW_LEVELS = 40
 """Whole numbers with at most so many values are read as levels too: they are often codes."""
@@ -60,12 +62,23 @@ def _sort_one(table: Table, name: str, found: Columns) -> None:
 
 def _sort_numbers(name: str, known: pd.Series, distinct: int, found: Columns) -> None:
     whole = bool((known % 1 == 0).all())
-    if whole and distinct == len(known) and distinct > 200:
+    if whole and distinct == len(known) and distinct > 200 and _numbered(known.to_numpy(float)):
         found.left_out[name] = "a number of its own in every row: it names the row"
         return
     found.numbers.append(name)
     if whole and distinct <= FEW_LEVELS:
         found.categories.append(name)
+
+
+def _numbered(values: np.ndarray) -> bool:
+    """
+    Return whether *values*, whole and each its own, were dealt out: in order, or too many for chance to part them all.
+
+    Of n drawn from a range r two are surely alike where n * n / 2 is several times r; incomes of 300 people are not.
+    """
+    steps = np.diff(values)
+    in_order = bool(np.all(steps > 0) or np.all(steps < 0))
+    return in_order or len(values) ** 2 / 2 > 3 * float(values.max() - values.min() + 1)
 
 
 def _sort_text(name: str, known: pd.Series, distinct: int, found: Columns) -> None:
@@ -75,9 +88,11 @@ def _sort_text(name: str, known: pd.Series, distinct: int, found: Columns) -> No
         return
     words = float(np.mean([len(words_of(text[:500])) for text in sample]))
     own = distinct / len(known)
-    numeric = pd.to_numeric(sample, errors="coerce").notna().mean()
+    numeric = float(np.mean([not math.isnan(as_number(cell)) for cell in sample]))
     if words >= 3 and own > 0.3 and distinct > 50:
         found.texts.append(name)
+    elif numeric > 0.9 and distinct > FEW_LEVELS and not _coded(sample):
+        found.numbers.append(name)
     elif own > _IDENTIFIER and distinct > 200:
         found.left_out[name] = "a value of its own in nearly every row: it names the row"
     else:

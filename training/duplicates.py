@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _RARE = 2
 _BANDS, _DEPTH = 4, 5
 _SHORT = 4
+_READ = 2_000
+"""Characters of a text that are compared."""
+_TEMPLATE = 0.05
 _MIX = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
@@ -33,13 +36,14 @@ def duplicate_groups(table: Table) -> Groups:
     Return which rows of *table* repeat one another.
 
     With free text rows are alike where their words are (numbers, case and punctuation apart; about nine words in ten
-    the same). Without, where every column but id and time is equal and one of the values is rare: seldom seen in other
-    rows, so that a table of few values, where equal rows are chance, has none.
+    the same), but for what stands in one row of twenty: that is a template, and its rows are different ones. Without
+    text, where every column but id and time is equal and one of the values is rare: seldom seen in other rows, so that
+    a table of few values, where equal rows are chance, has none.
     """
     texts = [name for name in (table.text or _wordy(table.frame, table.columns)) if name in table.frame]
     if texts:
         joined = table.frame[list(texts)].fillna("").astype("object").agg(" ".join, axis=1).tolist()
-        codes = _alike(joined)
+        codes = _no_template(_alike(joined))
     else:
         codes = _equal(table.frame[table.columns])
     repeated = int((np.bincount(codes)[codes] > 1).sum())
@@ -47,6 +51,13 @@ def duplicate_groups(table: Table) -> Groups:
     return Groups(
         codes, repeated, f"{repeated:,} rows are duplicates ({what}): each group stays on one side of a split"
     )
+
+
+def _no_template(codes: np.ndarray) -> np.ndarray:
+    """Return *codes* with one of its own for each row of a group that is no repetition but a common wording."""
+    common = np.bincount(codes)[codes] > max(20, _TEMPLATE * len(codes))
+    codes = np.where(common, codes.max() + 1 + np.arange(len(codes)), codes)
+    return np.unique(codes, return_inverse=True)[1]
 
 
 def _equal(frame: pd.DataFrame) -> np.ndarray:
@@ -81,33 +92,30 @@ def _alike(texts: list[str]) -> np.ndarray:
     """Return codes of texts by min-hash of their word pairs: four bands of five, one common band makes a pair."""
     seeds = np.random.default_rng(1).integers(1, 1 << 63, _BANDS * _DEPTH, dtype=np.uint64)
     seen: dict[tuple[int, ...] | str, int] = {}
+    hashes: dict[str, int] = {}
     parent = np.arange(len(texts))
     for row, text in enumerate(texts):
-        words = _WORD.findall(text.casefold())
-        for key in _keys(words, seeds):
+        words = _WORD.findall(text[:_READ].casefold())
+        for key in _keys(words, seeds, hashes):
             first = seen.setdefault(key, row)
             if first != row:
                 parent[_root(parent, row)] = _root(parent, first)
     return np.unique([_root(parent, row) for row in range(len(texts))], return_inverse=True)[1]
 
 
-def _keys(words: list[str], seeds: np.ndarray) -> list[tuple[int, ...] | str]:
+def _keys(words: list[str], seeds: np.ndarray, hashes: dict[str, int]) -> list[tuple[int, ...] | str]:
     if len(words) < 2 * _SHORT:
         return [" ".join(words)] if len(words) >= _SHORT else []
-    pairs = np.array([hash_word(f"{x} {y}") for x, y in pairwise(words)], dtype=np.uint64)
-    mixed = pairs[:, None] ^ seeds
+    for word in words:
+        if word not in hashes:
+            hashes[word] = int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "big")
+    own = np.array([hashes[word] for word in words], dtype=np.uint64)
+    # One word turned, so that `a b` is not `b a`.
+    mixed = (own[:-1] ^ ((own[1:] << np.uint64(21)) | (own[1:] >> np.uint64(43))))[:, None] ^ seeds
     for factor in _MIX:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * factor
     least = (mixed ^ (mixed >> np.uint64(31))).min(axis=0).reshape(_BANDS, _DEPTH)
     return [(band, *map(int, least[band])) for band in range(_BANDS)]
-
-
-def hash_word(word: str) -> int:
-    """Return a 31-bit hash of *word* that is the same in every process."""
-    value = 2166136261
-    for byte in word.encode():
-        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
-    return value >> 1
 
 
 def _root(parent: np.ndarray, node: int) -> int:

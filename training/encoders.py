@@ -208,6 +208,7 @@ class Bins:
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.edges = [_edges(column) for column in matrix.T]
+        self.empty = np.isnan(matrix).all(axis=0)
 
     def transform(self, matrix: np.ndarray) -> np.ndarray:
         """Return the code of each cell, NaN where it is missing; of the shape of *matrix*."""
@@ -215,6 +216,8 @@ class Bins:
         for at, edges in enumerate(self.edges):
             codes[:, at] = np.searchsorted(edges, matrix[:, at], side="left")
         codes[np.isnan(matrix)] = np.nan
+        # Nothing was learnt of a column that was empty until now, and scikit-learn takes no column of gaps alone.
+        codes[:, self.empty] = 0.0
         return codes
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
+from training.spelled import is_dressed, read_spelled
 from triage.errors import IntakeError
 from triage.intake.text import show
 
 _MISSING = ["", "NaN", "nan", "null", "NULL", "N/A", "n/a", "#N/A", "<NA>", "NaT"]
 _SAMPLE = 200
+_TOLD = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 
 
 @dataclass
@@ -57,7 +61,7 @@ def read_file(path: Path) -> RawFile:
         raw = _read_parquet(path, data)
     else:
         text, encoding = _decode(path, data)
-        raw = _read_lines(path, text) if text.lstrip()[:1] == "{" else _read_delimited(path, text, encoding)
+        raw = _read_any(path, text, encoding)
         if encoding not in ("utf-8", "utf-8-sig"):
             raw.notes.append(f"{path.name} is not UTF-8: read as {encoding}")
     if not len(raw.frame):
@@ -116,6 +120,21 @@ def _read_parquet(path: Path, data: bytes) -> RawFile:
     return RawFile(path, frame.reset_index(drop=frame.index.name is None))
 
 
+def _read_any(path: Path, text: str, encoding: str) -> RawFile:
+    start = text.lstrip()[:1]
+    if start == "[":
+        return _read_array(path, text)
+    return _read_lines(path, text) if start == "{" else _read_delimited(path, text, encoding)
+
+
+def _read_array(path: Path, text: str) -> RawFile:
+    try:
+        rows = msgspec.json.decode(text, type=list[dict[str, Any]])
+    except msgspec.DecodeError as fault:
+        raise IntakeError(f"{path.name}: no JSON array of objects: {fault}") from fault
+    return _of_objects(path, rows, None)
+
+
 def _read_lines(path: Path, text: str) -> RawFile:
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -128,6 +147,10 @@ def _read_lines(path: Path, text: str) -> RawFile:
         except msgspec.DecodeError as fault:
             raise IntakeError(f"{path.name}, line {number}: no JSON object: {fault}") from fault
         lines.append(number)
+    return _of_objects(path, rows, lines)
+
+
+def _of_objects(path: Path, rows: list[dict[str, Any]], lines: list[int] | None) -> RawFile:
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [_flat(row.get(name)) for row in rows] for name in names}
     return RawFile(
@@ -140,11 +163,8 @@ def _flat(cell: Any) -> Any:
 
 
 def _read_delimited(path: Path, text: str, encoding: str) -> RawFile:
-    header = text.lstrip("\ufeff").split("\n", 1)[0]
-    delimiter = max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
-    names = [cell.strip() for cell in next(csv.reader([header.rstrip("\r")], delimiter=delimiter))]
-    if any(not name for name in names):
-        names = [name or f"column_{at}" for at, name in enumerate(names, 1)]
+    text = _rows_of(text)
+    delimiter, names = _header(text)
     bad: list[str] = []
 
     def refuse(row: arrow_csv.InvalidRow) -> str:
@@ -156,7 +176,7 @@ def _read_delimited(path: Path, text: str, encoding: str) -> RawFile:
         raise IntakeError(f"{path.name}: the header names column {show(twice[0])} twice")
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(text.lstrip("\ufeff").encode("utf-8", "surrogatepass")),
+            io.BytesIO(text.encode("utf-8", "surrogatepass")),
             read_options=arrow_csv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=1 << 24),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
@@ -176,13 +196,35 @@ def _read_delimited(path: Path, text: str, encoding: str) -> RawFile:
     return RawFile(path, table.to_pandas(), delimiter=delimiter, encoding=encoding)
 
 
+def _rows_of(text: str) -> str:
+    """Return *text* from its header on: without a mark of order, and the line by which Excel is told the separator."""
+    text = text.lstrip("\ufeff")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    told = _TOLD.match(text)
+    return text[told.end() :] if told else text
+
+
+def _header(text: str) -> tuple[str, list[str]]:
+    """Return the separator and the names of the columns; a name may hold line breaks."""
+    header, _, rest = text.partition("\n")
+    while header.count('"') % 2 and rest:
+        more, _, rest = rest.partition("\n")
+        header = f"{header}\n{more}"
+    delimiter = max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
+    cells = next(csv.reader(io.StringIO(header.rstrip("\r"), newline=""), delimiter=delimiter), [])
+    return delimiter, [cell.strip() or f"column_{at}" for at, cell in enumerate(cells, 1)]
+
+
 def _line_of(path: Path, row: int, delimiter: str, encoding: str) -> int:
     """Return the line on which data row *row* begins; cells may hold line breaks, so lines are counted anew."""
-    reader = csv.reader(io.StringIO(_bytes(path).decode(encoding), newline=""), delimiter=delimiter)
+    text = _bytes(path).decode(encoding)
+    told = len(text.lstrip("\ufeff")) - len(_rows_of(text))
+    reader = csv.reader(io.StringIO(_rows_of(text), newline=""), delimiter=delimiter)
     begin = 1
     for number, _ in enumerate(reader):
         if number == row + 1:
-            return begin
+            return begin + bool(told)
         begin = reader.line_num + 1
     return begin
 
@@ -207,13 +249,18 @@ def _typed(column: pd.Series, *, written: bool) -> pd.Series:
 def _typed_text(column: pd.Series, written: bool) -> pd.Series:
     present = column.dropna()
     if not len(present):
-        return pd.Series(np.full(len(column), np.nan), index=column.index)
+        return _empty(column)
     kinds = {type(cell) for cell in present.iloc[:1000]}
     if kinds <= {bool}:
         return column.map({True: "true", False: "false"}, na_action="ignore").astype("str").where(column.notna())
     if kinds <= {int, float}:
         return pd.to_numeric(column, errors="coerce")
+    if kinds <= {int, float, Decimal}:
+        return column.map(float, na_action="ignore").astype("float64")
     text = column.map(_plain, na_action="ignore").astype("str").where(column.notna())
+    text = text.where(text.str.strip() != "")
+    if text.isna().all():
+        return _empty(column)
     sample = text.dropna().iloc[:: max(1, len(present) // _SAMPLE)].str.strip()
     if written and _numeric(sample):
         numbers = pd.to_numeric(text, errors="coerce")
@@ -222,7 +269,12 @@ def _typed_text(column: pd.Series, written: bool) -> pd.Series:
     if set(sample.str.casefold()) <= {"true", "false"}:
         lower = text.str.strip().str.casefold()
         return lower if bool(lower.dropna().isin(["true", "false"]).all()) else text
-    return text
+    spelled = read_spelled(text) if written or is_dressed(text) else None
+    return text if spelled is None else spelled
+
+
+def _empty(column: pd.Series) -> pd.Series:
+    return pd.Series(np.full(len(column), np.nan), index=column.index)
 
 
 def _numeric(sample: pd.Series) -> bool:

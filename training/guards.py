@@ -19,22 +19,35 @@ from training.evidence import (
     column_aucs,
     filled_for_one_class,
     missing_auc,
+    out_of_fold,
     pure_share,
+    steepness,
     strength,
 )
 from training.maturity import open_rows
-from training.names import Saying, saying_of, words_of_name
+from training.names import UNSURE, Saying, saying_of, words_of_name
 from training.rest import rest_auc
 from training.tables import NO_TIME, Table
 
 Task = Literal["binary", "classes", "number"]
 
-_DONE = re.compile(r"(?i)closed|resolved|done|completed|cancel|won|lost|converted|solved|finished")
+_DONE = re.compile(
+    r"(?i)\b(un)?(closed|resolved|done|completed?|cancel|won|lost|converted|solved|finished|check-?out|no-?show|paid|"
+    r"charged|rejected|approved|declined|expired|delivered|returned|refunded|shipped|churned|left)"
+)
+_AHEAD = frozenset({
+    "due", "target", "planned", "expected", "appointment", "arrival", "departure", "scheduled", "schedule", "promised",
+    "requested", "renewal", "expiry", "expiration", "expires", "deadline", "travel", "flight", "valid", "until",
+})  # fmt: skip
+"""Words of instants that lie ahead of a row and are known from its beginning."""
 _ROWS = 40_000
 _CERTAIN = 0.99
 _HIGH = 0.85
 _STARK = 0.9
 _ODD = 0.85
+_GRADUAL = 0.93
+_STEEP = 0.94
+_EASY = 0.95
 _GAP = 1.6
 _LATE = 0.5
 
@@ -64,7 +77,8 @@ class _Column(NamedTuple):
     One column under suspicion: its codes, what it reaches alone, what its name says.
 
     `auc` is that of the class it tells best, `typical` the mean of all classes: a good column tells the ends of a
-    scale well, one that was written by the outcome tells all of it.
+    scale well, one that was written by the outcome tells all of it. `bar` is the `typical` below which a column is
+    never refused for its strength.
     """
 
     name: str
@@ -72,6 +86,7 @@ class _Column(NamedTuple):
     auc: float
     typical: float
     saying: Saying | None
+    bar: float = _HIGH
 
 
 def find_leaks(
@@ -116,8 +131,7 @@ def find_leaks(
         if name in texts:
             continue
         codes = codes_of(judged.frame[name])
-        reached = column_aucs(codes, views, fold) or [0.5]
-        plain.append(_Column(name, codes, max(0.5, *reached), max(0.5, float(np.mean(reached))), says(name)))
+        plain.append(_judge(name, codes, views, fold, says(name)))
     for column in plain:
         evidence = _evidence(column, whole, judged, views, still_open, task)
         if evidence:
@@ -126,11 +140,25 @@ def find_leaks(
         old = found.get(name, Finding(name, ()))
         line = f"history: it was written again after the row's instant in {share:.0%} of records, and holds the last"
         found[name] = replace(old, evidence=(line, *old.evidence))
+    _spare_easy(plain, found, views, fold, task, seed)
     _out_of_line(plain, found, max(texts.values(), default=0.5), task)
     _stronger_than_all(plain, found, views, fold, max(texts.values(), default=0.5), task, seed)
     _siblings(judged, plain, found)
     order = sorted(found.values(), key=lambda one: (-one.auc, one.column))
     return [replace(one, drop=one.column not in protect) for one in order]
+
+
+def _judge(name: str, codes: np.ndarray, views: list[np.ndarray], fold: np.ndarray, saying: Saying | None) -> _Column:
+    """
+    Return the column with what it reaches alone, and from where on that is suspicious.
+
+    What was written by the outcome parts the classes at one place, but for errors; an honest number or list of groups
+    tells them apart by degrees, and may well reach 0.9. So it may where there are several classes.
+    """
+    reached = column_aucs(codes, views, fold) or [0.5]
+    typical = max(0.5, float(np.mean(reached)))
+    gradual = len(views) != 1 or (typical >= _HIGH and steepness(views[0], out_of_fold(codes, views[0], fold)) < _STEEP)
+    return _Column(name, codes, max(0.5, *reached), typical, saying, _GRADUAL if gradual else _HIGH)
 
 
 def _artefacts(
@@ -189,13 +217,20 @@ def _evidence(
     done = _all_done(column.name, values)
     if done:
         lines.append(f"every row says {done!r}: the rows show how the records ended")
-    if column.saying is not None and (lines or column.auc >= column.saying.floor):
+    if column.saying is not None and (lines or column.auc >= _floor(column.saying, values)):
         lines.append(column.saying.text)
         lines.append(f"alone it reaches AUC {column.auc:.3f}")
         pure = max(pure_share(column.codes, view) for view in views) if views else 0.0
         if pure >= 0.02:
             lines.append(f"{pure:.0%} of the rows have values that stand in one class only")
     return lines
+
+
+def _floor(saying: Saying, values: pd.Series) -> float:
+    """Return the AUC from which a column called so, with these *values*, is believed to leak."""
+    if saying.steps and not any(_DONE.search(str(value)) for value in values.dropna().unique()[:200]):
+        return UNSURE
+    return saying.floor
 
 
 def _all_done(name: str, values: pd.Series) -> str:
@@ -217,7 +252,7 @@ def _later(table: Table, name: str) -> float:
     if column.dtype.kind != "M":
         return 0.0
     at = table.at if table.at is not None else _born(table)
-    if at is None or any(word in words_of_name(name).split() for word in ("due", "target", "planned", "expected")):
+    if at is None or not _AHEAD.isdisjoint(words_of_name(name).split()):
         return 0.0
     own = column.dt.tz_localize(None).astype("datetime64[ms]").to_numpy().astype("int64")
     known = column.notna().to_numpy() & (at != NO_TIME)
@@ -277,15 +312,35 @@ def _plain(values: pd.Series) -> pd.Series:
     return values.astype("str").str.strip().str.casefold().str.replace(r"\.0$", "", regex=True)
 
 
+def _spare_easy(
+    plain: list[_Column], found: dict[str, Finding], views: list[np.ndarray], fold: np.ndarray, task: Task, seed: int
+) -> None:
+    """Take back what was refused only for telling one class of several, where all other columns tell it as well."""
+    alone = [
+        column
+        for column in plain
+        if column.name in found and len(found[column.name].evidence) == 1 and column.typical < _CERTAIN <= column.auc
+    ]
+    others = [column.codes for column in plain if column.name not in found]
+    if task != "classes" or not others:
+        return
+    for column in alone:
+        view = max(views, key=lambda one: column_auc(column.codes, [one], fold))
+        if rest_auc(others, view, seed) >= _EASY:
+            del found[column.name]
+
+
 def _out_of_line(plain: list[_Column], found: dict[str, Finding], text: float, task: Task) -> None:
-    """Refuse the columns above a wide gap: each 0.85 and more, and 1.6 times as strong as the best below them."""
+    """Refuse the columns above a wide gap: each at its bar and more, and 1.6 times as strong as the best below them."""
     if task == "number":
         return
     clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.typical)
     most = max(1, len(clean) // 3)
     for count in range(min(most, len(clean) - 1), 0, -1):
         low, high = max(clean[count].typical, text), clean[count - 1].typical
-        if high >= _HIGH and strength(high) >= _GAP * max(strength(low), 0.2):
+        if all(column.typical >= column.bar for column in clean[:count]) and strength(high) >= _GAP * max(
+            strength(low), 0.2
+        ):
             for column in clean[:count]:
                 line = f"alone it reaches AUC {column.typical:.3f}, the best of all other columns {low:.3f}"
                 found[column.name] = Finding(column.name, (line,), auc=round(column.auc, 4))
@@ -305,7 +360,7 @@ def _stronger_than_all(
     if task == "number":
         return
     clean = sorted((column for column in plain if column.name not in found), key=lambda one: -one.typical)
-    while clean and clean[0].typical >= (_ODD if len(clean) > 5 else _STARK):
+    while clean and clean[0].typical >= max(clean[0].bar, _ODD if len(clean) > 5 else _STARK):
         best, others = clean[0], clean[1:]
         view = max(views, key=lambda one: column_auc(best.codes, [one], fold))
         together = max(rest_auc([column.codes for column in others], view, seed) if others else 0.5, text)

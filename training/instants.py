@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -25,33 +26,46 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SLASHED = re.compile(r"^\s*\d{4}[/.]\d{1,2}[/.]\d{1,2}")
+_BEYOND = re.compile(r"^\s*(?:0{4}|000\d|9999|[34]000)-\d{2}-\d{2}|^\s*(?:\d{2}[./-]){2}(?:0{4}|0001|9999)\b")
 _ZONED = re.compile(r"(?:[Zz]|[+-]\d{2}:?\d{2}|\b(?:UTC|GMT))\s*$")
-_SECONDS, _MILLIS = (3e8, 5e9), (3e11, 5e12)
+_MOST = 0.95
+_ODD = 0.01
+_FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
+"""1900 and 2200: what lies beyond stands for no date at all, as 0001-01-01 and 9999-12-31 do."""
+_SECONDS, _MILLIS = (3e8, 5e9), 1e14
+_UNITS = {"seconds ": 1, "milliseconds ": 1e3, "microseconds ": 1e6, "nanoseconds ": 1e9}
 
 
 def looks_like_instants(sample: pd.Series) -> bool:
-    """Return whether all of *sample* (text) is written like a date or an instant."""
-    return len(sample) > 0 and all(_is_written(text) for text in sample)
+    """Return whether *sample* (text) is written like dates or instants, but for one in twenty such as `unknown`."""
+    return len(sample) > 0 and sum(map(_is_written, sample)) >= _MOST * len(sample)
 
 
 def read_times(
-    column: pd.Series, tz: str = "UTC", *, where: Callable[[int], str] = lambda row: f"row {row + 1}"
+    column: pd.Series,
+    tz: str = "UTC",
+    *,
+    where: Callable[[int], str] = lambda row: f"row {row + 1}",
+    strict: bool = True,
 ) -> tuple[np.ndarray, list[str]]:
     """
     Return *column* as int64 ms UTC (`NO_TIME` where missing) and what was assumed, as sentences.
 
     Instants without a zone are local time of *tz*; of a time that the clocks jump over, the next one is taken.
     `3/4/2025` goes by the order that the column's other dates prove, else month first with slashes and day first with
-    dots; both said. Plain numbers are epoch seconds or milliseconds where all lie between 1979 and 2128, else taken as
-    an order without a unit.
+    dots; both said. Plain numbers are epoch seconds (milli-, micro-, nanoseconds) where all lie between 1979 and 2128,
+    days where they are written so (20250131), else taken as an order without a unit. A date before 1900 or after 2199
+    is one that stands for none: missing, and said.
 
     Raises:
-        IntakeError: a value is no instant (*where* names its place), or dates prove both orders.
+        IntakeError: more than one value in a hundred is no instant (*where* names the place of the first; not
+            *strict*: they are missing), or dates prove both orders.
     """
     load_zone(tz)
     name = str(column.name)
     if column.dtype.kind == "M":
         naive = column.dt.tz is None
+        column = _within(column)
         return _as_ms(_localised(column, tz) if naive else column), _naive_note(name, tz, len(column) if naive else 0)
     if column.dtype.kind in "if":
         return _numbers(column, name)
@@ -61,8 +75,14 @@ def read_times(
     known = np.asarray(column.notna(), dtype=bool) & np.asarray((text != "").fillna(False), dtype=bool)
     codes, distinct = pd.factorize(text[known])
     values, zoneless = _read_distinct([str(value) for value in distinct], tz, name, notes)
-    bad = np.flatnonzero(values[codes] == NO_TIME) if len(codes) else np.zeros(0, dtype=np.int64)
-    if len(bad):
+    beyond = np.array([bool(_BEYOND.match(str(value))) for value in distinct], dtype=bool)
+    bad = np.flatnonzero((values[codes] == NO_TIME) & ~beyond[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
+    if len(codes) and beyond[codes].any():
+        notes.append(f"{name}: {int(beyond[codes].sum()):,} dates that stand for none, such as 9999-12-31, are missing")
+    few = len(bad) <= _ODD * int(known.sum())
+    if len(bad) and few:
+        notes.append(f"{name}: {len(bad):,} values such as {_first_of(text, known, bad)} are no instants: missing")
+    if len(bad) and strict and not few:
         row = int(np.flatnonzero(known)[bad[0]])
         raise IntakeError(
             f"{where(row)}: {name} {show(str(text.iloc[row]))} is not an instant ({len(bad):,} such rows)"
@@ -71,8 +91,21 @@ def read_times(
     return found, notes + _naive_note(name, tz, int(zoneless[codes].sum()) if len(codes) else 0)
 
 
+def _first_of(text: pd.Series, known: np.ndarray, bad: np.ndarray) -> str:
+    return show(str(text[known].iloc[int(bad[0])]))
+
+
+def _within(column: pd.Series) -> pd.Series:
+    """Return the instants *column* without those outside 1900-2199, which clocks of zones cannot tell."""
+    bare = column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
+    ms = bare.astype("datetime64[ms]").to_numpy().astype("int64")
+    return column.where((ms >= _FIRST) & (ms < _LAST))
+
+
 def _is_written(text: str) -> bool:
-    return bool(_ISO.match(text) or _DAY_FIRST.match(text) or _SLASHED.match(text) or _NAMED.match(text))
+    return bool(
+        _BEYOND.match(text) or _ISO.match(text) or _DAY_FIRST.match(text) or _SLASHED.match(text) or _NAMED.match(text)
+    )
 
 
 def _read_distinct(distinct: list[str], tz: str, name: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +131,10 @@ def _parse(text: pd.Series, *, utc: bool) -> pd.Series:
     found = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=utc)
     open_ = found.isna()
     if bool(open_.any()):
-        found[open_] = pd.to_datetime(text[open_], format="mixed", errors="coerce", utc=utc)
+        with warnings.catch_warnings():
+            # Of quarters (`2024Q1`), which it reads today.
+            warnings.simplefilter("ignore")
+            found[open_] = pd.to_datetime(text[open_], format="mixed", errors="coerce", utc=utc)
     return found.where(found.dt.year.between(1900, 2199))
 
 
@@ -125,13 +161,29 @@ def _numbers(column: pd.Series, name: str) -> tuple[np.ndarray, list[str]]:
     known = np.isfinite(values)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
     found = np.full(len(values), NO_TIME, dtype=np.int64)
-    unit, scale = "an order without a unit", 1
-    if _SECONDS[0] <= low and high <= _SECONDS[1]:
-        unit, scale = "seconds since 1970", 1000
-    elif _MILLIS[0] <= low and high <= _MILLIS[1]:
-        unit, scale = "milliseconds since 1970", 1
-    found[known] = np.round(values[known] * scale).astype(np.int64)
-    return found, [f"{name} holds plain numbers: taken as {unit}"]
+    for unit, scale in _UNITS.items():
+        if _SECONDS[0] * scale <= low and high <= _SECONDS[1] * scale:
+            found[known] = np.round(values[known] / scale * 1000).astype(np.int64)
+            return found, [f"{name} holds plain numbers: taken as {unit}since 1970"]
+    days = _written_days(values[known])
+    if days is not None:
+        found[known] = days
+        return found, [f"{name} holds plain numbers: taken as days such as 20250131"]
+    # Whatever they count, their places in order are what matters; they may be too large for an instant.
+    found[known] = np.round(values[known]) if abs(low) + abs(high) < _MILLIS else _places(values[known])
+    return found, [f"{name} holds plain numbers: taken as an order without a unit"]
+
+
+def _written_days(values: np.ndarray) -> np.ndarray | None:
+    """Return whole numbers that are all written days (20250131) in ms, None where one is not."""
+    if not len(values) or not bool(np.all((values >= 19_000_101) & (values <= 21_991_231) & (values % 1 == 0))):
+        return None
+    days = pd.to_datetime(pd.Series(values.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce")
+    return None if bool(days.isna().any()) else _as_ms(days.dt.tz_localize("UTC"))
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 
 
 def _localised(naive: pd.Series, tz: str) -> pd.Series:

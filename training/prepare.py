@@ -21,7 +21,7 @@ from training.maturity import known_at, open_rows
 from training.pasts import Pasts, aged, read_pasts
 from training.splits import Split, split
 from training.tables import Table, read_table
-from training.target import Classes, read_classes
+from training.target import FEWEST_OF_A_CLASS, Classes, read_classes, without_rare
 from triage.domain.instant import DAY
 from triage.errors import IntakeError
 from triage.features import FeatureSpec
@@ -191,11 +191,28 @@ def _known_rows(loaded: Loaded, request: Request) -> Classes:
         loaded.amounts, known = _amounts(table.frame[request.amount], classes, request.amount, loaded.notes)
         kept = np.intersect1d(kept, known)
     kept = _sampled(table, kept, loaded.notes)
+    classes, kept = _common(loaded, classes, kept)
     loaded.take(kept)
     classes = Classes(classes.codes[kept], classes.names, classes.ordinal)
     if len(np.unique(classes.codes)) < 2:
         raise IntakeError(f"{target}: only one class is left among {len(kept):,} rows: there is nothing to tell apart")
     return classes
+
+
+def _common(loaded: Loaded, classes: Classes, kept: np.ndarray) -> tuple[Classes, np.ndarray]:
+    """Return the classes that have rows enough to learn them, and those of the rows *kept* that are of one."""
+    enough, rare = without_rare(classes, kept)
+    if not rare:
+        return classes, kept
+    rows = len(kept) - len(enough)
+    loaded.notes.append(
+        f"{', '.join(rare)}: {rows} rows of classes with fewer than {FEWEST_OF_A_CLASS} were left out, nor is such a "
+        "class ever said"
+    )
+    column = loaded.table.frame[loaded.target]
+    known = np.zeros(len(column), dtype=bool)
+    known[enough] = True
+    return read_classes(column.where(known), loaded.target), enough
 
 
 def _as_known(loaded: Loaded, classes: Classes, cut: str) -> Classes:
@@ -253,9 +270,9 @@ def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
     cut = split(table, classes.codes, seed, loaded.groups, duplicates=loaded.duplicates)
     if _poor(cut, classes):
         loaded.notes.append(
-            "the rarer class is too rare for slices in time: rows are dealt so that each slice has both"
+            "a class is too rare for slices in time, or too new: rows are dealt so that the slices have all of them"
         )
-        return _dealt(replace(table, at=None), classes, loaded, seed)
+        return _dealt(replace(table, at=None), classes, cut, seed)
     if not cut.by_time or min(len(cut.choose), len(cut.calibrate)) >= 0.04 * len(table):
         return cut
     loaded.notes.append("nearly all later rows repeat earlier ones: slices go by groups of equal rows, not by time")
@@ -263,7 +280,13 @@ def _slices(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
 
 
 def _poor(cut: Split, classes: Classes) -> bool:
-    """Return whether a slice lacks a class by chance: one so rare that fewer than five of its rows were to be there."""
+    """
+    Return whether a slice lacks a class by chance: one so rare that fewer than five of its rows were to be there.
+
+    One of several that the rows to fit lack altogether could not be told at all.
+    """
+    if len(classes.names) > 2 and len(np.unique(classes.codes[cut.fit])) < len(classes.names):
+        return True
     rarest = float(np.bincount(classes.codes).min()) / len(classes.codes)
     return any(
         len(np.unique(classes.codes[rows])) < 2 and rarest * len(rows) < 5
@@ -271,13 +294,14 @@ def _poor(cut: Split, classes: Classes) -> bool:
     )
 
 
-def _dealt(table: Table, classes: Classes, loaded: Loaded, seed: int) -> Split:
-    """Return slices by hash under the first of 50 seeds that leaves both classes in each, else under the last."""
+def _dealt(table: Table, classes: Classes, cut: Split, seed: int) -> Split:
+    """Return slices by hash under the first of 50 seeds that leaves no slice poor, else under the last."""
+    stay = [note for note in cut.notes if "duplicates (" in note]
     for more in range(50):
-        cut = split(table, classes.codes, seed + more, loaded.groups, duplicates=loaded.duplicates)
-        if not _poor(cut, classes):
+        found = split(table, classes.codes, seed + more, cut.codes, duplicates=False)
+        if not _poor(found, classes):
             break
-    return cut
+    return replace(found, notes=(*stay, *found.notes))
 
 
 def _need_slices(classes: Classes, cut: Split) -> None:

@@ -188,7 +188,7 @@ def _alike(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def _read_instants(frame: pd.DataFrame, time: str | None, tz: str) -> None:
-    """Turn every other column that is written like instants into instants, in place; what cannot be read stays text."""
+    """Turn every other column that is written like instants into instants, in place; what it cannot read is missing."""
     for name in frame.columns:
         column = frame[name]
         if name == time or column.dtype.kind in "if":
@@ -198,7 +198,7 @@ def _read_instants(frame: pd.DataFrame, time: str | None, tz: str) -> None:
             if not looks_like_instants(sample.iloc[:: max(1, len(sample) // 200)]):
                 continue
         try:
-            frame[name] = _instants(read_times(column, tz)[0])
+            frame[name] = _instants(read_times(column, tz, strict=False)[0])
         except IntakeError:
             continue
 

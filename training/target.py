@@ -11,20 +11,24 @@ from triage.errors import IntakeError
 from triage.features.values import as_level
 
 MOST_CLASSES = 20
+FEWEST_OF_A_CLASS = 10
+"""Rows of one of several classes below which it is left out: no slice but one could hold them."""
 _FOUND = (
-    "1",
-    "true",
-    "yes",
-    "y",
-    "won",
-    "converted",
-    "breached",
-    "violated",
-    "escalated",
-    "urgent",
-    "high",
-    "ja",
-    "oui",
+    *("1", "true", "t", "yes", "y", "ja", "j", "oui", "si", "s\u00ed", "sim"),
+    *(
+        "won",
+        "closed won",
+        "converted",
+        "breached",
+        "violated",
+        "escalated",
+        "urgent",
+        "high",
+        "late",
+        "missed",
+        "overdue",
+    ),
+    *("churned", "churn", "canceled", "cancelled", "default", "fraud", "bought", "accepted", "subscribed"),
 )
 """Spellings of the class to find, where two classes are told in words."""
 
@@ -69,6 +73,15 @@ def read_classes(column: pd.Series, target: str) -> Classes:
     names = sorted(present, key=int) if steps else _in_words(present, levels)
     places = {name: at for at, name in enumerate(names)}
     return Classes(np.array([places.get(level, -1) for level in levels]), tuple(names), steps and len(names) > 2)
+
+
+def without_rare(classes: Classes, kept: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return those of the rows *kept* whose class has rows enough, and the names of the classes that have not."""
+    counts = np.bincount(classes.codes[kept], minlength=len(classes.names))
+    rare = np.flatnonzero(counts < FEWEST_OF_A_CLASS)
+    if len(classes.names) <= 2 or len(classes.names) - len(rare) < 2:
+        return kept, ()
+    return kept[~np.isin(classes.codes[kept], rare)], tuple(classes.names[at] for at in rare)
 
 
 def codes_of(column: pd.Series, names: tuple[str, ...]) -> np.ndarray:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from triage.domain.instant import from_datetime
+from triage.features.spelled import decimal_mark, digits_of, number_of, spelled
 
 LONGEST_TEXT = 4_000
 """Characters of one text field that count; what a person writes about a case stands in its beginning."""
@@ -35,7 +36,7 @@ def as_level(value: Any) -> str:
 
 
 def as_number(value: Any) -> float:
-    """Return *value* as a finite float, NaN where it is none; `1,234.5`, `12 %` and `€ 5` are numbers, "" is not."""
+    """Return *value* as a finite float, NaN where it is none: `1,234.5`, `1.234,50 €` and `12 %` are one, "" is not."""
     if isinstance(value, (int, float)):
         number = float(value) if abs(value) < 1e300 or value != value else math.nan
         return number if math.isfinite(number) else math.nan
@@ -44,10 +45,14 @@ def as_number(value: Any) -> float:
     text = _DRESSING.sub("", value.strip())
     if _GROUPED.fullmatch(text):
         text = text.replace(",", "")
-    if not _NUMBER.fullmatch(text):
-        return math.nan
-    number = float(text)
+    number = float(text) if _NUMBER.fullmatch(text) else _spelled(value)
     return number if math.isfinite(number) else math.nan
+
+
+def _spelled(text: str) -> float:
+    found = spelled(text)
+    point = decimal_mark([digits_of(found)]) if found else None
+    return number_of(found, point) if found and point else math.nan
 
 
 def as_text(value: Any) -> str:
