@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, linear_shape
+from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, folds_of, linear_shape
 from triage.features import FeatureTable
 from triage.scoring.linear import LinearShape
 from triage.scoring.tabular import class_margins, log_softmax
@@ -30,6 +30,7 @@ class Rows:
         n_classes: How many there are.
         ordinal: Whether the classes are steps of one scale.
         crosses: How many of the last categories are pairs of others.
+        groups: int64 array of shape (n_rows,), equal for rows of one record (or of duplicates); None: each its own.
     """
 
     features: FeatureTable
@@ -38,6 +39,11 @@ class Rows:
     n_classes: int
     ordinal: bool
     crosses: int = 0
+    groups: np.ndarray | None = None
+
+    def groups_of(self, at: np.ndarray) -> np.ndarray:
+        """Return the group of each of the rows *at*: what is learnt for a row must not come from its own group."""
+        return np.arange(len(at)) if self.groups is None else self.groups[at]
 
     @property
     def outcomes(self) -> np.ndarray:
@@ -178,10 +184,11 @@ def fit_trees(
     features = rows.features.take(at)
     outcomes = rows.outcomes[at]
     codes = TargetEncoder(seed)
-    blocks = [codes.fit_transform(features.categories, outcomes, weights), features.numbers]
+    groups = rows.groups_of(at)
+    blocks = [codes.fit_transform(features.categories, outcomes, weights, groups), features.numbers]
     text = None
     if sum(rows.grams.widths):
-        margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, seed, strength)
+        margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, groups, seed, strength)
         blocks.append(margins)
     matrix = np.hstack(blocks)
     bins = Bins(matrix)
@@ -212,7 +219,12 @@ def fit_amounts(
     """Return trees for positive *amounts* with a log link, their bins, and codes of categories (mean log amount)."""
     codes = TargetEncoder(seed, smooth=10.0)
     logs = np.log(amounts)[:, None]
-    seen = np.hstack([codes.fit_transform(features.categories, logs, np.ones(len(amounts))), features.numbers])
+    seen = np.hstack(
+        [
+            codes.fit_transform(features.categories, logs, np.ones(len(amounts)), np.arange(len(amounts))),
+            features.numbers,
+        ]
+    )
     trees = HistGradientBoostingRegressor(
         loss="gamma", learning_rate=0.05, max_iter=iterations, max_leaf_nodes=7, early_stopping=False,
         random_state=seed, min_samples_leaf=20, l2_regularization=5.0, max_features=0.5,
@@ -223,10 +235,15 @@ def fit_amounts(
 
 
 def _text_margins(
-    matrix: sparse.csr_matrix, outcomes: np.ndarray, weights: np.ndarray, seed: int, strength: float
+    matrix: sparse.csr_matrix,
+    outcomes: np.ndarray,
+    weights: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+    strength: float,
 ) -> tuple[np.ndarray, TextFit]:
     """Return each row's text margins, learnt without its own fold, and the model of all rows for later ones."""
-    fold = np.random.RandomState(seed + 1).randint(0, 4, len(outcomes))
+    fold = folds_of(groups, 4, seed + 1)
     margins = np.zeros(outcomes.shape)
     for output in range(outcomes.shape[1]):
         for part in range(4):

@@ -136,11 +136,18 @@ def linear_shape(grams: GramMatrix, levels: LevelEncoder, numbers: NumberEncoder
     )
 
 
+def folds_of(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return a fold for each row, drawn evenly; rows of one group share theirs."""
+    _, places = np.unique(groups, return_inverse=True)
+    return np.random.RandomState(seed).randint(0, folds, int(places.max()) + 1 if len(places) else 0)[places]
+
+
 class TargetEncoder:
     """
     Levels as smoothed, weighted rates of each outcome, and the log of how many rows they had.
 
-    Fitted rows get rates from the other folds, so that no row sees its own outcome; later rows get those of all.
+    Fitted rows get rates from the other folds, so that no row sees its own outcome, nor that of another row of its
+    group (one record at several ages); later rows get those of all.
     """
 
     def __init__(self, seed: int, *, smooth: float = 20.0, folds: int = 5) -> None:
@@ -149,10 +156,10 @@ class TargetEncoder:
         self.unseen: list[list[float]] = []
 
     def fit_transform(
-        self, categories: Sequence[Sequence[str]], outcomes: np.ndarray, weights: np.ndarray
+        self, categories: Sequence[Sequence[str]], outcomes: np.ndarray, weights: np.ndarray, groups: np.ndarray
     ) -> np.ndarray:
         """Return codes of shape (n_rows, n_categories x (n_outcomes + 1)), each row's without its own fold."""
-        fold = np.random.RandomState(self.seed).randint(0, self.folds, len(outcomes))
+        fold = folds_of(groups, self.folds, self.seed)
         names = len(categories[0]) if len(categories) else 0
         parts = [self._fit_one([row[at] for row in categories], outcomes, weights, fold) for at in range(names)]
         return np.hstack(parts) if parts else np.zeros((len(outcomes), 0))
