@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sparse
@@ -12,7 +13,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, folds_of, linear_shape
+from training.encoders import (
+    Bins,
+    GramMatrix,
+    LevelEncoder,
+    Levels,
+    NumberEncoder,
+    TargetEncoder,
+    folds_of,
+    linear_shape,
+)
 from triage.features import FeatureTable
 from triage.scoring.linear import LinearShape
 from triage.scoring.tabular import class_margins, log_softmax
@@ -40,6 +50,12 @@ class Rows:
     ordinal: bool
     crosses: int = 0
     groups: np.ndarray | None = None
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The features' categories as numbers."""
+        rows = self.features.categories
+        return Levels.of(rows, len(rows[0]) if rows else 0)
 
     def groups_of(self, at: np.ndarray) -> np.ndarray:
         """Return the group of each of the rows *at*: what is learnt for a row must not come from its own group."""
@@ -113,8 +129,7 @@ class TreesFit:
 
     def seen(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return the trees' feature matrix of the rows at *at*, binned."""
-        features = rows.features.take(at)
-        blocks = [self.codes.transform(features.categories), features.numbers]
+        blocks = [self.codes.transform(rows.levels.take(at)), rows.features.numbers[at]]
         if self.text is not None:
             blocks.append(rows.grams.matrix[at] @ self.text.weights.T + self.text.intercept)
         return self.bins.transform(np.hstack(blocks))
@@ -148,10 +163,8 @@ def tree_margins(raw: np.ndarray) -> np.ndarray:
 
 def fit_linear(rows: Rows, at: np.ndarray, weights: np.ndarray, strength: float) -> LinearFit:
     """Return the linear model fitted on the rows at *at*; *weights* of shape (len(at),), *strength* is C."""
-    features = rows.features.take(at)
-    names = len(features.categories[0]) if len(features) else 0
-    levels = LevelEncoder(4 if len(at) < 5000 else 6).fit(features.categories, names)
-    numbers = NumberEncoder().fit(features.numbers)
+    levels = LevelEncoder(4 if len(at) < 5000 else 6).fit(rows.levels.take(at))
+    numbers = NumberEncoder().fit(rows.features.numbers[at])
     design = _design(rows, at, levels, numbers)
     outcomes = rows.outcomes[at]
     grams = sum(rows.grams.widths)
@@ -181,11 +194,10 @@ def fit_trees(
     Where some categories are pairs, there are two forests, one of which does not see them: pairs help
     where levels are many and rows enough, and hurt where rows are few or drift; the mean of both is steadier.
     """
-    features = rows.features.take(at)
     outcomes = rows.outcomes[at]
     codes = TargetEncoder(seed)
     groups = rows.groups_of(at)
-    blocks = [codes.fit_transform(features.categories, outcomes, weights, groups), features.numbers]
+    blocks = [codes.fit_transform(rows.levels.take(at), outcomes, weights, groups), rows.features.numbers[at]]
     text = None
     if sum(rows.grams.widths):
         margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, groups, seed, strength)
@@ -219,9 +231,10 @@ def fit_amounts(
     """Return trees for positive *amounts* with a log link, their bins, and codes of categories (mean log amount)."""
     codes = TargetEncoder(seed, smooth=10.0)
     logs = np.log(amounts)[:, None]
+    levels = Levels.of(features.categories, len(features.categories[0]))
     seen = np.hstack(
         [
-            codes.fit_transform(features.categories, logs, np.ones(len(amounts)), np.arange(len(amounts))),
+            codes.fit_transform(levels, logs, np.ones(len(amounts)), np.arange(len(amounts))),
             features.numbers,
         ]
     )
@@ -301,6 +314,6 @@ def _logistic(
 
 
 def _design(rows: Rows, at: np.ndarray, levels: LevelEncoder, numbers: NumberEncoder) -> sparse.csr_matrix:
-    features = rows.features.take(at)
-    blocks = [rows.grams.matrix[at], levels.transform(features.categories), numbers.transform(features.numbers)]
+    known = rows.levels.take(at)
+    blocks = [rows.grams.matrix[at], levels.transform(known), numbers.transform(rows.features.numbers[at])]
     return sparse.hstack(blocks).tocsr()

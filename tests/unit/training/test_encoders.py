@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.encoders import TargetEncoder, folds_of
+from training.encoders import Levels, TargetEncoder, folds_of
 
 
 def test_rows_of_a_group_share_a_fold() -> None:
@@ -18,7 +18,7 @@ def test_a_record_seen_at_several_ages_is_not_told_by_itself() -> None:
     """A level that one record alone has is coded as the mean in its own rows, whatever became of it."""
     y = np.tile([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], 50)
     groups = np.repeat(np.arange(100), 4)
-    cells = [[f"contact {group}"] for group in groups]
+    cells = Levels.of([[f"contact {group}"] for group in groups], 1)
     coded = TargetEncoder(0).fit_transform(cells, y[:, None], np.ones(len(y)), groups)[:, 0]
     assert abs(np.corrcoef(coded, y)[0, 1]) < 0.5
     assert abs(coded - 0.5).max() < 0.1
