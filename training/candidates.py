@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sparse
@@ -12,7 +13,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from training.encoders import Bins, GramMatrix, LevelEncoder, NumberEncoder, TargetEncoder, linear_shape
+from training.encoders import (
+    Bins,
+    GramMatrix,
+    LevelEncoder,
+    Levels,
+    NumberEncoder,
+    TargetEncoder,
+    folds_of,
+    linear_shape,
+)
 from triage.features import FeatureTable
 from triage.scoring.linear import LinearShape
 from triage.scoring.tabular import class_margins, log_softmax
@@ -30,6 +40,7 @@ class Rows:
         n_classes: How many there are.
         ordinal: Whether the classes are steps of one scale.
         crosses: How many of the last categories are pairs of others.
+        groups: int64 array of shape (n_rows,), equal for rows of one record (or of duplicates); None: each its own.
     """
 
     features: FeatureTable
@@ -38,6 +49,17 @@ class Rows:
     n_classes: int
     ordinal: bool
     crosses: int = 0
+    groups: np.ndarray | None = None
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The features' categories as numbers."""
+        rows = self.features.categories
+        return Levels.of(rows, len(rows[0]) if rows else 0)
+
+    def groups_of(self, at: np.ndarray) -> np.ndarray:
+        """Return the group of each of the rows *at*: what is learnt for a row must not come from its own group."""
+        return np.arange(len(at)) if self.groups is None else self.groups[at]
 
     @property
     def outcomes(self) -> np.ndarray:
@@ -107,8 +129,7 @@ class TreesFit:
 
     def seen(self, rows: Rows, at: np.ndarray) -> np.ndarray:
         """Return the trees' feature matrix of the rows at *at*, binned."""
-        features = rows.features.take(at)
-        blocks = [self.codes.transform(features.categories), features.numbers]
+        blocks = [self.codes.transform(rows.levels.take(at)), rows.features.numbers[at]]
         if self.text is not None:
             blocks.append(rows.grams.matrix[at] @ self.text.weights.T + self.text.intercept)
         return self.bins.transform(np.hstack(blocks))
@@ -142,10 +163,8 @@ def tree_margins(raw: np.ndarray) -> np.ndarray:
 
 def fit_linear(rows: Rows, at: np.ndarray, weights: np.ndarray, strength: float) -> LinearFit:
     """Return the linear model fitted on the rows at *at*; *weights* of shape (len(at),), *strength* is C."""
-    features = rows.features.take(at)
-    names = len(features.categories[0]) if len(features) else 0
-    levels = LevelEncoder(4 if len(at) < 5000 else 6).fit(features.categories, names)
-    numbers = NumberEncoder().fit(features.numbers)
+    levels = LevelEncoder(4 if len(at) < 5000 else 6).fit(rows.levels.take(at))
+    numbers = NumberEncoder().fit(rows.features.numbers[at])
     design = _design(rows, at, levels, numbers)
     outcomes = rows.outcomes[at]
     grams = sum(rows.grams.widths)
@@ -175,13 +194,13 @@ def fit_trees(
     Where some categories are pairs, there are two forests, one of which does not see them: pairs help
     where levels are many and rows enough, and hurt where rows are few or drift; the mean of both is steadier.
     """
-    features = rows.features.take(at)
     outcomes = rows.outcomes[at]
     codes = TargetEncoder(seed)
-    blocks = [codes.fit_transform(features.categories, outcomes, weights), features.numbers]
+    groups = rows.groups_of(at)
+    blocks = [codes.fit_transform(rows.levels.take(at), outcomes, weights, groups), rows.features.numbers[at]]
     text = None
     if sum(rows.grams.widths):
-        margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, seed, strength)
+        margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, groups, seed, strength)
         blocks.append(margins)
     matrix = np.hstack(blocks)
     bins = Bins(matrix)
@@ -212,7 +231,13 @@ def fit_amounts(
     """Return trees for positive *amounts* with a log link, their bins, and codes of categories (mean log amount)."""
     codes = TargetEncoder(seed, smooth=10.0)
     logs = np.log(amounts)[:, None]
-    seen = np.hstack([codes.fit_transform(features.categories, logs, np.ones(len(amounts))), features.numbers])
+    levels = Levels.of(features.categories, len(features.categories[0]))
+    seen = np.hstack(
+        [
+            codes.fit_transform(levels, logs, np.ones(len(amounts)), np.arange(len(amounts))),
+            features.numbers,
+        ]
+    )
     trees = HistGradientBoostingRegressor(
         loss="gamma", learning_rate=0.05, max_iter=iterations, max_leaf_nodes=7, early_stopping=False,
         random_state=seed, min_samples_leaf=20, l2_regularization=5.0, max_features=0.5,
@@ -223,10 +248,15 @@ def fit_amounts(
 
 
 def _text_margins(
-    matrix: sparse.csr_matrix, outcomes: np.ndarray, weights: np.ndarray, seed: int, strength: float
+    matrix: sparse.csr_matrix,
+    outcomes: np.ndarray,
+    weights: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+    strength: float,
 ) -> tuple[np.ndarray, TextFit]:
     """Return each row's text margins, learnt without its own fold, and the model of all rows for later ones."""
-    fold = np.random.RandomState(seed + 1).randint(0, 4, len(outcomes))
+    fold = folds_of(groups, 4, seed + 1)
     margins = np.zeros(outcomes.shape)
     for output in range(outcomes.shape[1]):
         for part in range(4):
@@ -288,6 +318,6 @@ def _logistic(
 
 
 def _design(rows: Rows, at: np.ndarray, levels: LevelEncoder, numbers: NumberEncoder) -> sparse.csr_matrix:
-    features = rows.features.take(at)
-    blocks = [rows.grams.matrix[at], levels.transform(features.categories), numbers.transform(features.numbers)]
+    known = rows.levels.take(at)
+    blocks = [rows.grams.matrix[at], levels.transform(known), numbers.transform(rows.features.numbers[at])]
     return sparse.hstack(blocks).tocsr()

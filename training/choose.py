@@ -17,6 +17,8 @@ DAY = 86_400_000
 _SHARES = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
 _ORIGINS = (0.4, 0.6, 0.8)
 _SURE = 2.0
+_MEMORY_ROWS = 12_000
+"""Rows beyond which memory is judged on so many of them, evenly drawn in time."""
 _ITERATIONS = (25, 45, 75, 110, 150, 200, 260)
 Tell = Callable[[str], None]
 
@@ -33,6 +35,7 @@ class Choice:
         leaves: Leaves a tree.
         share: The linear model's share in the blend.
         losses: Candidate -> log loss.
+        kept: Share of the latest level's shift that the rows after are expected to keep, where slices follow time.
         reached: AUC of the linear part there; of more than two classes minus its log loss.
     """
 
@@ -44,6 +47,7 @@ class Choice:
     losses: dict[str, float] = field(default_factory=dict)
     reached: float = 0.0
     span: float = 0.0
+    kept: float = 0.5
 
     def life_on(self, at: np.ndarray | None, rows: np.ndarray) -> float:
         """
@@ -135,7 +139,7 @@ def _memory(
     for life in lives:
         found = []
         for early, late in places:
-            early = np.sort(early)
+            early = np.sort(early[np.linspace(0, len(early) - 1, min(len(early), _MEMORY_ROWS)).astype(int)])
             model = fit_linear(rows, early, recency(at, early, life) * base[early], _strengths(rows)[-1])
             found.append(losses_of(model.margins(rows, late), rows.y[late]))
         if not found:

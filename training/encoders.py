@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +61,40 @@ def fit_grams(texts: Sequence[str]) -> GramMatrix:
     return GramMatrix(words, characters, sparse.hstack(blocks).tocsr())
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Categories as places in lists of names: comparing numbers is many times quicker than comparing words."""
+
+    places: np.ndarray
+    """int64 array of shape (n_rows, n_categories)."""
+    names: tuple[tuple[str, ...], ...]
+    """The levels of each category, sorted."""
+
+    @classmethod
+    def of(cls, categories: Sequence[Sequence[str]], width: int) -> Levels:
+        """Return *categories*, rows of *width* cells each."""
+        places = np.zeros((len(categories), width), dtype=np.int64)
+        names = []
+        for at in range(width):
+            cells = [row[at] for row in categories]
+            known = tuple(sorted(set(cells)))
+            table = {level: place for place, level in enumerate(known)}
+            places[:, at] = [table[cell] for cell in cells]
+            names.append(known)
+        return cls(places, tuple(names))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, at: np.ndarray) -> Levels:
+        """Return the rows *at*."""
+        return Levels(self.places[at], self.names)
+
+    def columns(self) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
+        """Give each category's places, and its names."""
+        return zip(self.places.T, self.names, strict=True)
+
+
 class LevelEncoder:
     """Categories as one-hot places; levels seen fewer than *least* times share one place with unseen ones."""
 
@@ -69,26 +102,26 @@ class LevelEncoder:
         self.least = least
         self.levels: list[tuple[str, ...]] = []
 
-    def fit(self, categories: Sequence[Sequence[str]], names: int) -> LevelEncoder:
-        """Learn the levels of *categories*, rows of *names* cells each."""
-        for place in range(names):
-            counts = Counter(row[place] for row in categories)
-            kept = sorted(level for level, count in counts.items() if count >= self.least)
+    def fit(self, categories: Levels) -> LevelEncoder:
+        """Learn the levels of *categories*."""
+        for places, names in categories.columns():
+            counts = np.bincount(places, minlength=len(names)).tolist()
+            kept = [level for level, count in zip(names, counts, strict=True) if count >= self.least]
             self.levels.append((*kept, RARE))
         return self
 
-    def transform(self, categories: Sequence[Sequence[str]]) -> sparse.csr_matrix:
+    def transform(self, categories: Levels) -> sparse.csr_matrix:
         """Return the one-hot matrix of shape (n_rows, n_places)."""
-        starts = np.cumsum([0, *(len(levels) for levels in self.levels)])
-        tables = [{level: at for at, level in enumerate(levels)} for levels in self.levels]
-        rare = [len(levels) - 1 for levels in self.levels]
-        places = np.empty((len(categories), len(self.levels)), dtype=np.int64)
-        for at, (start, table, other) in enumerate(zip(starts, tables, rare, strict=False)):
-            places[:, at] = [start + table.get(row[at], other) for row in categories]
-        flat = places.ravel()
-        ends = np.arange(0, len(flat) + 1, max(1, len(self.levels)))
         if not self.levels:
             return sparse.csr_matrix((len(categories), 0))
+        starts = np.cumsum([0, *(len(levels) for levels in self.levels)])
+        places = np.empty((len(categories), len(self.levels)), dtype=np.int64)
+        for at, ((own, names), levels) in enumerate(zip(categories.columns(), self.levels, strict=True)):
+            table = {level: place for place, level in enumerate(levels)}
+            there = np.array([table.get(level, len(levels) - 1) for level in names], dtype=np.int64)
+            places[:, at] = starts[at] + there[own]
+        flat = places.ravel()
+        ends = np.arange(0, len(flat) + 1, len(self.levels))
         return sparse.csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(categories), int(starts[-1])))
 
 
@@ -136,11 +169,18 @@ def linear_shape(grams: GramMatrix, levels: LevelEncoder, numbers: NumberEncoder
     )
 
 
+def folds_of(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return a fold for each row, drawn evenly; rows of one group share theirs."""
+    _, places = np.unique(groups, return_inverse=True)
+    return np.random.RandomState(seed).randint(0, folds, int(places.max()) + 1 if len(places) else 0)[places]
+
+
 class TargetEncoder:
     """
     Levels as smoothed, weighted rates of each outcome, and the log of how many rows they had.
 
-    Fitted rows get rates from the other folds, so that no row sees its own outcome; later rows get those of all.
+    Fitted rows get rates from the other folds, so that no row sees its own outcome, nor that of another row of its
+    group (one record at several ages); later rows get those of all.
     """
 
     def __init__(self, seed: int, *, smooth: float = 20.0, folds: int = 5) -> None:
@@ -149,31 +189,29 @@ class TargetEncoder:
         self.unseen: list[list[float]] = []
 
     def fit_transform(
-        self, categories: Sequence[Sequence[str]], outcomes: np.ndarray, weights: np.ndarray
+        self, categories: Levels, outcomes: np.ndarray, weights: np.ndarray, groups: np.ndarray
     ) -> np.ndarray:
         """Return codes of shape (n_rows, n_categories x (n_outcomes + 1)), each row's without its own fold."""
-        fold = np.random.RandomState(self.seed).randint(0, self.folds, len(outcomes))
-        names = len(categories[0]) if len(categories) else 0
-        parts = [self._fit_one([row[at] for row in categories], outcomes, weights, fold) for at in range(names)]
+        fold = folds_of(groups, self.folds, self.seed)
+        parts = [self._fit_one(own, names, outcomes, weights, fold) for own, names in categories.columns()]
         return np.hstack(parts) if parts else np.zeros((len(outcomes), 0))
 
-    def transform(self, categories: Sequence[Sequence[str]]) -> np.ndarray:
+    def transform(self, categories: Levels) -> np.ndarray:
         """Return the codes of later rows."""
-        rows = [
-            [
-                code
-                for known, unseen, level in zip(self.known, self.unseen, row, strict=True)
-                for code in known.get(level, unseen)
-            ]
-            for row in categories
+        parts = [
+            np.array([known.get(level, unseen) for level in names]).reshape(len(names), len(unseen))[own]
+            for (own, names), known, unseen in zip(categories.columns(), self.known, self.unseen, strict=True)
         ]
-        return np.array(rows).reshape(len(categories), sum(len(unseen) for unseen in self.unseen))
+        return np.hstack(parts) if parts else np.zeros((len(categories), 0))
 
-    def _fit_one(self, cells: list[str], outcomes: np.ndarray, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        seen = Counter(cells)
-        levels = {level: at for at, level in enumerate(sorted(name for name in seen if seen[name] >= _FEWEST))}
+    def _fit_one(
+        self, places: np.ndarray, names: Sequence[str], outcomes: np.ndarray, weights: np.ndarray, fold: np.ndarray
+    ) -> np.ndarray:
+        seen = np.bincount(places, minlength=len(names))
+        often = seen >= _FEWEST
+        levels = {names[place]: at for at, place in enumerate(np.flatnonzero(often).tolist())}
         rare = len(levels)
-        codes = np.array([levels.get(cell, rare) for cell in cells])
+        codes = np.where(often, np.cumsum(often) - 1, rare)[places]
         size, width = rare + 1, outcomes.shape[1]
         sums = np.zeros((self.folds, size, width))
         masses, rows = np.zeros((self.folds, size)), np.zeros((self.folds, size))

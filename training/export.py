@@ -186,6 +186,8 @@ def _golden_row(features: FeatureSpec, spec: ModelSpec, rng: random.Random, numb
     fields |= {name: born - rng.randrange(10_000) * 3_600_000 for name in features.instants}
     for name in features.categories:
         known = [level for level in levels.get(name, ()) if level and level != RARE]
+        if features.ages:
+            known = [level.partition("|")[2] for level in known]
         if name not in features.numbers or number % 2:
             fields[name] = rng.choice([*known[:400], _UNSEEN, _UNSEEN, ""]) if known else _UNSEEN
     if number == 0:

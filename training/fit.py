@@ -15,13 +15,14 @@ import numpy as np
 import sklearn
 
 from training.amounts import fit_amount, set_interval
-from training.calibrate import apply, choose_calibrator
+from training.calibrate import choose_calibrator
 from training.candidates import LinearFit, TreesFit, fit_linear
 from training.carding import card_of
 from training.choose import Choice, blended, choose, fit_choice, judged, recency, span_of
 from training.conformal import fit_conformal
 from training.curve import learning_curve
 from training.export import Arrays, gram_arrays, linear_arrays, seal, trees_arrays, write_model
+from training.level import carried, kept_share
 from training.metrics import Metrics, auc, binary_metrics, class_metrics, value_metrics
 from training.prepare import POSITIVES, Loaded, Prepared, Request, prepare
 from training.typical import cuts_of, typical_parts
@@ -81,6 +82,9 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     earlier = np.concatenate([cut.fit, cut.choose])
     linear, trees = fit_choice(rows, earlier, choice, at, base, request.seed)
     margins = blended(rows, cut.calibrate, linear, trees, choice.share)
+    if cut.by_time:
+        choice = replace(choice, kept=_kept(prepared, choice))
+        tell(f"of the latest level's shift {choice.kept:.0%} is expected to last")
     spec, chances = _judged_spec(prepared, choice, margins, _crossed(prepared, choice) if cut.by_time else margins)
     amount_arrays: Arrays = {}
     if prepared.amounts is not None:
@@ -98,6 +102,14 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     tell("exporting")
     with_leaks = _with_leaks(prepared)
     return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks, curve)
+
+
+def _kept(prepared: Prepared, choice: Choice) -> float:
+    """Return the share of the latest level's shift that later rows will keep."""
+    cut, at = prepared.split, prepared.at
+    known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
+    memory = choice.span / choice.half_life if choice.half_life else 0.0
+    return kept_share(prepared.rows, known, at, prepared.weights, choice.strength, memory)
 
 
 def _crossed(prepared: Prepared, choice: Choice) -> np.ndarray:
@@ -134,11 +146,9 @@ def _judged_spec(
     y = rows.y[cut.calibrate]
     weights = recency(prepared.at, cut.calibrate, choice.half_life)
     calibrator, chances = choose_calibrator(margins, y, np.ones(len(y)), request.seed)
-    if cut.by_time and calibrator.kind == "platt":
-        # What drift did to the latest slice is half of it gone on the next: held-out slices favour the middle.
-        slope, offset = calibrator.params
-        calibrator = msgspec.structs.replace(calibrator, params=((slope + 1) / 2, offset / 2))
-        chances = apply(calibrator, margins)
+    if cut.by_time and rows.n_classes == 2:
+        # The next rows are not these: abstention and the threshold are learnt here, where the level is known.
+        calibrator = carried(margins, y, choice.kept)
     judged_by = chances if margins is forward else choose_calibrator(forward, y, np.ones(len(y)), request.seed)[1]
     signal = rows.n_classes > 2 or has_signal(y, forward, request.seed) or _told(choice, rows.y[cut.choose])
     known = np.concatenate([cut.fit, cut.choose, cut.calibrate])
@@ -324,7 +334,7 @@ def _about(
         "choice": {
             "half_life_days": choice.half_life,
             "linear_c": choice.strength, "trees": choice.iterations,
-            "leaves": choice.leaves, "linear_share": choice.share,
+            "leaves": choice.leaves, "linear_share": choice.share, "level_kept": round(choice.kept, 4),
         },
         "losses": {name: round(loss, 6) for name, loss in choice.losses.items()},
         "leaks": {found.column: list(found.evidence) for found in prepared.findings},

@@ -69,44 +69,50 @@ def judge(
     """
     y = np.asarray(y, dtype=np.float64)
     ones, zeros = int((y == 1).sum()), int((y == 0).sum())
-    rarest = min(ones, zeros)
-    volumes = tuple(_volume(one, champion, challenger) for one in thresholds)
-    base: dict[str, Any] = {
-        "champion": digests[0], "challenger": digests[1], "rows": len(y), "positives": ones, "margin": margin,
-        "volumes": volumes,
-    }  # fmt: skip
-    if rarest < POSITIVES:
-        short = f"only {rarest} rows of the rarer class to judge on: {POSITIVES - rarest} more are needed"
-        return Verdict(passed=False, because=(short,), **base)
+    verdict = Verdict(
+        passed=False, champion=digests[0], challenger=digests[1], rows=len(y), positives=ones, margin=margin,
+        volumes=tuple(_volume(one, champion, challenger) for one in thresholds),
+    )  # fmt: skip
+    if min(ones, zeros) < POSITIVES:
+        missing = POSITIVES - min(ones, zeros)
+        short = f"only {min(ones, zeros)} rows of the rarer class to judge on: {missing} more are needed"
+        return msgspec.structs.replace(verdict, because=(short,))
     rng = np.random.default_rng(seed)
     drawn = _COUNTS[rng.integers(0, len(_COUNTS), size=(DRAWS, len(y)), dtype=np.uint16)]
     draws = _auc_differences(y, champion, challenger, drawn)
-    difference = auc_of(y, challenger) - auc_of(y, champion)
     low, high = float(np.quantile(draws, 1 - _CONFIDENCE)), float(np.quantile(draws, _CONFIDENCE))
-    because = []
-    if low < -margin:
-        because.append(
-            f"its AUC may be worse by {-low:.3f} (difference {difference:+.3f}, 95 % lies above {low:+.3f}); "
-            f"allowed is {margin:g}"
-        )
-    rise = _loss(y, challenger) - _loss(y, champion)
-    if float(np.quantile(_means(rise, rng), _CONFIDENCE)) > LOSS_MARGIN:
-        because.append(f"its log loss is worse by {rise.mean():.3f}; allowed is {LOSS_MARGIN:g}")
+    difference = auc_of(y, challenger) - auc_of(y, champion)
     found = _segments(y, champion, challenger, segments or {}, drawn)
-    because += [
+    because = (
+        *_worse_order(difference, low, margin),
+        *_worse_loss(_loss(y, challenger) - _loss(y, champion), rng),
+        *_worse_segments(found),
+    )
+    return msgspec.structs.replace(
+        verdict, passed=not because, because=because, difference=round(difference, 6), low=round(low, 6),
+        high=round(high, 6), segments=tuple(found),
+    )  # fmt: skip
+
+
+def _worse_order(difference: float, low: float, margin: float) -> list[str]:
+    if low >= -margin:
+        return []
+    told = f"difference {difference:+.3f}, 95 % lies above {low:+.3f}"
+    return [f"its AUC may be worse by {-low:.3f} ({told}); allowed is {margin:g}"]
+
+
+def _worse_loss(rise: np.ndarray, rng: np.random.Generator) -> list[str]:
+    if float(np.quantile(_means(rise, rng), _CONFIDENCE)) <= LOSS_MARGIN:
+        return []
+    return [f"its log loss is worse by {rise.mean():.3f}; allowed is {LOSS_MARGIN:g}"]
+
+
+def _worse_segments(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
         f"in {one['column']} {one['value']} its AUC is worse by {-one['difference']:.3f} over {one['rows']} rows"
         for one in found
         if one["worse"]
     ]
-    return Verdict(
-        passed=not because,
-        because=tuple(because),
-        difference=round(difference, 6),
-        low=round(low, 6),
-        high=round(high, 6),
-        segments=tuple(found),
-        **base,
-    )
 
 
 def auc_of(y: np.ndarray, score: np.ndarray) -> float:

@@ -16,13 +16,13 @@ from training.columns import Columns, features_of, sort_columns, top_crosses
 from training.encoders import fit_grams
 from training.guards import Finding, find_leaks
 from training.instants import read_times
-from training.labels import labelled
+from training.labels import labelled, read_ages
 from training.maturity import known_at, open_rows
 from training.pasts import Pasts, aged, read_pasts
 from training.splits import Split, split
 from training.tables import Table, read_table
 from training.target import FEWEST_OF_A_CLASS, Classes, read_classes, without_rare
-from triage.domain.instant import DAY
+from triage.domain.instant import DAY, HOUR
 from triage.errors import IntakeError
 from triage.features import FeatureSpec
 from triage.features.spec import LATEST
@@ -140,8 +140,9 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
     cut = _slices(in_order, classes, loaded, request.seed)
     _need_slices(classes, cut)
     rows = Rows(
-        features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal, len(spec.crosses)
-    )
+        features, fit_grams(features.texts), classes.codes, len(classes.names), classes.ordinal, len(spec.crosses),
+        cut.codes,
+    )  # fmt: skip
     return Prepared(
         *(request, loaded.table, classes, spec, rows, cut, loaded.weights),
         at=in_order.at if cut.by_time else None,
@@ -382,6 +383,7 @@ def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) 
         crosses=crosses,
         clock=timed and _has_hours(table),
         age=aging,
+        ages=tuple(sorted(age / HOUR for age in read_ages(request.as_of).values())) if aging and request.as_of else (),
         past=pasts.fields if aging and pasts is not None else (),
         contacts=contacts,
         zone=request.tz if timed else "UTC",

@@ -104,7 +104,7 @@ def measure(job: Job, shared: Path, folder: Path, which: str) -> Iterator[str]:
             for name, value in figures.items()
         )
     if job.name in ("shoppers", "xeducation"):
-        plain = ", ".join(f"{name} {value:.4g}" for name, value in _logistic(early, late, job))
+        plain = ", ".join(f"{name} {value:.4g}" for name, value in logistic(early, late, job))
         yield f"  {job.name}, a plain logistic model on the same rows: {plain}"
 
 
@@ -133,7 +133,7 @@ def rows_of(name: str, shared: Path) -> pd.DataFrame:
     return frame[frame["IsClosed"]].drop(columns=["StageName", "CloseDate", "IsClosed"])
 
 
-def _logistic(early: pd.DataFrame, late: pd.DataFrame, job: Job) -> Iterator[tuple[str, float]]:
+def logistic(early: pd.DataFrame, late: pd.DataFrame, job: Job) -> Iterator[tuple[str, float]]:
     """Give AUC and calibration error of what most people would fit: one-hot, scaled numbers, logistic regression."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer

@@ -30,6 +30,24 @@ def cases(rows: int = 900, seed: int = 0) -> pd.DataFrame:
     })  # fmt: skip
 
 
+def changes(frame: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
+    """Return the history of *frame*'s cases: late ones are handed on and close after days, the others within one."""
+    rng = np.random.RandomState(seed)
+    hours = np.where(frame.y_late == 1, rng.uniform(30, 200, len(frame)), rng.uniform(1, 30, len(frame)))
+    handed = rng.random_sample(len(frame)) < np.where(frame.y_late == 1, 0.6, 0.2)
+    closed = pd.DataFrame({
+        "CaseId": frame.CaseId, "Field": "Status", "OldValue": "New", "NewValue": "Closed",
+        "CreatedDate": frame.CreatedDate + pd.to_timedelta((hours * 60).astype(int), unit="min"), "CreatedById": "u1",
+    })  # fmt: skip
+    moved = closed[handed].assign(
+        Field="Queue",
+        OldValue=frame.Queue,
+        NewValue="second line",
+        CreatedDate=frame.CreatedDate + pd.Timedelta("30min"),
+    )
+    return pd.concat([moved, closed])
+
+
 def deals(rows: int = 900, seed: int = 1) -> pd.DataFrame:
     """Return deals whose winning is noise and whose amount follows the list price."""
     rng = np.random.RandomState(seed)

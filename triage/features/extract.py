@@ -83,13 +83,19 @@ class Extractor:
             self._read_clock(born, categories, numbers)
         if spec.age:
             numbers.append((now - born) / _HOUR)
+        if spec.ages and spec.clock:
+            numbers += self._read_hours(born, now)
         if spec.texts:
             numbers.append(float(len(text.split())))
         if self._looks_back:
             categories += [as_level(get(name)) for name in spec.past]
             numbers += past_numbers(spec, events, born, now)
-        categories += [f"{categories[one]}|{categories[other]}" for one, other in self._crosses]
-        return Row(text, categories, numbers)
+        crosses = [f"{categories[one]}|{categories[other]}" for one, other in self._crosses]
+        if spec.ages:
+            step = step_of(spec.ages, (now - born) / _HOUR)
+            categories = [*(f"{step}|{level}" for level in categories), step]
+            crosses = [f"{step}|{level}" for level in crosses]
+        return Row(text, categories + crosses, numbers)
 
     def _read_clock(self, born: int, categories: list[str], numbers: list[float]) -> None:
         local = datetime.fromtimestamp(born // 1000, self._zone)
@@ -97,6 +103,26 @@ class Extractor:
         within = day in self.spec.open_days and self.spec.opens <= minute < self.spec.closes
         categories += [str(local.hour), str(day)]
         numbers += [day * 24 + minute / 60, float(within)]
+
+    def _read_hours(self, born: int, now: int) -> list[float]:
+        """Return the open hours between the opening and *now*, and the hour of the week that it is."""
+        opened, local = (datetime.fromtimestamp(at // 1000, self._zone) for at in (born, now))
+        passed = self._open_minutes(local) - self._open_minutes(opened)
+        return [passed / 60, local.weekday() * 24 + local.hour + local.minute / 60]
+
+    def _open_minutes(self, local: datetime) -> int:
+        """Return the open minutes of all weeks and days up to *local*."""
+        spec = self.spec
+        week, day = divmod(local.toordinal() - 1, 7)
+        span = spec.closes - spec.opens
+        days = len(spec.open_days) * week + sum(one < day for one in spec.open_days)
+        today = min(max(local.hour * 60 + local.minute - spec.opens, 0), span) if day in spec.open_days else 0
+        return days * span + today
+
+
+def step_of(ages: Sequence[float], age: float) -> str:
+    """Return the greatest of *ages* (hours, ascending) that a record of *age* hours has reached, as in `24h`."""
+    return f"{max((one for one in ages if one <= age), default=ages[0]):g}h"
 
 
 def extract_features(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from triage.features.extract import Row
+from triage.features.spec import AGE_STEP
 from triage.features.text import word_grams
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ def _told(model: TabularModel, row: Row, name: str, moved: float) -> str:
         words = list(_words(model, row, moved))
         return "the words " + ", ".join(f"“{word}”" for word in words) if words else "the wording"
     if name in fixed.categories:
-        return _level(name, row.categories[fixed.categories[name]])
+        level = row.categories[fixed.categories[name]]
+        aged = model.spec.features.ages and name != AGE_STEP
+        return _level(name, level.partition("|")[2] if aged else level)
     value = row.numbers[fixed.numbers[name]]
     if name.endswith(".hours_before"):
         name = f"hours from {name.removesuffix('.hours_before')} to the opening"
@@ -160,6 +163,9 @@ _PLAIN = {
     "opened.week_hour": "opened at hour of the week",
     "opened.in_hours": "opened in open hours (1 is yes)",
     "age.hours": "hours since the opening",
+    "age.open_hours": "open hours since the opening",
+    "age.step": "open for at least",
+    "now.week_hour": "hour of the week",
     "text.words": "number of words",
     "past.changes": "changes so far",
     "past.people": "people who changed it",

@@ -125,3 +125,29 @@ def test_rows_are_taken_in_the_order_asked() -> None:
     spec = FeatureSpec(numbers=("A",))
     table = extract_features([(item(A=number), ()) for number in range(4)], BORN, spec)
     assert np.array_equal(table.take([2, 0]).numbers[:, 0], [2, 0])
+
+
+def test_a_level_is_told_apart_by_the_age_that_the_record_has_reached() -> None:
+    """What a queue says at the opening is not what it says of a record still open after a day."""
+    spec = FeatureSpec(categories=("Queue", "Origin"), crosses=(("Queue", "Origin"),), age=True, ages=(0, 4, 24))
+    record = item(Queue="North", Origin="Phone")
+    for hours, step in ((0, "0h"), (3.9, "0h"), (4, "4h"), (200, "24h")):
+        row = Extractor(spec).row(record, (), BORN + int(hours * HOUR))
+        assert row.categories == [f"{step}|north", f"{step}|phone", step, f"{step}|north|phone"]
+        assert len(row.categories) == len(spec.category_names)
+
+
+@pytest.mark.parametrize(
+    ("opened", "hours", "open_hours"),
+    [("2026-03-02T09:00Z", 4, 4), ("2026-03-02T17:00Z", 24, 10), ("2026-03-06T12:00Z", 72, 10),
+     ("2026-03-07T03:00Z", 24, 0), ("2026-02-27T08:00Z", 24 * 14, 100)],
+)  # fmt: skip
+def test_open_hours_since_the_opening_leave_out_nights_and_weekends(
+    opened: str, hours: float, open_hours: float
+) -> None:
+    """Ten hours a weekday, counted between the opening and now."""
+    spec = FeatureSpec(clock=True, age=True, ages=(0, 24))
+    born = parse_instant(opened.replace("Z", ":00Z"))
+    record = WorkItem(object="Case", id="500", created_at=born)
+    row = Extractor(spec).row(record, (), born + int(hours * HOUR))
+    assert dict(zip(spec.number_names, row.numbers, strict=True))["age.open_hours"] == open_hours

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.tables import cases, saved
+from tests.support.tables import cases, changes, saved
 from training.choose import blended
 from training.evaluate import evaluate
 from training.fit import Fitted, fit
@@ -224,3 +224,30 @@ def test_odd_columns_are_read_or_left_out_in_words(tmp_path: Path) -> None:
     assert "names the row" in out["Number"]
     assert {"Mixed", "Flag", "Tags"} <= set(fitted.model.spec.features.categories)
     open_model(fitted.folder)
+
+
+def test_one_model_scores_at_the_opening_and_as_the_case_ages(tmp_path: Path) -> None:
+    """Rows at several ages: exported = fitted, reasons show no marks of the age, and a case handed on is worse off."""
+    frame = cases()
+    data, history = saved(frame, tmp_path), saved(changes(frame), tmp_path, "history.csv")
+    fitted = fit(
+        Request(
+            task="urgency", data=(data,), id="CaseId", target="y_late", time="CreatedDate", history=(history,),
+            as_of=("0h", "4h"), out=str(tmp_path / "m"),
+        )
+    )  # fmt: skip
+    assert fitted.model.spec.features.ages == (0, 4)
+    rows = np.arange(len(fitted.prepared.table))
+    own = blended(fitted.prepared.rows, rows, fitted.linear, fitted.trees, fitted.choice.share)
+    seen = table_rows(fitted.prepared.rows.features)
+    assert np.abs(own - fitted.model.margins(seen)).max() < 1e-9
+    assert not any("|" in reason for row in seen[:50] for reason in fitted.model.answer(row).reasons)
+    later = cases(seed=7)
+    found = {
+        age: evaluate(
+            fitted.folder, [saved(later, tmp_path, "later.csv")], "y_late",
+            history=[saved(changes(later), tmp_path, "later_history.csv")], as_of=(age,),
+        )["metrics"]["auc"]["value"]
+        for age in ("0h", "4h")
+    }  # fmt: skip
+    assert found["4h"] > found["0h"] > 0.7
