@@ -29,6 +29,13 @@ def fit_scaling(logits: np.ndarray, labels: np.ndarray) -> tuple[float, tuple[fl
     return float(math.exp(best[0])), tuple((shift - shift.mean()).tolist())
 
 
+def scaled_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the log loss of *logits* after they were scaled on these very *labels*: what tells candidates apart."""
+    temperature, shift = fit_scaling(logits, labels)
+    shares = softmax(logits / temperature + np.array(shift))
+    return float(-np.log(np.maximum(shares[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
 def fit_lean(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """
     Return what to add to log probabilities before choosing, so that rare classes are not missed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -21,6 +21,14 @@ class WordsFit(Struct, frozen=True):
     idf: np.ndarray
     weights: np.ndarray
     intercept: np.ndarray
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> WordsFit | None:
+        """Return the part that the *arrays* of a `head.npz` hold; None where they hold none."""
+        if "words.terms" not in arrays:
+            return None
+        terms = arrays["words.terms"].tobytes().decode().split("\n")
+        return cls(tuple(terms), *(arrays[f"words.{name}"] for name in ("idf", "weights", "intercept")))
 
     def words(self) -> Words:
         """Return the part as it is served."""
