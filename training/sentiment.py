@@ -294,10 +294,11 @@ def _settings(rows: Rows, cut: Cut, held: np.ndarray, choice: Choice, wish: Wish
     judged = judge(labels, probabilities, said, seed=wish.seed)
     temperature, shift = fit_scaling(choice.logits, labels)
     whole = softmax(choice.logits / temperature + np.array(shift))
+    never = set(range(len(CLASSES))) - set(rows.labels.tolist())
     settings = Settings(
         languages=_languages(rows, cut, held, said, wish), temperature=temperature, shift=shift,
-        lean=fit_lean(whole, labels), thresholds=fit_thresholds(whole, labels, wish.coverage), coverage=wish.coverage,
-        share=choice.share,
+        lean=fit_lean(whole, labels), thresholds=fit_thresholds(whole, labels, wish.coverage, never),
+        coverage=wish.coverage, share=choice.share,
     )  # fmt: skip
     return settings, judged
 

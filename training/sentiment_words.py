@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from triage.scoring.sentiment import Words, grams
 
 MOST_TERMS = 20_000
+_NEVER = -12.0
+"""The logit of a class that no row has."""
 
 
 class WordsFit(Struct, frozen=True):
@@ -54,9 +56,15 @@ def fit_words(said: Sequence[str], labels: np.ndarray, classes: int, *, strength
 
 
 def fit_linear(matrix: object, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred."""
+    """
+    Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred.
+
+    A class that *labels* never have gets no weights and an intercept far below the others.
+    """
     model = LogisticRegression(C=strength, max_iter=300).fit(matrix, labels)
     weights, intercept = model.coef_, model.intercept_
-    if classes == 2:
+    if len(model.classes_) == 2:
         weights, intercept = np.vstack([-weights, weights]) / 2, np.concatenate([-intercept, intercept]) / 2
-    return weights - weights.mean(axis=0), intercept - intercept.mean()
+    every = np.zeros((classes, weights.shape[1])), np.full(classes, _NEVER)
+    every[0][model.classes_], every[1][model.classes_] = weights - weights.mean(axis=0), intercept - intercept.mean()
+    return every

@@ -147,6 +147,22 @@ def test_few_rows_learn_on_the_encoder_as_it_is(fitted: tuple[Path, dict[str, An
     assert any("too few rows" in line for line in told)
 
 
+@pytest.mark.parametrize("count", [160, 600])
+def test_a_target_of_two_moods_is_learnt_and_neutral_is_never_said(
+    fitted: tuple[Path, dict[str, Any]], tmp_path: Path, wish: Wish, count: int
+) -> None:
+    """Labels 0 and 1 give negative and positive; neutral is neither said nor kept possible."""
+    texts, labels = invented(2 * count, seed=8)
+    two = [(text, label // 2) for text, label in zip(texts, labels, strict=True) if label != 1]
+    asked = msgspec.structs.replace(wish, base=fitted[0])
+    found = fit_sentiment(*zip(*two, strict=True), tmp_path / "two", wish=asked)  # type: ignore[misc]
+    assert found["metrics"]["macro_f1"]["value"] > 0.8
+    readings = [SentimentModel.load(tmp_path / "two").read(text) for text, _ in two[:60]]
+    assert {reading.label for reading in readings} == {"negative", "positive"}
+    assert not all(reading.abstained for reading in readings)
+    assert not any("neutral" in reading.why for reading in readings)
+
+
 def test_rows_that_teach_nothing_leave_the_base_as_it_was(
     fitted: tuple[Path, dict[str, Any]], tmp_path: Path, wish: Wish
 ) -> None:
