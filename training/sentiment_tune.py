@@ -56,7 +56,7 @@ def tuned(
     model = Tuned(base.shape)
     before = _copy(model) if fill(model, base.weights) else None
     fitted = rows_to_tune(rows, cut, wish.seed)
-    recipe = _recipe(wish, rows, fitted)
+    recipe = _recipe(wish, fitted, before is not None)
     ids = tokenise(Tokenizer.from_str(base.tokenizer.decode()), [rows.said[row] for row in fitted], recipe.longest)
     pace = _pace(model, ids, recipe, wish)
     torch.set_num_threads(pace.threads)
@@ -150,10 +150,16 @@ def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:
     return np.sort(random.permutation(np.concatenate([own, kept]))[:_MOST])
 
 
-def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
+def _recipe(wish: Wish, fitted: np.ndarray, headed: bool) -> Recipe:
+    """Return the recipe by the number of rows; a base that is *headed*, a sentiment model already, needs less of it."""
     count = len(fitted)
     epochs = 6.0 if count < 2_000 else 4.0 if count < 20_000 else 3.0 if count < 40_000 else 2.0
-    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, seed=wish.seed, threads=wish.threads)
+    if headed:
+        epochs = max(2.0, epochs - 1.0)
+    return Recipe(
+        epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, head_rate=3e-4 if headed else 1e-3, seed=wish.seed,
+        threads=wish.threads,
+    )  # fmt: skip
 
 
 def _affordable(recipe: Recipe, count: int, pace: Pace, wish: Wish) -> float:
