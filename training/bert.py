@@ -139,11 +139,20 @@ class Tuned(nn.Module):
         return pooled, self.head(self.dropout(pooled))
 
 
-def fill(model: Tuned, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put *weights*, named as in a BERT checkpoint, into the encoder of *model*; poolers are left out."""
+def fill(model: Tuned, weights: Mapping[str, torch.Tensor]) -> bool:
+    """
+    Put *weights*, named as in a BERT checkpoint, into the encoder of *model*; poolers are left out.
+
+    Return whether they hold a head for its classes too, which then is in place.
+    """
     wanted = model.bert.state_dict()
     found = {name.removeprefix("bert.").removeprefix("m."): weight for name, weight in weights.items()}
     missing = sorted(set(wanted) - set(found))
     if missing:
         raise ValueError(f"the checkpoint has no {missing[0]}: it is no BERT of this shape")
     model.bert.load_state_dict({name: found[name].float() for name in wanted})
+    head = {name: found[f"head.{name}"] for name in ("weight", "bias") if f"head.{name}" in found}
+    if len(head) < 2 or head["weight"].shape != model.head.weight.shape:
+        return False
+    model.head.load_state_dict({name: weight.float() for name, weight in head.items()})
+    return True

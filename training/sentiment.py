@@ -7,6 +7,7 @@ and a linear model learns on its vectors. Words beside it, calibration and abste
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, field
 
-from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1
+from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1, scaled_loss
 from training.sentiment_judge import judge
 from training.sentiment_rows import Cut, Rows, label_numbers, prepare, split
 from training.sentiment_words import WordsFit, fit_linear, fit_words
@@ -65,7 +66,11 @@ USUAL = Wish()
 
 
 class Candidate(Struct, frozen=True):
-    """An encoder with a head over it, and the vectors it gives to the rows held out."""
+    """
+    An encoder with a head over it, and the vectors it gives to the rows held out.
+
+    `words`: those that stood beside it before, to be tried as well as those learnt here.
+    """
 
     name: str
     graph: bytes
@@ -75,6 +80,7 @@ class Candidate(Struct, frozen=True):
     intercept: np.ndarray
     held: np.ndarray
     facts: dict[str, Any] = field(default_factory=dict)
+    words: WordsFit | None = None
 
 
 def fit_sentiment(
@@ -120,8 +126,8 @@ def settle(
     held = np.concatenate([cut.choose, cut.calibrate])
     words = _words(rows, cut, wish)
     choice = _choose(rows, cut, held, words, candidates, tell)
-    settings, judged = _settings(rows, cut, held, words, choice, wish)
-    return write(out, rows, cut, held, words, choice, settings, judged, wish, tell)
+    settings, judged = _settings(rows, cut, held, choice, wish)
+    return write(out, rows, cut, held, choice, settings, judged, wish, tell)
 
 
 def evaluate_sentiment(
@@ -179,9 +185,7 @@ def _candidates(
             tell(f"the fine-tuned encoder is not used: {refusal}")
     elif wish.tune:
         tell("the encoder is not fine-tuned: " + ("too few rows" if torch_here else "torch is not installed"))
-    if not found or len(cut.fit) < 10 * FEW:
-        frozen = _frozen(rows, cut, held, wish, tell)
-        found += [frozen] if frozen is not None else []
+    found += _served(rows, cut, held, wish, not found or len(cut.fit) < 10 * FEW, tell)
     if not found:
         raise ModelRefused("no encoder to fit with: install the extra `sentiment`, or name a shipped model with --base")
     return found
@@ -196,28 +200,45 @@ def _has_torch() -> bool:
     return True
 
 
-def _frozen(rows: Rows, cut: Cut, held: np.ndarray, wish: Wish, tell: Callable[[str], None]) -> Candidate | None:
-    """Return the base encoder as it is served, with a head learnt on its vectors; None where no base is served here."""
+def _served(
+    rows: Rows, cut: Cut, held: np.ndarray, wish: Wish, headed: bool, tell: Callable[[str], None]
+) -> list[Candidate]:
+    """
+    Return what the base makes of these rows as it is served, so that no fit ends worse than where it began.
+
+    With its own head and words; where *headed*, also with a head learnt on its vectors. Nothing where the base is no
+    sentiment model.
+    """
     if wish.base is None or not (wish.base / "manifest.json").exists():
-        return None
+        return []
     sealed = read_sealed(wish.base, "sentiment")
-    graph, tokenizer = sealed.data("encoder.onnx"), sealed.data("tokenizer.json")
+    graph, tokenizer, heads = sealed.data("encoder.onnx"), sealed.data("tokenizer.json"), int(sealed.manifest["heads"])
     encoder = Encoder(graph, tokenizer, threads=wish.threads)
-    chosen = np.sort(np.random.default_rng(wish.seed).permutation(cut.fit)[:12_000])
-    tell(f"vectors of {len(chosen):,} rows by the encoder as it is")
-    vectors = np.stack([encoder.pooled(rows.said[row]) for row in chosen])
-    weights, intercept = fit_linear(vectors, rows.labels[chosen], len(CLASSES), 1.0)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
-    facts = {"kind": "frozen encoder, linear head", "rows": len(chosen)}
-    return Candidate(
-        "frozen encoder", graph, tokenizer, int(sealed.manifest["heads"]), weights, intercept, outside, facts
-    )
+    with np.load(io.BytesIO(sealed.data("head.npz")), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    facts = {"kind": "the base as it was, calibrated anew", "base": f"sentiment {sealed.manifest.get('version', '')}"}
+    found = [
+        Candidate(
+            "base as it was", graph, tokenizer, heads, arrays["weights"].astype(np.float64),
+            arrays["intercept"].astype(np.float64), outside, facts, WordsFit.of(arrays),
+        )
+    ]  # fmt: skip
+    if headed:
+        chosen = np.sort(np.random.default_rng(wish.seed).permutation(cut.fit)[:12_000])
+        tell(f"vectors of {len(chosen):,} rows by the encoder as it is")
+        vectors = np.stack([encoder.pooled(rows.said[row]) for row in chosen])
+        weights, intercept = fit_linear(vectors, rows.labels[chosen], len(CLASSES), 1.0)
+        facts = {"kind": "frozen encoder, linear head", "rows": len(chosen)}
+        found.append(Candidate("frozen encoder", graph, tokenizer, heads, weights, intercept, outside, facts))
+    return found
 
 
 class Choice(Struct, frozen=True):
-    """The candidate chosen, the weight of the words beside it, and its logits on the rows held out."""
+    """The candidate chosen, the words beside it and their weight, and its logits on the rows held out."""
 
     candidate: Candidate
+    words: WordsFit | None
     share: float
     logits: np.ndarray
     tried: dict[str, float]
@@ -232,33 +253,34 @@ def _choose(
     tell: Callable[[str], None],
 ) -> Choice:
     """Return the candidate and share of words with the least log loss on the choosing slice, after scaling on it."""
-    part = words.words()
-    beside = np.stack([part.logits(rows.said[row]) for row in held])
+    said = [rows.said[row] for row in held]
+    beside = _beside(words, said)
     count = len(cut.choose)
     best: tuple[float, Choice] | None = None
     tried: dict[str, float] = {}
     for candidate in candidates:
         alone = candidate.held @ candidate.weights.T + candidate.intercept
-        for share in SHARES:
-            logits = (1 - share) * alone + share * beside
-            loss = _loss(logits[:count], rows.labels[cut.choose])
-            tried[f"{candidate.name}, words {share:g}"] = round(loss, 4)
+        ways = [("words", words, share, beside) for share in SHARES]
+        if candidate.words is not None:
+            before = _beside(candidate.words, said)
+            ways += [("earlier words", candidate.words, share, before) for share in SHARES[1:]]
+        for kind, part, share, theirs in ways:
+            logits = (1 - share) * alone + share * theirs
+            loss = scaled_loss(logits[:count], rows.labels[cut.choose])
+            tried[f"{candidate.name}, {kind} {share:g}"] = round(loss, 4)
             if best is None or loss < best[0]:
-                best = (loss, Choice(candidate, share, logits, tried))
+                best = (loss, Choice(candidate, part if share else None, share, logits, tried))
     assert best is not None
     tell(f"chosen: {best[1].candidate.name}, words {best[1].share:g} (log loss {best[0]:.4f} on {count:,} rows)")
     return best[1]
 
 
-def _loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    temperature, shift = fit_scaling(logits, labels)
-    shares = softmax(logits / temperature + np.array(shift))
-    return float(-np.log(np.maximum(shares[np.arange(len(labels)), labels], 1e-12)).mean())
+def _beside(words: WordsFit, said: Sequence[str]) -> np.ndarray:
+    part = words.words()
+    return np.stack([part.logits(text) for text in said])
 
 
-def _settings(
-    rows: Rows, cut: Cut, held: np.ndarray, words: WordsFit, choice: Choice, wish: Wish
-) -> tuple[Settings, dict[str, Any]]:
+def _settings(rows: Rows, cut: Cut, held: np.ndarray, choice: Choice, wish: Wish) -> tuple[Settings, dict[str, Any]]:
     """
     Return the calibrated settings, and the metrics of the rows held out.
 
@@ -272,10 +294,11 @@ def _settings(
     judged = judge(labels, probabilities, said, seed=wish.seed)
     temperature, shift = fit_scaling(choice.logits, labels)
     whole = softmax(choice.logits / temperature + np.array(shift))
+    never = set(range(len(CLASSES))) - set(rows.labels.tolist())
     settings = Settings(
         languages=_languages(rows, cut, held, said, wish), temperature=temperature, shift=shift,
-        lean=fit_lean(whole, labels), thresholds=fit_thresholds(whole, labels, wish.coverage), coverage=wish.coverage,
-        share=choice.share,
+        lean=fit_lean(whole, labels), thresholds=fit_thresholds(whole, labels, wish.coverage, never),
+        coverage=wish.coverage, share=choice.share,
     )  # fmt: skip
     return settings, judged
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 from scipy.optimize import minimize
@@ -29,6 +30,13 @@ def fit_scaling(logits: np.ndarray, labels: np.ndarray) -> tuple[float, tuple[fl
     return float(math.exp(best[0])), tuple((shift - shift.mean()).tolist())
 
 
+def scaled_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the log loss of *logits* after they were scaled on these very *labels*: what tells candidates apart."""
+    temperature, shift = fit_scaling(logits, labels)
+    shares = softmax(logits / temperature + np.array(shift))
+    return float(-np.log(np.maximum(shares[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
 def fit_lean(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """
     Return what to add to log probabilities before choosing, so that rare classes are not missed.
@@ -37,7 +45,7 @@ def fit_lean(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, ...]
     smoothed over its neighbours, because one slice is small.
     """
     counts = np.bincount(labels, minlength=probabilities.shape[1]) + 1.0
-    full = -np.log(counts / counts.sum())
+    full = np.where(counts > 1, -np.log(counts / counts.sum()), 0.0)
     logs = np.log(np.maximum(probabilities, 1e-12))
     marks = []
     for share in LEANS:
@@ -48,10 +56,19 @@ def fit_lean(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, ...]
     return tuple((chosen - chosen.mean()).tolist())
 
 
-def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray, coverage: float) -> tuple[float, ...]:
-    """Return for each class the 1 - p under which *coverage* of its own texts lie (1 where it has too few)."""
+def fit_thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, coverage: float, never: Collection[int] = ()
+) -> tuple[float, ...]:
+    """
+    Return for each class the 1 - p under which *coverage* of its own texts lie.
+
+    1, always possible, where it has too few; -1, never possible, for classes that the target *never* has.
+    """
     found = []
     for which in range(probabilities.shape[1]):
+        if which in never:
+            found.append(-1.0)
+            continue
         odd = np.sort(1.0 - probabilities[labels == which, which])
         rank = math.ceil((len(odd) + 1) * coverage)
         found.append(float(odd[rank - 1]) if rank <= len(odd) else 1.0)

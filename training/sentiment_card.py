@@ -47,6 +47,8 @@ def _recipe(facts: Mapping[str, Any], settings: Settings) -> list[str]:
     for stage in made.get("stages") or [made] * ("recipe" in made):
         lines += _stage(stage)
     lines += _origin(made)
+    if "mixed" in made:
+        lines.append(f"* {made['mixed']['share']:g} of the way from the weights it began with to those learnt")
     if "parity" in made:
         gate = made["parity"]
         lines.append(

@@ -15,16 +15,17 @@ from tokenizers import Tokenizer
 
 from training.bert import Tuned, fill
 from training.sentiment_base import Base, load_base
-from training.sentiment_calibrate import macro_f1
+from training.sentiment_calibrate import macro_f1, scaled_loss
 from training.sentiment_export import Parity, export, gate
 from training.sentiment_rows import Cut, Rows
-from training.sentiment_tuning import Recipe, tokenise, trial, tune
+from training.sentiment_tuning import Recipe, logits_of, mix, tokenise, trial, tune
 from triage.errors import ModelRefused
 
 if TYPE_CHECKING:
     from training.sentiment import Candidate, Wish
 
 _GATE_TEXTS = 800
+_CHOOSE_BY = 1_000
 _MOST = 120_000
 _LEAST_SHARE = 0.2
 """Of the time, however long reading and trying took."""
@@ -53,9 +54,9 @@ def tuned(
     base = load_base(wish.base)
     torch.manual_seed(wish.seed)
     model = Tuned(base.shape)
-    fill(model, base.weights)
+    before = _copy(model) if fill(model, base.weights) else None
     fitted = rows_to_tune(rows, cut, wish.seed)
-    recipe = _recipe(wish, rows, fitted)
+    recipe = _recipe(wish, fitted, before is not None)
     ids = tokenise(Tokenizer.from_str(base.tokenizer.decode()), [rows.said[row] for row in fitted], recipe.longest)
     pace = _pace(model, ids, recipe, wish)
     torch.set_num_threads(pace.threads)
@@ -68,7 +69,26 @@ def tuned(
     done = tune(model, ids, rows.labels[fitted], recipe, budget=left, elapsed=elapsed, report=_reporter(tell))
     tell(f"{done['steps']} of {done['planned']} steps, {done['epochs']:.2f} passes, {done['seconds']:.0f} s")
     facts = {"rows": len(fitted), "recipe": msgspec.to_builtins(recipe), "done": done}
+    if before is not None:
+        facts["mixed"] = _mixed(model, before, rows, cut, base, recipe, tell)
     return candidate(model, base, rows, held, fitted, facts, tell)
+
+
+def _copy(model: Tuned) -> dict[str, torch.Tensor]:
+    return {name: weight.clone() for name, weight in model.state_dict().items()}
+
+
+def _mixed(
+    model: Tuned, before: Mapping[str, torch.Tensor], rows: Rows, cut: Cut, base: Base, recipe: Recipe,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Move *model* to the best point between what it was *before* and what it is, by the choosing slice."""
+    chosen = cut.choose[:: -(-len(cut.choose) // _CHOOSE_BY)]
+    ids = tokenise(Tokenizer.from_str(base.tokenizer.decode()), [rows.said[row] for row in chosen], recipe.longest)
+    labels = rows.labels[chosen]
+    share, losses = mix(model, before, lambda: scaled_loss(logits_of(model, ids, recipe), labels))
+    tell(f"{share:g} of the way from the base to the tuned weights: log loss {losses[f'{share:g}']}, {len(ids):,} rows")
+    return {"share": share, "log_loss": losses}
 
 
 def candidate(
@@ -130,10 +150,16 @@ def rows_to_tune(rows: Rows, cut: Cut, seed: int) -> np.ndarray:
     return np.sort(random.permutation(np.concatenate([own, kept]))[:_MOST])
 
 
-def _recipe(wish: Wish, rows: Rows, fitted: np.ndarray) -> Recipe:
+def _recipe(wish: Wish, fitted: np.ndarray, headed: bool) -> Recipe:
+    """Return the recipe by the number of rows; a base that is *headed*, a sentiment model already, needs less of it."""
     count = len(fitted)
     epochs = 6.0 if count < 2_000 else 4.0 if count < 20_000 else 3.0 if count < 40_000 else 2.0
-    return Recipe(epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, seed=wish.seed, threads=wish.threads)
+    if headed:
+        epochs = max(2.0, epochs - 1.0)
+    return Recipe(
+        epochs=wish.epochs or epochs, rate=wish.rate or 8e-5, head_rate=3e-4 if headed else 1e-3, seed=wish.seed,
+        threads=wish.threads,
+    )  # fmt: skip
 
 
 def _affordable(recipe: Recipe, count: int, pace: Pace, wish: Wish) -> float:

@@ -8,7 +8,7 @@ here reads the clock: the caller hands in `elapsed`, and the run shortens itself
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,17 @@ from torch import nn
 
 from training.bert import Tuned
 
+MIXES = (1.0, 0.75, 0.5, 0.25)
+_EVERY = 4
+"""Steps from one set of weights that counts in the average to the next."""
+
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """How to fine-tune: every number that, with the rows and the seed, makes the weights."""
+    """
+    How to fine-tune: every number that, with the rows and the seed, makes the weights.
+
+    `average`: the share of the run, its last part, whose weights are averaged; 0 keeps those of the last step.
+    """
 
     epochs: float = 4.0
     batch: int = 32
@@ -34,9 +42,32 @@ class Recipe(Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.01
     longest: int = 96
     smoothing: float = 0.0
+    average: float = 0.0
     seed: int = 7
     threads: int = 1
     bf16: bool = True
+
+
+class Average:
+    """The running mean of a model's trained weights: steadier than those of whichever step came last."""
+
+    def __init__(self, model: Tuned) -> None:
+        self._mean = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self._mean = {name: torch.zeros_like(weight) for name, weight in self._mean.items()}
+        self._count = 0
+
+    def take(self, model: Tuned) -> None:
+        """Let the weights of *model* count once."""
+        self._count += 1
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if name in self._mean:
+                    self._mean[name].lerp_(weight, 1 / self._count)
+
+    def put(self, model: Tuned) -> None:
+        """Give *model* the mean; nothing where no weights were taken."""
+        if self._count:
+            model.load_state_dict(self._mean, strict=False)
 
 
 def tokenise(tokenizer: Tokenizer, texts: Sequence[str], longest: int) -> list[list[int]]:
@@ -112,6 +143,7 @@ def tune(
     planned = max(1, round(recipe.epochs * math.ceil(len(ids) / recipe.batch)))
     optimiser = torch.optim.AdamW(rates(model, recipe), fused=True)
     top = [group["lr"] for group in optimiser.param_groups]
+    average = Average(model)
     started, step, mean = elapsed(), 0, 0.0
     model.train()
     for chosen in _endless(lengths, recipe, random):
@@ -127,10 +159,13 @@ def tune(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        if done >= 1 - recipe.average and step % _EVERY == 0:
+            average.take(model)
         step += 1
         mean += (float(loss.detach()) - mean) * max(0.01, 1 / step)
         if report is not None:
             report(step, planned, mean)
+    average.put(model)
     model.eval()
     return {
         "steps": step,
@@ -163,6 +198,32 @@ def _loss(
     if weights is not None:
         return (losses * torch.from_numpy(weights).float()).mean()
     return losses.mean()
+
+
+def mix(model: Tuned, before: Mapping[str, torch.Tensor], loss: Callable[[], float]) -> tuple[float, dict[str, float]]:
+    """
+    Leave *model* at the best point between the weights *before* and its own; return the share of its own, and losses.
+
+    What was learnt before keeps its worth for texts unlike the new ones; often the middle is best for both. *loss* says
+    how good *model* is as it stands.
+    """
+    after = {name: weight.clone() for name, weight in model.state_dict().items()}
+    found = {}
+    for share in MIXES:
+        model.load_state_dict({name: torch.lerp(before[name], after[name], share) for name in after})
+        found[share] = loss()
+    best = min(MIXES, key=lambda share: found[share])
+    model.load_state_dict({name: torch.lerp(before[name], after[name], best) for name in after})
+    return best, {f"{share:g}": round(lost, 4) for share, lost in found.items()}
+
+
+def logits_of(model: Tuned, ids: Sequence[Sequence[int]], recipe: Recipe) -> np.ndarray:
+    """Return the logits, (n, classes), that *model* gives to texts as token ids."""
+    found = np.zeros((len(ids), model.head.out_features))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bf16):
+        for chosen in batches(np.array([len(row) for row in ids]), 64, None):
+            found[chosen] = model(*padded([ids[at] for at in chosen]))[1].float().numpy()
+    return found
 
 
 def trial(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from triage.scoring.sentiment import Words, grams
 
 MOST_TERMS = 20_000
+_NEVER = -12.0
+"""The logit of a class that no row has."""
 
 
 class WordsFit(Struct, frozen=True):
@@ -21,6 +23,14 @@ class WordsFit(Struct, frozen=True):
     idf: np.ndarray
     weights: np.ndarray
     intercept: np.ndarray
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> WordsFit | None:
+        """Return the part that the *arrays* of a `head.npz` hold; None where they hold none."""
+        if "words.terms" not in arrays:
+            return None
+        terms = arrays["words.terms"].tobytes().decode().split("\n")
+        return cls(tuple(terms), *(arrays[f"words.{name}"] for name in ("idf", "weights", "intercept")))
 
     def words(self) -> Words:
         """Return the part as it is served."""
@@ -46,9 +56,15 @@ def fit_words(said: Sequence[str], labels: np.ndarray, classes: int, *, strength
 
 
 def fit_linear(matrix: object, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred."""
+    """
+    Return (weights (n_classes, n_columns), intercept (n_classes,)) of a logistic regression, centred.
+
+    A class that *labels* never have gets no weights and an intercept far below the others.
+    """
     model = LogisticRegression(C=strength, max_iter=300).fit(matrix, labels)
     weights, intercept = model.coef_, model.intercept_
-    if classes == 2:
+    if len(model.classes_) == 2:
         weights, intercept = np.vstack([-weights, weights]) / 2, np.concatenate([-intercept, intercept]) / 2
-    return weights - weights.mean(axis=0), intercept - intercept.mean()
+    every = np.zeros((classes, weights.shape[1])), np.full(classes, _NEVER)
+    every[0][model.classes_], every[1][model.classes_] = weights - weights.mean(axis=0), intercept - intercept.mean()
+    return every

@@ -30,7 +30,6 @@ def write(
     rows: Rows,
     cut: Cut,
     held: np.ndarray,
-    words: WordsFit,
     choice: Choice,
     settings: Settings,
     judged: dict[str, Any],
@@ -40,8 +39,8 @@ def write(
     """Write the folder and return {"folder", "version", "metrics", "languages", ..}."""
     found = choice.candidate
     parts = {"weights": found.weights.astype(np.float32), "intercept": found.intercept.astype(np.float32)}
-    if choice.share > 0:
-        parts |= words.arrays()
+    if choice.words is not None:
+        parts |= choice.words.arrays()
     counts = {name: int((rows.labels[cut.fit] == at).sum()) for at, name in enumerate(CLASSES)}
     facts = {
         "recipe": found.facts,
@@ -55,7 +54,7 @@ def write(
         "encoder.onnx": found.graph,
         "tokenizer.json": found.tokenizer,
         "head.npz": _npz(parts),
-        "golden.jsonl": _golden(found.graph, found.tokenizer, parts, settings, words if choice.share > 0 else None),
+        "golden.jsonl": _golden(found.graph, found.tokenizer, parts, settings, choice.words),
         "metrics.json": _json({"held_out": judged, "rows": len(held)}),
         "schema.json": _json(_SCHEMA),
         "card.md": card(wish.name, settings, judged, facts).encode(),

@@ -20,7 +20,7 @@ from training.sentiment_base import load_base, served_weights
 from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1, macro_recall
 from training.sentiment_export import export, gate
 from training.sentiment_tune import Pace, _affordable
-from training.sentiment_tuning import Recipe
+from training.sentiment_tuning import Average, Recipe, mix
 from triage.errors import ModelRefused
 from triage.scoring.encoder import Encoder, windows
 from triage.scoring.language import LanguageModel
@@ -141,9 +141,63 @@ def test_one_seed_and_thread_give_the_same_files(tmp_path: Path, wish: Wish) -> 
 def test_few_rows_learn_on_the_encoder_as_it_is(fitted: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     told: list[str] = []
     wish = Wish(base=fitted[0], languages=LANGUAGES, threads=1)
-    found = fit_sentiment(*invented(150, seed=5), tmp_path / "few", wish=wish, tell=told.append)
+    texts, labels = invented(150, seed=5)
+    found = fit_sentiment(texts, [2 - label for label in labels], tmp_path / "few", wish=wish, tell=told.append)
     assert found["recipe"]["kind"] == "frozen encoder, linear head"
     assert any("too few rows" in line for line in told)
+
+
+@pytest.mark.parametrize("count", [160, 600])
+def test_a_target_of_two_moods_is_learnt_and_neutral_is_never_said(
+    fitted: tuple[Path, dict[str, Any]], tmp_path: Path, wish: Wish, count: int
+) -> None:
+    """Labels 0 and 1 give negative and positive; neutral is neither said nor kept possible."""
+    texts, labels = invented(2 * count, seed=8)
+    two = [(text, label // 2) for text, label in zip(texts, labels, strict=True) if label != 1]
+    asked = msgspec.structs.replace(wish, base=fitted[0])
+    found = fit_sentiment(*zip(*two, strict=True), tmp_path / "two", wish=asked)  # type: ignore[misc]
+    assert found["metrics"]["macro_f1"]["value"] > 0.8
+    readings = [SentimentModel.load(tmp_path / "two").read(text) for text, _ in two[:60]]
+    assert {reading.label for reading in readings} == {"negative", "positive"}
+    assert not all(reading.abstained for reading in readings)
+    assert not any("neutral" in reading.why for reading in readings)
+
+
+def test_rows_that_teach_nothing_leave_the_base_as_it_was(
+    fitted: tuple[Path, dict[str, Any]], tmp_path: Path, wish: Wish
+) -> None:
+    """Where tuning ends worse by the choosing slice, the base's own encoder is served; its head and words are tried."""
+    texts, labels = invented(600)
+    spoilt = msgspec.structs.replace(wish, base=fitted[0], rate=1.0, epochs=0.5)
+    found = fit_sentiment(texts, labels, tmp_path / "spoilt", wish=spoilt)
+    assert {line.split(",")[0] for line in found["tried"]} == {"fine-tuned encoder", "frozen encoder", "base as it was"}
+    assert (tmp_path / "spoilt" / "encoder.onnx").read_bytes() == (fitted[0] / "encoder.onnx").read_bytes()
+    assert found["metrics"]["macro_f1"]["value"] > 0.8
+
+
+def test_the_best_point_on_the_way_is_kept(base: Path) -> None:
+    """Of the points between two sets of weights the one with the least loss stays in the model."""
+    model = Tuned(load_base(base).shape)
+    before = {name: torch.zeros_like(weight) for name, weight in model.state_dict().items()}
+    model.load_state_dict({name: torch.ones_like(weight) for name, weight in before.items()})
+    share, losses = mix(model, before, lambda: abs(float(model.head.bias[0].detach()) - 0.4))
+    assert share == 0.5
+    assert set(losses) == {"1", "0.75", "0.5", "0.25"}
+    assert all(float(weight.detach().mean()) == 0.5 for weight in model.state_dict().values())
+
+
+def test_an_average_is_the_mean_of_what_was_taken(base: Path) -> None:
+    """Trained weights come out as their mean over the steps taken, frozen ones as they are."""
+    model = Tuned(load_base(base).shape)
+    frozen = model.bert.embeddings.word_embeddings.weight.requires_grad_(False).clone()
+    average = Average(model)
+    for value in (1.0, 2.0, 6.0):
+        with torch.no_grad():
+            model.head.weight.fill_(value)
+        average.take(model)
+    average.put(model)
+    assert float(model.head.weight.detach().mean()) == pytest.approx(3.0)
+    assert torch.equal(model.bert.embeddings.word_embeddings.weight, frozen)
 
 
 def test_a_run_ends_inside_its_budget(tmp_path: Path, wish: Wish) -> None:
