@@ -17,7 +17,6 @@ LONGEST_LEVEL = 80
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _DRESSING = re.compile(r"^[^\w.+-]+|[\s%€$£]+$")
-_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 
 
 def as_level(value: Any) -> str:
@@ -43,8 +42,6 @@ def as_number(value: Any) -> float:
     if not isinstance(value, str):
         return math.nan
     text = _DRESSING.sub("", value.strip())
-    if _GROUPED.fullmatch(text):
-        text = text.replace(",", "")
     number = float(text) if _NUMBER.fullmatch(text) else _spelled(value)
     return number if math.isfinite(number) else math.nan
 

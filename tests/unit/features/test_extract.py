@@ -44,13 +44,22 @@ def test_one_level_is_spelled_one_way_whatever_type_it_comes_in() -> None:
     assert row.categories == ["12", "12", "true", "high"]
 
 
-@pytest.mark.parametrize("value", [None, "", "n/a", float("nan"), float("inf"), {"a": 1}, [1], "12 34"])
+NOTHING = [None, "", "n/a", "?", float("nan"), float("inf"), {"a": 1}, [1], "12 34", "1.2.3", "1,2,3", "3 - Low"]
+
+
+@pytest.mark.parametrize("value", NOTHING)
 def test_what_is_no_number_is_missing(value: object) -> None:
     fields = {} if value is None else {"Seats": value}
     assert math.isnan(numbers(FeatureSpec(numbers=("Seats",)), item(**fields))["Seats"])
 
 
-@pytest.mark.parametrize(("value", "number"), [("1,234.5", 1234.5), ("12 %", 12), ("€ 5", 5), ("-3", -3), (True, 1)])
+SPELLED = [
+    ("1,234.5", 1234.5), ("12 %", 12), ("€ 5", 5), ("-3", -3), (True, 1), ("1.234,50 €", 1234.5), ("12,5", 12.5),
+    ("-$1,000", -1000), ("(500)", -500), ("1'234.50", 1234.5), ("0,125", 0.125), ("7 EUR", 7), ("1e3", 1000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "number"), SPELLED)
 def test_numbers_are_read_as_people_write_them(value: object, number: float) -> None:
     assert numbers(FeatureSpec(numbers=("Seats",)), item(Seats=value))["Seats"] == number
 
