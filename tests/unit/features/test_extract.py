@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -39,9 +41,20 @@ def test_a_row_has_one_cell_for_each_name() -> None:
 
 
 def test_one_level_is_spelled_one_way_whatever_type_it_comes_in() -> None:
-    spec = FeatureSpec(categories=("A", "B", "C", "D"))
-    row = Extractor(spec).row(item(A=12.0, B="12", C=True, D=" High "), (), BORN)
-    assert row.categories == ["12", "12", "true", "high"]
+    spec = FeatureSpec(categories=("A", "B", "C", "D", "E", "F", "G"))
+    row = Extractor(spec).row(
+        item(A=12.0, B="12", C=True, D=" High ", E="12.0", F=Decimal("12.0"), G="007.0"), (), BORN
+    )
+    assert row.categories == ["12", "12", "true", "high", "12", "12", "007.0"]
+
+
+def test_exact_numbers_and_spans_are_numbers() -> None:
+    """As a parquet file holds prices and lengths of time; a span counts in seconds."""
+    found = numbers(FeatureSpec(numbers=("Price", "Span", "Odd")), item(
+        Price=Decimal("1.50"), Span=timedelta(minutes=2), Odd=Decimal("NaN")
+    ))  # fmt: skip
+    assert (found["Price"], found["Span"]) == (1.5, 120.0)
+    assert math.isnan(found["Odd"])
 
 
 NOTHING = [None, "", "n/a", "?", float("nan"), float("inf"), {"a": 1}, [1], "12 34", "1.2.3", "1,2,3", "3 - Low"]

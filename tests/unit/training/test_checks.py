@@ -10,9 +10,12 @@ import pytest
 
 from tests.support.tables import cases, deals, saved
 from training.cli import _with_config, run
+from training.columns import features_of
 from training.later import read_later
 from training.tables import read_table
+from triage.cli.commands import run as score
 from triage.scoring.registry import read_verdict
+from triage.scoring.tabular import table_rows
 
 
 @pytest.fixture
@@ -112,3 +115,19 @@ def test_lists_and_single_values_of_a_configuration_are_as_on_the_command_line(t
     assert _with_config(given) == {
         "exclude": ("Queue",), "as_of": "0h,4h", "seed": 3, "high_first": True, "keep": (),
     }  # fmt: skip
+
+
+def test_a_file_is_scored_live_as_it_is_judged(case_model, tmp_path, capsys):
+    """Local dates with the day first, decimal commas, and 12.0 for 12: `triage score` reads what training reads."""
+    frame = cases(60, seed=7)
+    frame["CreatedDate"] = frame["CreatedDate"].dt.strftime("%d.%m.%Y %H:%M")
+    frame["Seats"] = [None if seats != seats else f"{seats:.1f}".replace(".", ",") for seats in frame["Seats"]]
+    path = tmp_path / "later.csv"
+    frame.to_csv(path, index=False, sep=";")
+    models = shutil.copytree(case_model.folder, tmp_path / "models" / "urgency" / "1").parents[1]
+    line = ["score", str(path), "--models", str(models), "--id", "CaseId", "--time", "CreatedDate", "--json"]
+    assert score([*line, "--scores", "urgency"]) == 0
+    live = [json.loads(line)["scores"]["urgency.score"] for line in capsys.readouterr().out.splitlines()]
+    model = case_model.model
+    rows = table_rows(features_of(read_later(case_model.folder, model.spec.features, [str(path)]), model.spec.features))
+    assert live == pytest.approx([row[-1] for row in model.probabilities(rows)], abs=1e-6)
