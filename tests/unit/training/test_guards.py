@@ -148,6 +148,16 @@ class TestPlanted:
         frame.loc[quiet, "Note"] = "x"
         assert named(Table(frame, "Id"), y) == {}
 
+    @pytest.mark.parametrize("filled", [0, 1])
+    def test_a_column_filled_for_one_class_is_named_however_rare_the_other(self, filled):
+        """Of 5,000 rows 100 are of class 1: either 60 of them alone have a note, or 1,500 of the others."""
+        rng = np.random.default_rng(3)
+        y = (np.arange(5000) < 100).astype(float)
+        noted = (y == filled) & (rng.random(5000) < (0.6 if filled else 0.3))
+        note = pd.Series(np.where(noted, "x", None), dtype="str").where(noted)
+        frame = pd.DataFrame({"Id": [f"r{at}" for at in range(5000)], "Zeta": note, "Other": rng.normal(size=5000)})
+        assert list(named(Table(frame, "Id"), y)) == ["Zeta"]
+
     def test_a_day_that_was_planned_may_lie_ahead(self):
         table, y, rng = clean()
         ahead = (table.at + rng.integers(DAY, 90 * DAY, len(y))).astype("datetime64[ms]")
