@@ -35,6 +35,7 @@ CROSSED_ROWS = 8_000
 """Rows below which pairs of categories are no features: too few rows hold any one pair."""
 RESERVED = ("y_*", "leak_*")
 """Columns called like targets and leaks of a benchmark are never features; the guard names them first."""
+_UNTIMED = "an instant counts as hours before the row's own: name that by --time"
 POSITIVES = 100
 """Rows of the rarest class below which no model may be promoted."""
 
@@ -133,6 +134,7 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         classes = _age(loaded, classes, request)
     ordered = _order(loaded, columns, classes)
     spec = _spec(request, loaded, columns, classes)
+    columns.left_out |= {name: _UNTIMED for name in columns.instants if name not in spec.instants}
     if not spec.category_names and not spec.number_names and not spec.texts:
         raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
     features = features_of(loaded.table, spec, loaded.pasts)

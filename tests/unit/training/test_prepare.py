@@ -59,3 +59,11 @@ def test_a_mistyped_segment_is_refused_and_an_idle_pattern_told(tmp_path: Path) 
     with pytest.raises(IntakeError, match="--segment 'Que'"):
         prepare(Request(segment="Que", **request))
     assert "--exclude Zeta*: no column is called so" in prepare(Request(exclude=("Zeta*",), **request)).notes
+
+
+def test_dates_without_a_time_are_left_out_in_words(tmp_path: Path) -> None:
+    """They count as spans before the row's own instant, which nobody named."""
+    data = saved(cases(100), tmp_path)
+    request = {"task": "urgency", "data": (data,), "id": "CaseId", "target": "y_late", "out": "unused"}
+    assert "name that by --time" in prepare(Request(**request)).columns.left_out["CreatedDate"]
+    assert "CreatedDate" not in prepare(Request(time="CreatedDate", **request)).columns.left_out

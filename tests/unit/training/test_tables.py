@@ -108,6 +108,12 @@ class TestKinds:
         assert frame["Code"].tolist() == ["007", "010"]
         assert frame["N"].tolist() == [7, 8]
 
+    def test_an_id_of_twenty_digits_keeps_them_all(self, tmp_path):
+        """As a float two of them would be one."""
+        names = ["12345678901234567890", "12345678901234567891"]
+        path = write(tmp_path, "a.csv", "Id,x\n" + "".join(f"{name},1\n" for name in names))
+        assert read_table([path], id="Id").frame["Id"].tolist() == names
+
     def test_a_number_as_id_has_no_decimal_point(self, tmp_path):
         pd.DataFrame({"Id": [1.0, 2.0], "x": [1, 2]}).to_parquet(tmp_path / "a.parquet")
         assert read_table([tmp_path / "a.parquet"], id="Id").frame["Id"].tolist() == ["1", "2"]
