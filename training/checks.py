@@ -31,7 +31,7 @@ def _words(text: str | None) -> tuple[str, ...]:
 
 
 _DATA = click.option("--data", cls=Many, required=True, help="FILE..; further ones join on the id.")
-_ID = click.option("--id", "id_", default="", help="The column that names a record [default: as in training].")
+_ID = click.option("--id", "id_", default="", help="The column that names a record [a model's: as in training].")
 _TIME = click.option("--time", default=None, help="The column of the instant at which a row was known.")
 _TZ = click.option("--tz", default="", help="Zone of instants that carry none.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -49,6 +49,8 @@ def audit_data(
     data: tuple[str, ...], target: str, id_: str, time: str | None, tz: str, history: str | None, as_json: bool
 ) -> None:
     """Name the columns that are known only after the outcome, with the evidence. Exit code 1 where there are any."""
+    if not id_:
+        raise IntakeError("--id is missing: name the column that tells records apart")
     table = read_table(data, id=id_, time=time, tz=tz or "UTC")
     if target not in table.frame.columns:
         raise IntakeError(f"--target {target}: no such column; there are {', '.join(map(str, table.frame.columns))}")

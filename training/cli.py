@@ -98,7 +98,13 @@ def run(arguments: list[str]) -> int:
     "--config", type=click.Path(exists=True, dir_okay=False), default=None, help="YAML with any of these options."
 )
 @click.option("--seed", default=0, show_default=True)
-@click.option("--coverage", default=0.9, show_default=True, help="Share of outcomes that abstention promises to hold.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.9,
+    show_default=True,
+    help="Share of outcomes that abstention promises to hold.",
+)
 @click.option(
     "--segment", default="", help="Category whose segments get thresholds of their own [default: one is picked]."
 )
@@ -214,11 +220,22 @@ def _with_config(options: dict[str, Any]) -> dict[str, Any]:
         if key not in options or key == "out":
             raise IntakeError(f"{path}: there is no option {name!r}")
         if not options[key] or options[key] == {"tz": "UTC", "seed": 0, "coverage": 0.9}.get(key):
-            many = isinstance(options[key], tuple)
-            options[key] = (
-                tuple(map(str, value)) if many and isinstance(value, list) else (str(value),) if many else value
-            )
+            options[key] = _told(path, key, value)
     return options
+
+
+def _told(path: str, key: str, value: Any) -> Any:
+    """Return *value* of the YAML file as the command line would give the option *key*."""
+    option = next(option for option in fit_command.params if option.name == key)
+    words = [str(part) for part in value] if isinstance(value, list) else [] if value is None else [str(value)]
+    if isinstance(option, click.Option) and (option.multiple or isinstance(option, Many)):
+        return tuple(words)
+    if value is None:
+        return option.get_default(click.Context(fit_command))
+    try:
+        return option.type.convert(",".join(words), option, None)
+    except click.BadParameter as cause:
+        raise IntakeError(f"{path}: {key.strip('_')}: {cause.message}") from cause
 
 
 def _fit_sentiment(options: dict[str, Any]) -> None:

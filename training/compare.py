@@ -11,10 +11,11 @@ import numpy as np
 from training.columns import features_of
 from training.drift import Drift, measure, read_reference
 from training.gate import Threshold, judge
-from training.tables import Table, read_table
+from training.later import read_later
+from training.tables import Table
 from training.target import codes_of
 from triage.errors import IntakeError
-from triage.scoring.folder import open_model, read_manifest
+from triage.scoring.folder import open_model
 from triage.scoring.registry import GATE, Verdict, manifest_digest
 from triage.scoring.tabular import TabularModel, table_rows
 
@@ -45,7 +46,7 @@ def compare(
     old, new = open_model(champion), open_model(challenger)
     if old.spec.classes != new.spec.classes:
         raise IntakeError(f"the models tell other classes apart: {old.spec.classes} and {new.spec.classes}")
-    table = _table(challenger, data, id, time, tz)
+    table = read_later(challenger, new.spec.features, data, id=id, time=time, tz=tz)
     y, table = _judged(table, target, new)
     for column in segments:
         if column not in table.frame.columns:
@@ -74,7 +75,7 @@ def drift(
         ModelRefused: the folder, or it holds no reference. IntakeError: the table or the target.
     """
     model, reference = open_model(folder), read_reference(folder)
-    table = _table(folder, data, id, time, tz)
+    table = read_later(folder, model.spec.features, data, id=id, time=time, tz=tz)
     y = None
     if target:
         _need(table, target)
@@ -103,13 +104,6 @@ def verdict_text(verdict: Verdict) -> str:
         mark = " - to be acknowledged" if one.change > 0.2 else ""
         lines.append(f"{one.rule} ({one.threshold}) flags {one.champion:,} -> {one.challenger:,}{mark}")
     return "\n".join(lines)
-
-
-def _table(folder: Path, data: Sequence[str], id: str, time: str | None, tz: str) -> Table:
-    asked = read_manifest(folder).get("columns", {})
-    return read_table(
-        data, id=id or asked.get("id", ""), time=time or asked.get("time"), tz=tz or asked.get("tz", "UTC")
-    )
 
 
 def _need(table: Table, target: str) -> None:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from training.columns import features_of
+from training.later import read_later
 from training.metrics import Metrics, binary_metrics, class_metrics, value_metrics
 from training.pasts import aged, read_pasts
-from training.tables import Table, read_table
+from training.tables import Table
 from training.target import codes_of
 from triage.errors import IntakeError
-from triage.scoring.folder import open_model, read_manifest
+from triage.scoring.folder import open_model
 from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 
@@ -39,11 +40,8 @@ def evaluate(
     Raises:
         ModelRefused: the folder. IntakeError: the table, or a target that the model does not know.
     """
-    model, manifest = open_model(folder), read_manifest(folder)
-    asked = manifest.get("columns", {})
-    table = read_table(
-        data, id=id or asked.get("id", ""), time=time or asked.get("time"), tz=tz or asked.get("tz", "UTC")
-    )
+    model = open_model(folder)
+    table = read_later(folder, model.spec.features, data, id=id, time=time, tz=tz)
     if target not in table.frame.columns:
         raise IntakeError(f"--target {target}: no such column; there are {', '.join(map(str, table.frame.columns))}")
     y = codes_of(table.frame[target], model.spec.classes)

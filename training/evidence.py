@@ -11,6 +11,7 @@ FOLDS = 5
 _BINS = 32
 _PRIOR = 5.0
 _CHANCE = 1e-4
+_FEW = 20
 _NORMAL = NormalDist()
 
 
@@ -95,17 +96,23 @@ def steepness(y: np.ndarray, score: np.ndarray) -> float:
 
 
 def filled_for_one_class(missing: np.ndarray, views: list[np.ndarray]) -> float:
-    """Return the share of filled rows in one class where that says something (base rate below 90 %), else 0."""
-    share = missing.mean()
-    if not 0.02 <= share <= 0.98:
+    """
+    Return the share of filled rows in one class where that says something, else 0.
+
+    It does where so many rows would not be of one class by chance: a wide table has many columns that are nearly
+    empty. Of a class of nine rows in ten, at least fifteen others have to be missing among them.
+    """
+    filled = int((~missing).sum())
+    if filled < _FEW or missing.mean() < 0.02:
         return 0.0
     best = 0.0
-    filled = int((~missing).sum())
     for view in views:
         for side in (view, 1 - view):
-            # A few filled rows of one class may be chance, and a wide table has many such columns.
-            if side.mean() < 0.9 and side.mean() ** filled < _CHANCE:
-                best = max(best, float(side[~missing].mean()))
+            base, own = float(side.mean()), float(side[~missing].mean())
+            others = filled * (1 - base)
+            lacking = others >= 15 and filled * (1 - own) <= 0.05 * others
+            if (base < 0.9 and base**filled < _CHANCE) or lacking:
+                best = max(best, own)
     return best
 
 

@@ -278,8 +278,8 @@ def _empty(column: pd.Series) -> pd.Series:
 
 
 def _numeric(sample: pd.Series) -> bool:
-    """Return whether *sample* reads as numbers that keep their spelling: `007` is a code, no number."""
-    codes = sample.str.match(r"[+-]?0\d")
+    """Return whether *sample* reads as numbers that keep their spelling: `007` and 20 digits are codes, no numbers."""
+    codes = sample.str.match(r"[+-]?(?:0\d|\d{20})")
     return not bool(codes.any()) and bool(pd.to_numeric(sample, errors="coerce").notna().all())
 
 

@@ -26,6 +26,7 @@ from triage.domain.instant import DAY, HOUR
 from triage.errors import IntakeError
 from triage.features import FeatureSpec
 from triage.features.spec import LATEST
+from triage.features.values import as_level
 from triage.intake.text import did_you_mean, show
 
 MOST_ROWS = 32_000
@@ -34,6 +35,7 @@ CROSSED_ROWS = 8_000
 """Rows below which pairs of categories are no features: too few rows hold any one pair."""
 RESERVED = ("y_*", "leak_*")
 """Columns called like targets and leaks of a benchmark are never features; the guard names them first."""
+_UNTIMED = "an instant counts as hours before the row's own: name that by --time"
 POSITIVES = 100
 """Rows of the rarest class below which no model may be promoted."""
 
@@ -126,11 +128,13 @@ def prepare(request: Request, loaded: Loaded | None = None) -> Prepared:
         target=loaded.target, protect=request.keep,
     )  # fmt: skip
     excluded = _excluded(loaded, request, findings)
+    loaded.notes += _idle(loaded.table, request.exclude)
     columns = sort_columns(loaded.table, [name for name in loaded.table.columns if name not in excluded])
     if loaded.pasts is not None and request.as_of and not request.label:
         classes = _age(loaded, classes, request)
     ordered = _order(loaded, columns, classes)
     spec = _spec(request, loaded, columns, classes)
+    columns.left_out |= {name: _UNTIMED for name in columns.instants if name not in spec.instants}
     if not spec.category_names and not spec.number_names and not spec.texts:
         raise IntakeError(f"no column is left to learn from: {_reasons(columns, findings)}")
     features = features_of(loaded.table, spec, loaded.pasts)
@@ -158,6 +162,8 @@ def _load(request: Request) -> Loaded:
         request.data, id=request.id, time=request.time, tz=request.tz, text=request.text, also=request.also
     )
     pasts = read_pasts(request.history, table) if request.history else None
+    if pasts is None and any(age.strip() not in ("0h", "0m", "0d") for age in request.as_of):
+        raise IntakeError("--as-of needs --history: without it nobody can tell how a record stood at a later age")
     return Loaded(table, request.target, np.ones(len(table)), [], pasts)
 
 
@@ -178,7 +184,7 @@ def _labels(request: Request) -> Loaded:
 def _known_rows(loaded: Loaded, request: Request) -> Classes:
     """Keep the rows whose target (and amount) is known, at most `MOST_ROWS`; return their classes."""
     table, target = loaded.table, loaded.target
-    classes = read_classes(table.frame[target], target)
+    classes = read_classes(_own_classes(table, target, loaded.notes), target)
     if request.cut:
         classes = _as_known(loaded, classes, request.cut)
     kept = np.flatnonzero((classes.codes >= 0) & (loaded.weights > 0))
@@ -198,6 +204,18 @@ def _known_rows(loaded: Loaded, request: Request) -> Classes:
     if len(np.unique(classes.codes)) < 2:
         raise IntakeError(f"{target}: only one class is left among {len(kept):,} rows: there is nothing to tell apart")
     return classes
+
+
+def _own_classes(table: Table, target: str, notes: list[str]) -> pd.Series:
+    """Return the target without what only stacked rows say: they are to help with the table's own classes."""
+    column = table.frame[target]
+    if table.stacked is None or not table.stacked.any():
+        return column
+    levels = pd.Series([as_level(value) for value in column.tolist()])
+    strange = table.stacked & ~levels.isin(levels[~table.stacked]).to_numpy() & (levels != "").to_numpy()
+    if strange.any():
+        notes.append(f"{int(strange.sum()):,} rows of --also have a {target} that the table has not: left out")
+    return column.where(~strange)
 
 
 def _common(loaded: Loaded, classes: Classes, kept: np.ndarray) -> tuple[Classes, np.ndarray]:
@@ -318,7 +336,8 @@ def _need_slices(classes: Classes, cut: Split) -> None:
 
 def _need_columns(table: Table, request: Request) -> None:
     names = [str(name) for name in table.frame.columns]
-    wanted = [("--target", request.target), ("--amount", request.amount), *(("--keep", name) for name in request.keep)]
+    wanted = [("--target", request.target), ("--amount", request.amount), ("--segment", request.segment)]
+    wanted += [("--keep", name) for name in request.keep]
     for option, name in wanted:
         if name and name not in names:
             near = did_you_mean(name, names)
@@ -335,6 +354,8 @@ def _amounts(column: pd.Series, classes: Classes, name: str, notes: list[str]) -
     if len(classes.names) != 2:
         raise IntakeError("--amount needs a target of two classes: won or not")
     lost = classes.codes == 0
+    if not (amounts[classes.codes == 1] > 0).any():
+        raise IntakeError(f"--amount {name}: no row that was won carries an amount above zero")
     told = ~np.isnan(amounts)
     # Where lost rows carry an amount of 0, a lost row without one has not ended yet; where none do, it is simply empty.
     zero = bool((told & lost).any())
@@ -361,6 +382,16 @@ def _excluded(loaded: Loaded, request: Request, findings: list[Finding]) -> list
     out = {loaded.target, request.amount} | {found.column for found in findings if found.drop}
     out |= {name for name in table.columns for pattern in (*RESERVED, *request.exclude) if fnmatchcase(name, pattern)}
     return sorted(name for name in out if name and name not in request.keep)
+
+
+def _idle(table: Table, patterns: Sequence[str]) -> list[str]:
+    """Return a sentence for each of the *patterns* to leave out that no column bears: most likely it is mistyped."""
+    names = [str(name) for name in table.frame.columns]
+    return [
+        f"--exclude {pattern}: no column is called so"
+        for pattern in patterns
+        if not any(fnmatchcase(name, pattern) for name in names)
+    ]
 
 
 def _spec(request: Request, loaded: Loaded, columns: Columns, classes: Classes) -> FeatureSpec:

@@ -12,7 +12,7 @@ from triage.features.spelled import decimal_mark, digits_of, number_of, spelled
 _NOTHING = ("?", "-", "--", ".", "na", "n.a.", "none", "nil", "missing", "unknown", "#value!", "#div/0!")
 """What stands in a column of numbers where there is none."""
 _SAMPLE = 200
-_CODE = re.compile(r"0\d")
+_CODE = re.compile(r"0\d|\d{20}")
 
 
 def read_spelled(text: pd.Series) -> pd.Series | None:

@@ -74,14 +74,16 @@ def read_table(
     tz: str = "UTC",
     text: Sequence[str] = (),
     also: Sequence[Path | str] = (),
+    timed: bool = True,
 ) -> Table:
     """
     Return the first of *files* with the columns of the others joined to it, one to one on *id*, and *also* below it.
 
     Rows of another file whose id the first one lacks are left out and counted. A column that two files share stays
     once where it says the same, else comes as `<file>.<column>`. Instants without a zone are read in *tz*, told in
-    `warnings`; a time of plain numbers is taken as epoch seconds or milliseconds where it looks like that, else as an
-    order. *also* brings rows of the same meaning: columns that the joined table lacks are left out, told by name.
+    `warnings`; a time of plain numbers is taken as seconds (milli-, micro-, nanoseconds) of the epoch or as written
+    days where it looks like that, else as an order; it may be absent where the rows need not be *timed*. *also* brings
+    rows of the same meaning: columns that the joined table lacks are left out, told by name.
 
     Raises:
         IntakeError: a file cannot be read, is empty, lacks the id (file and column are named), repeats an id (both
@@ -98,6 +100,8 @@ def read_table(
     for path in also:
         frame = _stacked(frame, _keyed(path, id, notes), id, notes)
         stacked = np.concatenate([stacked, np.ones(len(frame) - len(stacked), dtype=bool)])
+    if not timed and time not in frame.columns:
+        time = None
     for name in (*([time] if time else ()), *text):
         _need(name, frame.columns, first.path.name)
     at = None

@@ -31,6 +31,7 @@ _FOUND = (
     *("churned", "churn", "canceled", "cancelled", "default", "fraud", "bought", "accepted", "subscribed"),
 )
 """Spellings of the class to find, where two classes are told in words."""
+_SENSES = dict.fromkeys(("1", "true", "t", "yes", "y"), True) | dict.fromkeys(("0", "false", "f", "no", "n"), False)
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,15 @@ def without_rare(classes: Classes, kept: np.ndarray) -> tuple[np.ndarray, tuple[
 
 
 def codes_of(column: pd.Series, names: tuple[str, ...]) -> np.ndarray:
-    """Return each row's place among the class *names*, -1 where it is missing or none of them."""
+    """
+    Return each row's place among the class *names*, -1 where it is missing or none of them.
+
+    Where the two classes are a no and a yes, they may be spelled in any other way: 0 and 1, f and t, False and True.
+    """
     places = {name: at for at, name in enumerate(names)}
+    senses = {_SENSES[name]: at for name, at in places.items() if name in _SENSES}
+    if len(names) == len(senses) == 2:
+        places = {word: senses[sense] for word, sense in _SENSES.items()} | places
     return np.array([places.get(as_level(value), -1) for value in column.tolist()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from triage.cli.common import as_json, policy_folder, print_table, progress
 from triage.cli.rows import Rows, read_rows
 from triage.cli.score_text import cells_of
 from triage.config import load_policy, read_folder
-from triage.domain.instant import parse_instant
+from triage.domain.instant import format_instant, parse_instant
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ConfigError, IntakeError
-from triage.intake.instants import load_zone, read_instant
+from triage.intake.instants import date_order_of, load_zone, read_instant
 from triage.intake.text import did_you_mean, show
 from triage.policy import compile_policy
 from triage.ports import Scorer
@@ -30,6 +31,10 @@ from triage.wiring import SystemClock, find_models, open_scorer
 
 _BATCH = 500
 _TIMES = ("CreatedDate", "created_at")
+_EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
+_LOCAL = re.compile(r"\s*(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}-\d{2}-\d{2})(?!.*(Z|[+-]\d{2}:?\d{2})\s*$)", re.ASCII)
+_SECONDS = (3e8, 5e9)
+"""Plain numbers between are seconds of the epoch (1979 to 2128), all others milliseconds."""
 _MODELLED = ("Case", *SALES)
 _NAMED = 10
 """How many columns of a file are named where none is known."""
@@ -71,6 +76,7 @@ def score_file(
     now = SystemClock().now() if instant is None else parse_instant(instant)
     root = find_models(models or "")
     rows = read_rows(file)
+    _read_dates(rows, tz, frozenset() if spec is None else frozenset(spec.by_source))
     scorer = open_scorer(models or "")
     _understood(file, rows, _read_by(root, scorer.asked(object_name, families), rows, spec))
     lines = scored(rows.records, scorer, object_name, (id_column, time_column, tz), now, spec, families)
@@ -129,16 +135,40 @@ def _understood(file: Path, rows: Rows, known: frozenset[str]) -> None:
     )
 
 
+def _read_dates(rows: Rows, tz: str, mapped: frozenset[str]) -> None:
+    """
+    Turn columns of local dates (`31.12.2025 14:05`) into instants, in place, where all of a column can be read.
+
+    Training reads a file's columns so; columns that a field map names, casefolded in *mapped*, are read by it.
+    """
+    for name in rows.columns:
+        if name.casefold() in mapped:
+            continue
+        cells = [row.get(name) for row in rows.records]
+        told = [cell for cell in cells if cell not in (None, "")]
+        if not told or not all(isinstance(cell, str) and _LOCAL.match(cell) for cell in told):
+            continue
+        order = date_order_of(told)
+        try:
+            read = {cell: read_instant(str(cell), zone=tz, date_order=order) for cell in set(told)}
+        except IntakeError:
+            continue
+        for row, cell in zip(rows.records, cells, strict=True):
+            if cell in read:
+                row[name] = format_instant(read[cell])
+
+
 def scored(
     rows: list[dict[str, Any]], scorer: Scorer, object_name: str, columns: tuple[str, str, str], now: int,
     spec: ObjectSpec | None = None, wanted: tuple[str, ...] = (),
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give the scores of each of *rows* in order: id, scores, versions, reasons."""
     id_column, time_column, tz = columns
+    order = date_order_of(row.get(name) for row in rows for name in ([time_column] if time_column else _TIMES))
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         items = [
-            _item(row, start + at, object_name, (id_column, time_column, tz), now, spec)
+            _item(row, start + at, object_name, (id_column, time_column, tz, order), now, spec)
             for at, row in enumerate(batch, 1)
         ]
         for (item, _), scores in zip(items, scorer.score(items, now, wanted), strict=True):
@@ -146,10 +176,10 @@ def scored(
 
 
 def _item(
-    row: Mapping[str, Any], number: int, object_name: str, columns: tuple[str, str, str], now: int,
+    row: Mapping[str, Any], number: int, object_name: str, columns: tuple[str, str, str, str], now: int,
     spec: ObjectSpec | None,
 ) -> tuple[WorkItem, tuple[Event, ...]]:  # fmt: skip
-    id_column, time_column, tz = columns
+    id_column, time_column, tz, order = columns
     names = [id_column] if id_column else ["Id", f"{object_name}Id", "id"]
     for name in (id_column, time_column):
         if name and name not in row:
@@ -157,16 +187,18 @@ def _item(
     found = next((str(row[name]) for name in names if row.get(name) is not None), f"row {number}")
     times = [time_column] if time_column else list(_TIMES)
     told = next((row[name] for name in times if row.get(name) not in (None, "")), None)
-    return opened(object_name, found, _instant(told, tz, now, found), row, spec, now)
+    return opened(object_name, found, _instant(told, tz, order, now, found), row, spec, now)
 
 
-def _instant(told: Any, tz: str, now: int, record: str) -> int:
+def _instant(told: Any, tz: str, order: str, now: int, record: str) -> int:
     if told is None:
         return now
+    if isinstance(told, str) and _EPOCH.fullmatch(told):
+        told = int(told)
     if isinstance(told, (int, float)) and not isinstance(told, bool):
-        return int(told)
+        return int(told * 1000 if _SECONDS[0] <= told <= _SECONDS[1] else told)
     try:
-        return read_instant(told if isinstance(told, str) else told.isoformat(), zone=tz)
+        return read_instant(told if isinstance(told, str) else told.isoformat(), zone=tz, date_order=order)
     except (IntakeError, AttributeError) as cause:
         raise IntakeError(f"its opening cannot be read: {cause}", record) from cause
 

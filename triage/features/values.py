@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from triage.domain.instant import from_datetime
@@ -16,14 +17,16 @@ LONGEST_TEXT = 4_000
 LONGEST_LEVEL = 80
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"-?[1-9]\d*|0", re.ASCII)
 _DRESSING = re.compile(r"^[^\w.+-]+|[\s%€$£]+$")
-_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 
 
 def as_level(value: Any) -> str:
-    """Return *value* as a level: casefolded, 12 for 12.0, `true` for True, "" for missing; at most 80 characters."""
+    """Return *value* as a level: casefolded, 12 for 12.0 or its text, `true` for True, "" for missing; cut at 80."""
     if type(value) is str:
-        return value.strip().casefold()[:LONGEST_LEVEL]
+        level = value.strip().casefold()[:LONGEST_LEVEL]
+        # Where a column of whole numbers has gaps, spreadsheets write 12.0: the number itself is 12.
+        return level[:-2] if level.endswith(".0") and _WHOLE.fullmatch(level[:-2]) else level
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
@@ -32,6 +35,8 @@ def as_level(value: Any) -> str:
         return str(int(value))
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, (Decimal, timedelta)):
+        return as_level(_measured(value))
     return _flat(value).strip().casefold()[:LONGEST_LEVEL]
 
 
@@ -40,12 +45,18 @@ def as_number(value: Any) -> float:
     if isinstance(value, (int, float)):
         number = float(value) if abs(value) < 1e300 or value != value else math.nan
         return number if math.isfinite(number) else math.nan
+    if isinstance(value, (Decimal, timedelta)):
+        return _measured(value)
     if not isinstance(value, str):
         return math.nan
     text = _DRESSING.sub("", value.strip())
-    if _GROUPED.fullmatch(text):
-        text = text.replace(",", "")
     number = float(text) if _NUMBER.fullmatch(text) else _spelled(value)
+    return number if math.isfinite(number) else math.nan
+
+
+def _measured(value: Decimal | timedelta) -> float:
+    """Return an exact number or a span (in seconds) as the training table holds it."""
+    number = float(value) if isinstance(value, Decimal) else value.total_seconds()
     return number if math.isfinite(number) else math.nan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib import resources
@@ -29,6 +30,7 @@ _ORDERED = re.compile(
     r"(?:(?:,?\s+|T)(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d+)?)?(?:\s*([AaPp])\.?[Mm]\.?)?)?",
     re.ASCII,
 )
+_YEAR_LAST = re.compile(r"\s*(\d{1,2})([./-])(\d{1,2})\2\d{4}\b", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
@@ -95,6 +97,16 @@ def read_date(text: str, *, zone: str = "", date_order: str = "") -> int:
     if to_datetime(instant).astimezone(within).date() != day:
         raise IntakeError(f"{show(text)} never happened in {zone}: its clocks skipped that day")
     return instant
+
+
+def date_order_of(values: Iterable[object]) -> str:
+    """Return the order that dates such as `31.12.2025` among *values* prove, or dots tell; "" where nothing does."""
+    dates = [found for value in values if isinstance(value, str) and (found := _YEAR_LAST.match(value))]
+    day_first = any(int(found[1]) > 12 for found in dates)
+    month_first = any(int(found[3]) > 12 for found in dates)
+    if day_first != month_first:
+        return "DMY" if day_first else "MDY"
+    return "DMY" if dates and not day_first and all(found[2] == "." for found in dates) else ""
 
 
 def within_years(instant: int, text: str) -> int:

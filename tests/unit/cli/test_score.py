@@ -172,3 +172,15 @@ def test_the_columns_of_a_field_map_and_other_capitals_are_known(
     monkeypatch.setenv("TRIAGE_POLICY", str(tmp_path / "none"))
     assert scored(path, capsys, "--scores", "sentiment")
     assert run(["score", str(path), "--models", MODELS, "--scores", "urgency"]) == 2
+
+
+@pytest.mark.parametrize("told", ["03.09.2026 09:00", "1788426000", "1788426000000", "2026-09-03T09:00:00Z"])
+def test_an_opening_may_be_a_local_date_or_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], told: str
+) -> None:
+    """As training reads it: the day stands first where dots do, ten digits are seconds."""
+    rows = [{**ROWS[0], "CreatedDate": when} for when in (told, told.replace("03.09", "30.08"))]
+    text = "\n".join(",".join(cells) for cells in [list(ROWS[0]), *(list(row.values()) for row in rows)])
+    (tmp_path / "rows.csv").write_text(text)
+    (tmp_path / "plain.csv").write_text(text.replace(told, "2026-09-03 09:00"))
+    assert scored(tmp_path / "rows.csv", capsys)[0] == scored(tmp_path / "plain.csv", capsys)[0]

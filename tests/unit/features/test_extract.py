@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -39,18 +41,38 @@ def test_a_row_has_one_cell_for_each_name() -> None:
 
 
 def test_one_level_is_spelled_one_way_whatever_type_it_comes_in() -> None:
-    spec = FeatureSpec(categories=("A", "B", "C", "D"))
-    row = Extractor(spec).row(item(A=12.0, B="12", C=True, D=" High "), (), BORN)
-    assert row.categories == ["12", "12", "true", "high"]
+    spec = FeatureSpec(categories=("A", "B", "C", "D", "E", "F", "G"))
+    row = Extractor(spec).row(
+        item(A=12.0, B="12", C=True, D=" High ", E="12.0", F=Decimal("12.0"), G="007.0"), (), BORN
+    )
+    assert row.categories == ["12", "12", "true", "high", "12", "12", "007.0"]
 
 
-@pytest.mark.parametrize("value", [None, "", "n/a", float("nan"), float("inf"), {"a": 1}, [1], "12 34"])
+def test_exact_numbers_and_spans_are_numbers() -> None:
+    """As a parquet file holds prices and lengths of time; a span counts in seconds."""
+    found = numbers(FeatureSpec(numbers=("Price", "Span", "Odd")), item(
+        Price=Decimal("1.50"), Span=timedelta(minutes=2), Odd=Decimal("NaN")
+    ))  # fmt: skip
+    assert (found["Price"], found["Span"]) == (1.5, 120.0)
+    assert math.isnan(found["Odd"])
+
+
+NOTHING = [None, "", "n/a", "?", float("nan"), float("inf"), {"a": 1}, [1], "12 34", "1.2.3", "1,2,3", "3 - Low"]
+
+
+@pytest.mark.parametrize("value", NOTHING)
 def test_what_is_no_number_is_missing(value: object) -> None:
     fields = {} if value is None else {"Seats": value}
     assert math.isnan(numbers(FeatureSpec(numbers=("Seats",)), item(**fields))["Seats"])
 
 
-@pytest.mark.parametrize(("value", "number"), [("1,234.5", 1234.5), ("12 %", 12), ("€ 5", 5), ("-3", -3), (True, 1)])
+SPELLED = [
+    ("1,234.5", 1234.5), ("12 %", 12), ("€ 5", 5), ("-3", -3), (True, 1), ("1.234,50 €", 1234.5), ("12,5", 12.5),
+    ("-$1,000", -1000), ("(500)", -500), ("1'234.50", 1234.5), ("0,125", 0.125), ("7 EUR", 7), ("1e3", 1000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "number"), SPELLED)
 def test_numbers_are_read_as_people_write_them(value: object, number: float) -> None:
     assert numbers(FeatureSpec(numbers=("Seats",)), item(Seats=value))["Seats"] == number
 

@@ -6,7 +6,7 @@ import pytest
 
 from triage.domain.instant import parse_instant
 from triage.errors import IntakeError, NaiveTimeError
-from triage.intake.instants import day_text, load_zone, read_date, read_instant
+from triage.intake.instants import date_order_of, day_text, load_zone, read_date, read_instant
 
 
 def test_zones_come_from_the_package_and_are_kept() -> None:
@@ -63,3 +63,20 @@ def test_a_day_begins_when_its_clocks_do() -> None:
     assert read_date("2026-04-24", zone="Africa/Cairo") == parse_instant("2026-04-23T22:00:00Z")
     assert day_text(read_date("2026-04-24", zone="Africa/Cairo"), "Africa/Cairo") == "2026-04-24"
     assert day_text(read_date("2026-04-24")) == "2026-04-24"
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        (["31/12/2025", "01/02/2025"], "DMY"),
+        (["12/31/2025 9:00 PM", None], "MDY"),
+        (["01.02.2025", ""], "DMY"),
+        (["01/02/2025"], ""),
+        (["31/12/2025", "12/31/2025"], ""),
+        (["2025-12-31", 7], ""),
+        ([], ""),
+    ],
+)
+def test_the_order_of_dates_is_what_a_column_proves(values: list[object], order: str) -> None:
+    """Dots stand in dates that begin with the day; slashes prove nothing of themselves."""
+    assert date_order_of(values) == order

@@ -251,3 +251,23 @@ def test_one_model_scores_at_the_opening_and_as_the_case_ages(tmp_path: Path) ->
         for age in ("0h", "4h")
     }  # fmt: skip
     assert found["4h"] > found["0h"] > 0.7
+
+
+def test_what_begins_late_is_learnt_where_it_can_be(tmp_path: Path) -> None:
+    """A column that was empty until lately, a team that is new, one that nearly nobody chose: each is said."""
+    frame = cases(600)
+    late = frame.index > 520
+    frame["Score"] = np.where(late, frame["Seats"], np.nan)
+    frame["Team"] = np.where(frame["y_late"] > 0, "north", "south")
+    frame.loc[frame.index % 3 == 0, "Team"] = "east"
+    frame.loc[late & (frame.index % 2 == 0), "Team"] = "new"
+    frame.loc[[5, 300], "Team"] = "odd"
+    data = saved(frame.drop(columns=["y_late", "Subject"]), tmp_path)
+    fitted = fit(
+        Request(task="urgency", data=(data,), id="CaseId", target="Team", time="CreatedDate", out=str(tmp_path / "m"))
+    )
+    assert fitted.model.spec.classes == ("east", "new", "north", "south")
+    told = " ".join(fitted.prepared.notes)
+    assert "odd: 2 rows of classes with fewer than 10 were left out" in told
+    assert "too new" in told
+    assert evaluate(fitted.folder, [data], "Team")["rows"] == 598

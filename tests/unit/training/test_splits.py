@@ -89,3 +89,11 @@ def test_rows_without_an_instant_and_stacked_ones_only_help_to_fit():
 def test_too_few_rows_are_refused():
     with pytest.raises(IntakeError, match="30 are the least"):
         split(table_of(20), np.zeros(20), 0)
+
+
+def test_a_common_wording_makes_no_duplicates_of_its_rows() -> None:
+    """Every row of a form says the same but for its number; what few rows share is a repetition."""
+    form = [f"The disk of server {number} in the hall is full again today" for number in range(300)]
+    other = [f"Nothing {word} here that anyone would say again about {word}" for word in ("x", "y")] * 2
+    frame = pd.DataFrame({"Id": [f"r{at}" for at in range(304)], "Text": pd.Series([*form, *other], dtype="str")})
+    assert duplicate_groups(Table(frame, "Id", text=("Text",))).repeated == 4

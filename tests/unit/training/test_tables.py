@@ -2,9 +2,12 @@
 
 import gzip
 import json
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from training.instants import NO_TIME
@@ -66,11 +69,50 @@ class TestKinds:
         assert frame["Count"].isna().tolist() == [False, True]
         assert frame["Flag"].tolist()[0] == "true" and frame["Level"].tolist()[0] == "x"
 
+    def test_numbers_in_the_dress_of_a_spreadsheet_are_read(self, tmp_path):
+        """A blank cell in a column of numbers, as in many public tables, makes no text of it."""
+        path = write(tmp_path, "a.csv", "Id;Total;Rabatt\n1;29.85;0,125\n2; ;1,5\n3;?;\n")
+        frame = read_table([path], id="Id").frame
+        assert frame["Total"].tolist()[0] == 29.85 and frame["Total"].isna().tolist() == [False, True, True]
+        assert frame["Rabatt"].tolist()[:2] == [0.125, 1.5]
+
+    def test_decimals_of_a_parquet_file_are_numbers(self, tmp_path):
+        pd.DataFrame({"Id": ["a", "b"], "Price": [Decimal("1.50"), None]}).to_parquet(tmp_path / "a.parquet")
+        assert read_table([tmp_path / "a.parquet"], id="Id").frame["Price"].tolist()[0] == 1.5
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Id,N\ra,1\rb,2\r",
+            "sep=,\nId,N\na,1\nb,2\n",
+            '[{"Id": "a", "N": 1}, {"Id": "b", "N": 2}]',
+            '"Id",N\n"a",1\n\n"b",2\n',
+        ],
+    )
+    def test_other_line_ends_a_told_separator_and_an_array_are_read(self, tmp_path, text):
+        frame = read_table([write(tmp_path, "a.csv", text)], id="Id").frame
+        assert (frame["Id"].tolist(), frame["N"].tolist()) == (["a", "b"], [1, 2])
+
+    def test_a_name_in_the_header_may_hold_a_line_break(self, tmp_path):
+        frame = read_table([write(tmp_path, "a.csv", 'Id,"two\nlines"\na,1\n')], id="Id").frame
+        assert frame.columns.tolist() == ["Id", "two\nlines"]
+
+    def test_a_fault_after_a_told_separator_is_on_its_line(self, tmp_path):
+        path = write(tmp_path, "a.csv", "sep=,\nId,x\na,1\na,2\n")
+        with pytest.raises(IntakeError, match=r"line 4: Id 'a' stands already at .* line 3"):
+            read_table([path], id="Id")
+
     def test_codes_with_leading_zeros_stay_text(self, tmp_path):
         path = write(tmp_path, "a.csv", "Id,Code,N\n1,007,7\n2,010,8\n")
         frame = read_table([path], id="Id").frame
         assert frame["Code"].tolist() == ["007", "010"]
         assert frame["N"].tolist() == [7, 8]
+
+    def test_an_id_of_twenty_digits_keeps_them_all(self, tmp_path):
+        """As a float two of them would be one."""
+        names = ["12345678901234567890", "12345678901234567891"]
+        path = write(tmp_path, "a.csv", "Id,x\n" + "".join(f"{name},1\n" for name in names))
+        assert read_table([path], id="Id").frame["Id"].tolist() == names
 
     def test_a_number_as_id_has_no_decimal_point(self, tmp_path):
         pd.DataFrame({"Id": [1.0, 2.0], "x": [1, 2]}).to_parquet(tmp_path / "a.parquet")
@@ -145,6 +187,34 @@ class TestTimes:
     def test_numbers_are_epochs_or_an_order(self, tmp_path, cell, at):
         path = write(tmp_path, "a.csv", f"Id,At\na,{cell}\n")
         assert read_table([path], id="Id", time="At").at.tolist() == [at]
+
+    @pytest.mark.parametrize("cell", ["20260101", "1767225600000000", "1767225600000000000"])
+    def test_numbers_may_be_written_days_or_finer_epochs(self, tmp_path, cell):
+        path = write(tmp_path, "a.csv", f"Id,At\na,{cell}\n")
+        assert read_table([path], id="Id", time="At").at.tolist() == [JAN]
+
+    def test_an_order_of_vast_numbers_is_kept_by_its_places(self, tmp_path):
+        path = write(tmp_path, "a.csv", f"Id,At\na,{10**17}\nb,{2 * 10**17}\nc,-5\n")
+        assert read_table([path], id="Id", time="At").at.tolist() == [1, 2, 0]
+
+    @pytest.mark.parametrize("cell", ["9999-12-31", "0001-01-01 00:00:00", "0000-00-00", "31.12.9999"])
+    def test_dates_that_stand_for_none_are_missing(self, tmp_path, cell):
+        path = write(tmp_path, "a.csv", f"Id,At,End\na,2026-01-01,{cell}\nb,{cell},2026-01-01\n")
+        table = read_table([path], id="Id", time="At")
+        assert table.at.tolist() == [JAN, NO_TIME]
+        assert table.frame["End"].isna().tolist() == [True, False]
+
+    def test_instants_beyond_every_calendar_are_missing(self, tmp_path):
+        column = pa.array([2**61, 1_767_225_600_000_000], pa.timestamp("us"))
+        pq.write_table(pa.table({"Id": ["a", "b"], "End": column}), tmp_path / "a.parquet")
+        assert read_table([tmp_path / "a.parquet"], id="Id").frame["End"].isna().tolist() == [True, False]
+
+    def test_one_value_in_a_hundred_that_is_no_instant_is_missing_and_told(self, tmp_path):
+        rows = "".join(f"r{number},2026-01-01,2026-01-01\n" for number in range(100))
+        table = read_table([write(tmp_path, "a.csv", f"Id,At,End\nx,soon,unknown\n{rows}")], id="Id", time="At")
+        assert table.at.tolist()[:2] == [NO_TIME, JAN]
+        assert "1 values such as 'soon' are no instants" in " ".join(table.warnings)
+        assert table.frame["End"].isna().sum() == 1
 
     def test_a_missing_instant_counts_as_oldest(self, tmp_path):
         path = write(tmp_path, "a.csv", "Id,At\na,\nb,2026-01-01\n")
