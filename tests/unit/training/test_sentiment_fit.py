@@ -20,7 +20,7 @@ from training.sentiment_base import load_base, served_weights
 from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1, macro_recall
 from training.sentiment_export import export, gate
 from training.sentiment_tune import Pace, _affordable
-from training.sentiment_tuning import Average, Recipe, mix
+from training.sentiment_tuning import Recipe, mix
 from triage.errors import ModelRefused
 from triage.scoring.encoder import Encoder, windows
 from triage.scoring.language import LanguageModel
@@ -184,20 +184,6 @@ def test_the_best_point_on_the_way_is_kept(base: Path) -> None:
     assert share == 0.5
     assert set(losses) == {"1", "0.75", "0.5", "0.25"}
     assert all(float(weight.detach().mean()) == 0.5 for weight in model.state_dict().values())
-
-
-def test_an_average_is_the_mean_of_what_was_taken(base: Path) -> None:
-    """Trained weights come out as their mean over the steps taken, frozen ones as they are."""
-    model = Tuned(load_base(base).shape)
-    frozen = model.bert.embeddings.word_embeddings.weight.requires_grad_(False).clone()
-    average = Average(model)
-    for value in (1.0, 2.0, 6.0):
-        with torch.no_grad():
-            model.head.weight.fill_(value)
-        average.take(model)
-    average.put(model)
-    assert float(model.head.weight.detach().mean()) == pytest.approx(3.0)
-    assert torch.equal(model.bert.embeddings.word_embeddings.weight, frozen)
 
 
 def test_a_run_ends_inside_its_budget(tmp_path: Path, wish: Wish) -> None:
