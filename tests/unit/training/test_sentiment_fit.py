@@ -207,6 +207,27 @@ def test_a_served_model_gives_its_weights_back(fitted: tuple[Path, dict[str, Any
     assert set(served_weights((fitted[0] / "encoder.onnx").read_bytes())) == set(model.bert.state_dict())
 
 
+def test_weights_come_back_from_every_form_that_may_be_served(base: Path) -> None:
+    """A base in int8, in int8 in part, or in float32 can be gone on from."""
+    checkpoint = load_base(base)
+    model = Tuned(checkpoint.shape)
+    fill(model, checkpoint.weights)
+    torch.manual_seed(4)
+    with torch.no_grad():  # equal arrays would be stored once
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) * 0.01)
+    real = model.bert.state_dict()
+    sizes = []
+    for graph in export(model, 4)[1]:
+        again = served_weights(graph)
+        assert set(again) == set(real)
+        again["embeddings.token_type_embeddings.weight"][1] = real["embeddings.token_type_embeddings.weight"][1]
+        gaps = {name: float(np.abs(again[name] - real[name].numpy()).max()) for name in real}
+        assert max(gaps.values()) < 0.05, gaps
+        sizes.append(len(graph))
+    assert sizes[1] < sizes[2] < sizes[3]
+
+
 def test_the_gate_stops_a_graph_of_other_weights(base: Path) -> None:
     checkpoint = load_base(base)
     right, wrong = Tuned(checkpoint.shape), Tuned(checkpoint.shape)
