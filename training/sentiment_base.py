@@ -116,16 +116,20 @@ def served_weights(graph: bytes) -> dict[str, np.ndarray]:
         name.split("bert.", 1)[1]: held[name] for name in held if "bert." in name and name[0] != "_" and _plain(name)
     }
     for name in ("embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"):
-        whole = next(item for item in held if item.endswith(name + "_quantized")).removesuffix("_quantized")
-        found[name] = _real(held, whole)
+        found[name] = _real(held, next(_whole(item) for item in held if _whole(item).endswith(name)))
     segment = next(node.input[1] for node in nodes.node if node.name.endswith("embeddings/Add_1"))
     found["embeddings.token_type_embeddings.weight"] = np.stack([held[segment].reshape(-1)] * 2).astype(np.float32)
     _attention(nodes, held, found)
-    dense = [node.input[1].removesuffix("_quantized") for node in nodes.node if node.op_type == "MatMulInteger"]
+    dense = [_whole(node.input[1]) for node in nodes.node if node.op_type in ("MatMul", "MatMulInteger")]
+    dense = [name for name in dense if name in held or f"{name}_quantized" in held]
     rooms = ("attention.output.dense", "intermediate.dense", "output.dense")
     for at, whole in enumerate(dense):
         found[f"{_LAYER.format(at // 3)}{rooms[at % 3]}.weight"] = np.ascontiguousarray(_real(held, whole).T)
     return found
+
+
+def _whole(name: str) -> str:
+    return name.removesuffix("_quantized")
 
 
 def _plain(name: str) -> bool:
@@ -133,9 +137,9 @@ def _plain(name: str) -> bool:
 
 
 def _attention(nodes: Any, held: Mapping[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
-    blocks = [node for node in nodes.node if node.op_type == "QAttention"]
+    blocks = [node for node in nodes.node if node.op_type in ("Attention", "QAttention")]
     for at, node in enumerate(blocks):
-        weight, bias = _real(held, node.input[1].removesuffix("_quantized")), held[node.input[2]]
+        weight, bias = _real(held, _whole(node.input[1])), held[node.input[2]]
         parts = zip(("query", "key", "value"), np.split(weight, 3, axis=1), np.split(bias, 3), strict=True)
         for part, columns, offset in parts:
             found[f"{_LAYER.format(at)}attention.self.{part}.weight"] = np.ascontiguousarray(columns.T)
@@ -143,7 +147,9 @@ def _attention(nodes: Any, held: Mapping[str, np.ndarray], found: dict[str, np.n
 
 
 def _real(held: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """Return one quantised array as numbers: per tensor or per column."""
+    """Return one array as numbers, quantised per tensor, per column or not at all."""
+    if name in held:
+        return held[name].astype(np.float32)
     steps, zero = held[f"{name}_scale"], held[f"{name}_zero_point"].astype(np.float32)
     real: np.ndarray = (held[f"{name}_quantized"].astype(np.float32) - zero) * steps
     return real.astype(np.float32)

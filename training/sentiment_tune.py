@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from training.bert import Tuned, fill
 from training.sentiment_base import Base, load_base
 from training.sentiment_calibrate import macro_f1, scaled_loss
-from training.sentiment_export import Parity, export, gate
+from training.sentiment_export import FORMS, Parity, export, gate
 from training.sentiment_rows import Cut, Rows
 from training.sentiment_tuning import Recipe, logits_of, mix, tokenise, trial, tune
 from triage.errors import ModelRefused
@@ -129,9 +129,7 @@ def _served(
 ) -> tuple[bytes, Parity]:
     """Return the smallest graph that passes the gate, and how near it comes; raise ModelRefused where none does."""
     real, small = export(model, base.shape.num_attention_heads)
-    for graph, form in zip(
-        small, ("int8, seven bits", "int8", "float32, three times as large and slower"), strict=True
-    ):
+    for graph, form in zip(small, FORMS, strict=True):
         try:
             parity = gate(model, (real, graph), base.tokenizer, *texts, macro_f1)
         except ModelRefused as refusal:

@@ -20,16 +20,10 @@ from torch import nn
 from training.bert import Tuned
 
 MIXES = (1.0, 0.75, 0.5, 0.25)
-_EVERY = 4
-"""Steps from one set of weights that counts in the average to the next."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """
-    How to fine-tune: every number that, with the rows and the seed, makes the weights.
-
-    `average`: the share of the run, its last part, whose weights are averaged; 0 keeps those of the last step.
-    """
+    """How to fine-tune: every number that, with the rows and the seed, makes the weights."""
 
     epochs: float = 4.0
     batch: int = 32
@@ -42,32 +36,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.01
     longest: int = 96
     smoothing: float = 0.0
-    average: float = 0.0
     seed: int = 7
     threads: int = 1
     bf16: bool = True
-
-
-class Average:
-    """The running mean of a model's trained weights: steadier than those of whichever step came last."""
-
-    def __init__(self, model: Tuned) -> None:
-        self._mean = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-        self._mean = {name: torch.zeros_like(weight) for name, weight in self._mean.items()}
-        self._count = 0
-
-    def take(self, model: Tuned) -> None:
-        """Let the weights of *model* count once."""
-        self._count += 1
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                if name in self._mean:
-                    self._mean[name].lerp_(weight, 1 / self._count)
-
-    def put(self, model: Tuned) -> None:
-        """Give *model* the mean; nothing where no weights were taken."""
-        if self._count:
-            model.load_state_dict(self._mean, strict=False)
 
 
 def tokenise(tokenizer: Tokenizer, texts: Sequence[str], longest: int) -> list[list[int]]:
@@ -143,7 +114,6 @@ def tune(
     planned = max(1, round(recipe.epochs * math.ceil(len(ids) / recipe.batch)))
     optimiser = torch.optim.AdamW(rates(model, recipe), fused=True)
     top = [group["lr"] for group in optimiser.param_groups]
-    average = Average(model)
     started, step, mean = elapsed(), 0, 0.0
     model.train()
     for chosen in _endless(lengths, recipe, random):
@@ -159,13 +129,10 @@ def tune(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        if done >= 1 - recipe.average and step % _EVERY == 0:
-            average.take(model)
         step += 1
         mean += (float(loss.detach()) - mean) * max(0.01, 1 / step)
         if report is not None:
             report(step, planned, mean)
-    average.put(model)
     model.eval()
     return {
         "steps": step,

@@ -20,7 +20,7 @@ from training.sentiment_base import load_base, served_weights
 from training.sentiment_calibrate import fit_lean, fit_scaling, fit_thresholds, macro_f1, macro_recall
 from training.sentiment_export import export, gate
 from training.sentiment_tune import Pace, _affordable
-from training.sentiment_tuning import Average, Recipe, mix
+from training.sentiment_tuning import Recipe, mix
 from triage.errors import ModelRefused
 from triage.scoring.encoder import Encoder, windows
 from triage.scoring.language import LanguageModel
@@ -186,20 +186,6 @@ def test_the_best_point_on_the_way_is_kept(base: Path) -> None:
     assert all(float(weight.detach().mean()) == 0.5 for weight in model.state_dict().values())
 
 
-def test_an_average_is_the_mean_of_what_was_taken(base: Path) -> None:
-    """Trained weights come out as their mean over the steps taken, frozen ones as they are."""
-    model = Tuned(load_base(base).shape)
-    frozen = model.bert.embeddings.word_embeddings.weight.requires_grad_(False).clone()
-    average = Average(model)
-    for value in (1.0, 2.0, 6.0):
-        with torch.no_grad():
-            model.head.weight.fill_(value)
-        average.take(model)
-    average.put(model)
-    assert float(model.head.weight.detach().mean()) == pytest.approx(3.0)
-    assert torch.equal(model.bert.embeddings.word_embeddings.weight, frozen)
-
-
 def test_a_run_ends_inside_its_budget(tmp_path: Path, wish: Wish) -> None:
     ticks = iter(range(10_000))
     short = msgspec.structs.replace(wish, seconds=5)
@@ -219,6 +205,27 @@ def test_a_served_model_gives_its_weights_back(fitted: tuple[Path, dict[str, Any
         again = model(ids, torch.ones_like(ids))[0][0].numpy()
     assert np.abs(again - encoder.pooled_tokens(tokens)).max() < 0.25
     assert set(served_weights((fitted[0] / "encoder.onnx").read_bytes())) == set(model.bert.state_dict())
+
+
+def test_weights_come_back_from_every_form_that_may_be_served(base: Path) -> None:
+    """A base in int8, in int8 in part, or in float32 can be gone on from."""
+    checkpoint = load_base(base)
+    model = Tuned(checkpoint.shape)
+    fill(model, checkpoint.weights)
+    torch.manual_seed(4)
+    with torch.no_grad():  # equal arrays would be stored once
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) * 0.01)
+    real = model.bert.state_dict()
+    sizes = []
+    for graph in export(model, 4)[1]:
+        again = served_weights(graph)
+        assert set(again) == set(real)
+        again["embeddings.token_type_embeddings.weight"][1] = real["embeddings.token_type_embeddings.weight"][1]
+        gaps = {name: float(np.abs(again[name] - real[name].numpy()).max()) for name in real}
+        assert max(gaps.values()) < 0.05, gaps
+        sizes.append(len(graph))
+    assert sizes[1] < sizes[2] < sizes[3]
 
 
 def test_the_gate_stops_a_graph_of_other_weights(base: Path) -> None:
