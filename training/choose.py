@@ -230,7 +230,7 @@ def _strengths(rows: Rows) -> tuple[float, ...]:
     if not sum(rows.grams.widths):
         return (0.02, 0.1, 0.4)
     # Each output is a fit on wide text of its own: of several, a second strength would cost more time than it brings.
-    return (0.3, 1.0) if rows.n_classes == 2 else (0.5,)
+    return (0.3, 1.0) if rows.n_classes == 2 else (1.0,)
 
 
 def _slow(rows: Rows) -> int:
