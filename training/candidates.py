@@ -20,6 +20,7 @@ from training.encoders import (
     Levels,
     NumberEncoder,
     TargetEncoder,
+    fit_codes,
     folds_of,
     linear_shape,
 )
@@ -187,17 +188,20 @@ def fit_trees(
     iterations: int,
     leaves: int = 15,
     strength: float = 1.0,
+    even: np.ndarray | None = None,
 ) -> TreesFit:
     """
     Return boosted trees fitted on the rows at *at*: target codes and text margins are those of other folds.
 
     Where some categories are pairs, there are two forests, one of which does not see them: pairs help
     where levels are many and rows enough, and hurt where rows are few or drift; the mean of both is steadier.
+    Where *weights* forget the past, the second forest and its target codes are fitted by the weights *even*, which do
+    not: what comes seldom (a weekend, a rush) is more than a short memory holds; neither is surely the better one.
     """
     outcomes = rows.outcomes[at]
-    codes = TargetEncoder(seed)
-    groups = rows.groups_of(at)
-    blocks = [codes.fit_transform(rows.levels.take(at), outcomes, weights, groups), rows.features.numbers[at]]
+    groups, levels = rows.groups_of(at), rows.levels.take(at)
+    codes, coded = fit_codes(levels, outcomes, [weights] if even is None else [weights, even], groups, seed)
+    blocks = [coded, rows.features.numbers[at]]
     text = None
     if sum(rows.grams.widths):
         margins, text = _text_margins(rows.grams.matrix[at], outcomes, weights, groups, seed, strength)
@@ -205,24 +209,32 @@ def fit_trees(
     matrix = np.hstack(blocks)
     bins = Bins(matrix)
     seen = bins.transform(matrix)
-    columns = _forest_columns(matrix.shape[1], blocks[0].shape[1], outcomes.shape[1] + 1, rows.crosses)
+    columns = _forest_columns(matrix.shape[1], len(levels.names), outcomes.shape[1] + 1, rows.crosses, even is not None)
+    weighed = [weights, weights if even is None else even]
     forests = [
         HistGradientBoostingClassifier(
             learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
             random_state=seed + number, min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0,
             max_features=0.4,
-        ).fit(seen[:, own], rows.y[at], sample_weight=weights)
+        ).fit(seen[:, own], rows.y[at], sample_weight=weighed[number])
         for number, own in enumerate(columns)
     ]  # fmt: skip
     return TreesFit(codes, text, bins, forests, columns)
 
 
-def _forest_columns(width: int, coded: int, each: int, crosses: int) -> list[np.ndarray]:
-    """Return which of *width* columns each forest sees: all, and, where there are pairs, all but their codes."""
-    everything = np.arange(width)
-    if not crosses:
-        return [everything]
-    return [everything, np.delete(everything, np.arange(coded - crosses * each, coded))]
+def _forest_columns(width: int, categories: int, each: int, crosses: int, two: bool) -> list[np.ndarray]:
+    """
+    Return which of *width* columns each forest sees: all; where there are pairs, or *two* weights, there is a second.
+
+    The first columns are codes, *each* of a category (twice as many under two weights: each forest sees its own). The
+    second forest does not see those of pairs.
+    """
+    codes = np.arange(categories * each * (1 + two)).reshape(categories, 1 + two, each)
+    others = np.arange(codes.size, width)
+    first = np.concatenate([codes[:, 0].ravel(), others])
+    if not crosses and not two:
+        return [first]
+    return [first, np.concatenate([codes[: categories - crosses, -1].ravel(), others])]
 
 
 def fit_amounts(

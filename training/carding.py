@@ -14,7 +14,6 @@ from training.metrics import Metrics
 from training.names import words_of_name
 from training.outcomes import level_of
 from triage.features.values import as_level
-from triage.scoring.tabular import table_rows
 
 if TYPE_CHECKING:
     from training.fit import Fitted
@@ -26,11 +25,12 @@ def card_of(fitted: Fitted) -> list[str]:
     """Write the card of *fitted* and its plots into its folder; return the names of the files."""
     prepared, spec = fitted.prepared, fitted.model.spec
     at = prepared.split.calibrate
-    rows = table_rows(prepared.rows.features.take(at))
-    chances = np.array(fitted.model.probabilities(rows))
+    # Of a model that ends before these rows: the one that serves has learnt from them, and would flatter itself.
+    chances = fitted.held
     binary = len(spec.classes) == 2
     column = spec.conformal.column
-    segments = {column: np.array([row.categories[spec.conformal.place] for row in rows])} if column else {}
+    cells = prepared.rows.features.categories
+    segments = {column: np.array([cells[row][spec.conformal.place] for row in at])} if column else {}
     days = (
         float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000
         if prepared.dated and prepared.at is not None

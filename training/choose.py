@@ -107,7 +107,10 @@ def choose(
         # Trees would see little but the linear part's own margin, for most of the time that a fit takes.
         return Choice(life, strength=linear.what, share=1.0, losses=losses, reached=reached, span=span_of(at, fit))
     leaves = 15 if len(fit) >= 9000 else 8
-    fitted = fit_trees(rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves)
+    fitted = fit_trees(
+        rows, fit, weights, seed=seed, iterations=_ITERATIONS[-1] // _slow(rows), leaves=leaves,
+        even=base[fit] if life else None,
+    )  # fmt: skip
     stages = fitted.stages(rows, choosing, _ITERATIONS)
     trees = _simplest([_Tried.of(rows, choosing, number, margins) for number, margins in stages.items()])
     losses[f"trees, {_life(life)}, {trees.what:g}"] = trees.loss
@@ -168,7 +171,10 @@ def fit_choice(
     linear = fit_linear(rows, at_rows, weights, choice.strength) if choice.share > 0 else None
     trees = None
     if choice.share < 1:
-        trees = fit_trees(rows, at_rows, weights, seed=seed, iterations=choice.iterations, leaves=choice.leaves)
+        even = base[at_rows] if choice.half_life else None
+        trees = fit_trees(
+            rows, at_rows, weights, seed=seed, iterations=choice.iterations, leaves=choice.leaves, even=even
+        )
     return linear, trees
 
 
@@ -230,7 +236,7 @@ def _strengths(rows: Rows) -> tuple[float, ...]:
     if not sum(rows.grams.widths):
         return (0.02, 0.1, 0.4)
     # Each output is a fit on wide text of its own: of several, a second strength would cost more time than it brings.
-    return (0.3, 1.0) if rows.n_classes == 2 else (0.5,)
+    return (0.3, 1.0) if rows.n_classes == 2 else (1.0,)
 
 
 def _slow(rows: Rows) -> int:

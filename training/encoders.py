@@ -240,6 +240,21 @@ class TargetEncoder:
         return (total + self.smooth * prior) / (mass[:, None] + self.smooth)
 
 
+def fit_codes(
+    categories: Levels, outcomes: np.ndarray, weights: Sequence[np.ndarray], groups: np.ndarray, seed: int
+) -> tuple[TargetEncoder, np.ndarray]:
+    """Return an encoder whose codes are those under each of *weights* side by side, and the rows' codes by it."""
+    every = [TargetEncoder(seed) for _ in weights]
+    parts = [one.fit_transform(categories, outcomes, own, groups) for one, own in zip(every, weights, strict=True)]
+    shape = (len(outcomes), len(categories.names), outcomes.shape[1] + 1)
+    whole, *more = every
+    for one in more:
+        pairs = zip(whole.known, one.known, strict=True)
+        whole.known = [{level: codes + other[level] for level, codes in known.items()} for known, other in pairs]
+        whole.unseen = [codes + other for codes, other in zip(whole.unseen, one.unseen, strict=True)]
+    return whole, np.concatenate([part.reshape(shape) for part in parts], axis=2).reshape(len(outcomes), -1)
+
+
 class Bins:
     """
     Numbers as codes of at most 200 bins, which trees split at. `x <= edges[k]` is the same as `code <= k`.

@@ -46,6 +46,7 @@ class Fitted:
         prepared: The rows it was fitted on.
         choice: The recipe.
         metrics: Figures on the calibration slice, of a model that did not fit it.
+        held: That model's probabilities of the slice, of shape (n_rows, n_classes): what the card shows.
         linear, trees: The scikit-learn parts, for whoever wants to compare.
         with_leaks: AUC on the choosing slice (with the dropped columns, without them); None where none was dropped.
         curve: Rows fitted on, and what the linear part reached with them.
@@ -56,6 +57,7 @@ class Fitted:
     prepared: Prepared
     choice: Choice
     metrics: Metrics
+    held: np.ndarray
     linear: LinearFit | None
     trees: TreesFit | None
     manifest: dict[str, Any]
@@ -101,7 +103,7 @@ def fit(request: Request, tell: Tell = lambda line: None, loaded: Loaded | None 
     arrays = _arrays(prepared, linear, trees) | amount_arrays
     tell("exporting")
     with_leaks = _with_leaks(prepared)
-    return _write(prepared, spec, arrays, choice, metrics, (linear, trees), with_leaks, curve)
+    return _write(prepared, spec, arrays, choice, metrics, chances, (linear, trees), with_leaks, curve)
 
 
 def _kept(prepared: Prepared, choice: Choice) -> float:
@@ -279,6 +281,7 @@ def _write(
     arrays: Arrays,
     choice: Choice,
     metrics: Metrics,
+    held: np.ndarray,
     parts: tuple[LinearFit | None, TreesFit | None],
     with_leaks: tuple[float, float] | None,
     curve: list[tuple[int, float]],
@@ -292,7 +295,7 @@ def _write(
     (folder / "metrics.json").write_bytes(
         _json({"rows": len(prepared.split.calibrate), "task": spec.task, "signal": spec.signal, "metrics": metrics})
     )
-    fitted = Fitted(folder, model, prepared, choice, metrics, *parts, about, with_leaks, curve)
+    fitted = Fitted(folder, model, prepared, choice, metrics, held, *parts, about, with_leaks, curve)
     card_of(fitted)
     manifest = {"format": 1, "kind": "tabular", "task": spec.task, "version": version, **about}
     seal(folder, manifest)
