@@ -217,7 +217,10 @@ def _served(
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
     with np.load(io.BytesIO(sealed.data("head.npz")), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    facts = {"kind": "the base as it was, calibrated anew", "base": f"sentiment {sealed.manifest.get('version', '')}"}
+    facts: dict[str, Any] = {
+        "kind": "the base as it was, calibrated anew",
+        "base": f"sentiment {sealed.manifest.get('version', '')}",
+    }
     found = [
         Candidate(
             "base as it was", graph, tokenizer, heads, arrays["weights"].astype(np.float64),
