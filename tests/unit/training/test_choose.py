@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.candidates import Rows
-from training.choose import Choice, choose, half_lives, span_of
+from training.candidates import Rows, fit_trees
+from training.choose import Choice, choose, half_lives, recency, span_of
 from training.curve import learning_curve
 from training.encoders import GramMatrix, fit_grams
+from training.metrics import auc
 from triage.domain.instant import DAY
 from triage.features import FeatureTable
 
@@ -88,3 +89,15 @@ def test_no_text_gives_an_empty_matrix() -> None:
     """Tables without a text column cost nothing for it."""
     found = fit_grams(["", ""])
     assert isinstance(found, GramMatrix) and found.widths == (0, 0)
+
+
+def test_where_memory_is_short_a_second_forest_remembers_all() -> None:
+    """Each forest sees codes of its own weights; without memory and pairs there is one forest."""
+    table, even = rows(True), np.ones(len(FIT))
+    one = fit_trees(table, FIT, even, seed=0, iterations=5)
+    two = fit_trees(table, FIT, recency(AT, FIT, 5.0), seed=0, iterations=5, even=even)
+    assert [own.tolist() for own in one.columns] == [[0, 1, 2, 3]]
+    assert [own.tolist() for own in two.columns] == [[0, 1, 4, 5], [2, 3, 4, 5]]
+    recent, old = (one.decision_function(two.seen(table, CHOOSING)[:, own]) for one, own in two._pairs())
+    y = table.y[CHOOSING]
+    assert auc(y, recent) > auc(y, old)
