@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score, f1_score, recall_score
+from sklearn.metrics import cohen_kappa_score, f1_score, recall_score, roc_auc_score
 
-from training.metrics import binary_metrics, brier, class_metrics, ece, gini, kappa, lift, value_metrics
+from training.metrics import auc, binary_metrics, brier, class_metrics, ece, gini, kappa, lift, value_metrics
 
 
 def test_lift_of_a_perfect_order_is_the_most_there_can_be() -> None:
@@ -57,3 +57,18 @@ def test_one_class_alone_has_no_auc() -> None:
 def test_money_is_compared_in_its_own_unit() -> None:
     found = value_metrics(np.array([0.0, 100.0, 50.0]), np.array([10.0, 90.0, 50.0]))
     assert found["mae"]["value"] == pytest.approx(20 / 3, abs=1e-5)
+
+
+def test_auc_is_that_of_scikit_learn_ties_too() -> None:
+    rng = np.random.RandomState(1)
+    y, p = rng.randint(0, 2, 300), np.round(rng.random_sample(300), 1)
+    assert auc(y, p) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
+    assert np.isnan(auc(np.ones(3), p[:3]))
+
+
+def test_the_interval_of_an_ece_lies_about_it() -> None:
+    """Rows drawn twice make gaps that are not there, so the draws as they are lie above it."""
+    rng = np.random.RandomState(2)
+    p = rng.random_sample(300)
+    row = binary_metrics((rng.random_sample(300) < p).astype(int), p, (p > 0.5).astype(int))["ece"]
+    assert row["low"] <= row["value"] <= row["high"]
