@@ -30,7 +30,8 @@ from triage.domain.instant import format_instant
 from triage.scoring.tabular import ModelSpec, TabularModel, table_rows
 
 Tell = Callable[[str], None]
-_PARTS = 3
+_PARTS, _PARTS_OF_MANY, _MANY = 3, 2, 20_000
+"""Parts of the calibration slice, each told by the others; fewer where rows are so many that a fit takes its time."""
 _GOOD = 0.7
 """AUC that a model too few rows speak of may still have."""
 
@@ -116,7 +117,7 @@ def _kept(prepared: Prepared, choice: Choice) -> float:
 
 def _crossed(prepared: Prepared, choice: Choice) -> np.ndarray:
     """
-    Return margins of the calibration slice, each third by a model of all other rows, the slice's other thirds too.
+    Return margins of the calibration slice, each third (or half) by a model of all other rows, those of the slice too.
 
     The model that serves knows the latest rows. Where outcomes drift, one that ends before them is off in level by
     as much as they drifted; its calibrator would take that off the serving model a second time.
@@ -124,9 +125,10 @@ def _crossed(prepared: Prepared, choice: Choice) -> np.ndarray:
     cut = prepared.split
     earlier = np.concatenate([cut.fit, cut.choose])
     draws = np.random.RandomState(prepared.request.seed).permutation(int(cut.codes.max()) + 1)
-    fold = draws[cut.codes[cut.calibrate]] % _PARTS
+    parts = _PARTS if len(earlier) + len(cut.calibrate) < _MANY else _PARTS_OF_MANY
+    fold = draws[cut.codes[cut.calibrate]] % parts
     found = np.zeros((len(fold), 1 if prepared.rows.n_classes == 2 else prepared.rows.n_classes))
-    for part in range(_PARTS):
+    for part in range(parts):
         here = fold == part
         known = np.sort(np.concatenate([earlier, cut.calibrate[~here]]))
         fitted = fit_choice(prepared.rows, known, choice, prepared.at, prepared.weights, prepared.request.seed)

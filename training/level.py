@@ -19,6 +19,8 @@ BLOCKS = 20
 _LATEST, _NEXT, _FIRST = 3, 3, 6
 """Blocks of the latest slice, of the next one, and before the first place that is judged: 15, 15 and 30 %."""
 _FEWEST = 600
+_MOST_ROWS = 12_000
+"""Rows beyond which levels are read from so many of them, evenly drawn in time."""
 UNKNOWN = 0.5
 """What is kept where there are too few rows to tell."""
 _LASTS = 1.0
@@ -46,6 +48,7 @@ def kept_share(
     if at is None or len(known) < _FEWEST or rows.n_classes != 2:
         return UNKNOWN
     ordered = known[np.argsort(at[known], kind="stable")]
+    ordered = ordered[np.linspace(0, len(ordered) - 1, min(len(ordered), _MOST_ROWS)).astype(int)]
     levels = np.array([level(*part) for part in _blocks(_unseen(rows, ordered, base, strength), rows.y[ordered])])
     now, then = [], []
     for place in range(_FIRST, BLOCKS - _NEXT + 1):

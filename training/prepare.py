@@ -31,6 +31,8 @@ from triage.intake.text import did_you_mean, show
 
 MOST_ROWS = 32_000
 """Rows that are fitted on; of a larger table the latest (or, without a time, every k-th by hash) are taken."""
+AGED_ROWS = 24_000
+"""The same of records seen at several ages, which have more columns: what a minute is enough for."""
 CROSSED_ROWS = 8_000
 """Rows below which pairs of categories are no features: too few rows hold any one pair."""
 RESERVED = ("y_*", "leak_*")
@@ -197,7 +199,8 @@ def _known_rows(loaded: Loaded, request: Request) -> Classes:
     if request.amount:
         loaded.amounts, known = _amounts(table.frame[request.amount], classes, request.amount, loaded.notes)
         kept = np.intersect1d(kept, known)
-    kept = _sampled(table, kept, loaded.notes)
+    aged_already = request.label and len(request.as_of) > 1
+    kept = _sampled(table, kept, loaded.notes, AGED_ROWS if aged_already else MOST_ROWS)
     classes, kept = _common(loaded, classes, kept)
     loaded.take(kept)
     classes = Classes(classes.codes[kept], classes.names, classes.ordinal)
@@ -254,8 +257,8 @@ def _age(loaded: Loaded, classes: Classes, request: Request) -> Classes:
     loaded.weights = loaded.weights[places]
     loaded.amounts = None if loaded.amounts is None else loaded.amounts[places]
     loaded.pasts, loaded.groups = loaded.pasts.looking(nows), places
-    # A record seen at several ages is several rows: the limit is of what is fitted on, so it holds for them too.
-    kept = _sampled(loaded.table, np.arange(len(places)), loaded.notes)
+    # A record seen at several ages is several rows: the limit is of what is fitted on.
+    kept = _sampled(loaded.table, np.arange(len(places)), loaded.notes, AGED_ROWS)
     loaded.take(kept)
     return Classes(classes.codes[places[kept]], classes.names, classes.ordinal)
 
@@ -365,15 +368,15 @@ def _amounts(column: pd.Series, classes: Classes, name: str, notes: list[str]) -
     return np.where(lost, 0.0, np.nan_to_num(amounts)), np.flatnonzero(known)
 
 
-def _sampled(table: Table, kept: np.ndarray, notes: list[str]) -> np.ndarray:
-    if len(kept) <= MOST_ROWS:
+def _sampled(table: Table, kept: np.ndarray, notes: list[str], most: int = MOST_ROWS) -> np.ndarray:
+    if len(kept) <= most:
         return kept
     notes.append(
-        f"{len(kept):,} rows: the {'latest' if table.at is not None else 'evenly drawn'} {MOST_ROWS:,} are fitted on"
+        f"{len(kept):,} rows: the {'latest' if table.at is not None else 'evenly drawn'} {most:,} are fitted on"
     )
     if table.at is not None:
-        return np.sort(kept[np.argsort(table.at[kept], kind="stable")[-MOST_ROWS:]])
-    return np.sort(np.random.RandomState(0).permutation(kept)[:MOST_ROWS])
+        return np.sort(kept[np.argsort(table.at[kept], kind="stable")[-most:]])
+    return np.sort(np.random.RandomState(0).permutation(kept)[:most])
 
 
 def _excluded(loaded: Loaded, request: Request, findings: list[Finding]) -> list[str]:
