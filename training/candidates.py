@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ import scipy.sparse as sparse
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from training.encoders import (
     Bins,
@@ -211,14 +213,18 @@ def fit_trees(
     seen = bins.transform(matrix)
     columns = _forest_columns(matrix.shape[1], len(levels.names), outcomes.shape[1] + 1, rows.crosses, even is not None)
     weighed = [weights, weights if even is None else even]
-    forests = [
-        HistGradientBoostingClassifier(
-            learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
-            random_state=seed + number, min_samples_leaf=max(10, min(40, len(at) // 100)), l2_regularization=2.0,
-            max_features=0.4,
-        ).fit(seen[:, own], rows.y[at], sample_weight=weighed[number])
-        for number, own in enumerate(columns)
-    ]  # fmt: skip
+    least = max(10, min(40, len(at) // 100))
+
+    def forest(number: int) -> HistGradientBoostingClassifier:
+        # A thread of its own starts with as many of OpenMP's as there are cores.
+        with threadpool_limits(1):
+            return HistGradientBoostingClassifier(
+                learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
+                random_state=seed + number, min_samples_leaf=least, l2_regularization=2.0, max_features=0.4,
+            ).fit(seen[:, columns[number]], rows.y[at], sample_weight=weighed[number])  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        forests = list(pool.map(forest, range(len(columns))))
     return TreesFit(codes, text, bins, forests, columns)
 
 

@@ -104,6 +104,7 @@ class LevelEncoder:
     def __init__(self, least: int) -> None:
         self.least = least
         self.levels: list[tuple[str, ...]] = []
+        self._known: list[tuple[tuple[str, ...], np.ndarray]] = []
 
     def fit(self, categories: Levels) -> LevelEncoder:
         """Learn the levels of *categories*."""
@@ -111,6 +112,7 @@ class LevelEncoder:
             counts = np.bincount(places, minlength=len(names)).tolist()
             kept = [level for level, count in zip(names, counts, strict=True) if count >= self.least]
             self.levels.append((*kept, RARE))
+            self._known.append((names, _places_in(self.levels[-1], names)))
         return self
 
     def transform(self, categories: Levels) -> sparse.csr_matrix:
@@ -120,12 +122,18 @@ class LevelEncoder:
         starts = np.cumsum([0, *(len(levels) for levels in self.levels)])
         places = np.empty((len(categories), len(self.levels)), dtype=np.int64)
         for at, ((own, names), levels) in enumerate(zip(categories.columns(), self.levels, strict=True)):
-            table = {level: place for place, level in enumerate(levels)}
-            there = np.array([table.get(level, len(levels) - 1) for level in names], dtype=np.int64)
-            places[:, at] = starts[at] + there[own]
+            known, there = self._known[at]
+            # Rows of one table share its names: they are looked up once, not again for every slice.
+            places[:, at] = starts[at] + (there if known is names else _places_in(levels, names))[own]
         flat = places.ravel()
         ends = np.arange(0, len(flat) + 1, len(self.levels))
         return sparse.csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(categories), int(starts[-1])))
+
+
+def _places_in(levels: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+    """Return the place of each of *names* among *levels*, the last one for those that are not there."""
+    table = {level: place for place, level in enumerate(levels)}
+    return np.array([table.get(level, len(levels) - 1) for level in names], dtype=np.int64)
 
 
 class NumberEncoder:
