@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sparse
@@ -29,6 +30,9 @@ from training.encoders import (
 from triage.features import FeatureTable
 from triage.scoring.linear import LinearShape
 from triage.scoring.tabular import class_margins, log_softmax
+
+_TEXT_FOLDS = 4
+_Fit = TypeVar("_Fit")
 
 
 @dataclass
@@ -171,7 +175,10 @@ def fit_linear(rows: Rows, at: np.ndarray, weights: np.ndarray, strength: float)
     design = _design(rows, at, levels, numbers)
     outcomes = rows.outcomes[at]
     grams = sum(rows.grams.widths)
-    fitted = [_linear(design, outcomes[:, output], weights, strength, grams) for output in range(outcomes.shape[1])]
+    # A copy for each: what looks into a sparse matrix may put it in order first, in place.
+    fitted = _two_at_once(
+        lambda output: _linear(design.copy(), outcomes[:, output], weights, strength, grams), outcomes.shape[1]
+    )
     return LinearFit(
         linear_shape(rows.grams, levels, numbers, rows.form),
         levels,
@@ -216,15 +223,12 @@ def fit_trees(
     least = max(10, min(40, len(at) // 100))
 
     def forest(number: int) -> HistGradientBoostingClassifier:
-        # A thread of its own starts with as many of OpenMP's as there are cores.
-        with threadpool_limits(1):
-            return HistGradientBoostingClassifier(
-                learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
-                random_state=seed + number, min_samples_leaf=least, l2_regularization=2.0, max_features=0.4,
-            ).fit(seen[:, columns[number]], rows.y[at], sample_weight=weighed[number])  # fmt: skip
+        return HistGradientBoostingClassifier(
+            learning_rate=0.06, max_iter=iterations, max_leaf_nodes=leaves, early_stopping=False,
+            random_state=seed + number, min_samples_leaf=least, l2_regularization=2.0, max_features=0.4,
+        ).fit(seen[:, columns[number]], rows.y[at], sample_weight=weighed[number])  # fmt: skip
 
-    with ThreadPoolExecutor(2) as pool:
-        forests = list(pool.map(forest, range(len(columns))))
+    forests = _two_at_once(forest, len(columns))
     return TreesFit(codes, text, bins, forests, columns)
 
 
@@ -274,16 +278,20 @@ def _text_margins(
     strength: float,
 ) -> tuple[np.ndarray, TextFit]:
     """Return each row's text margins, learnt without its own fold, and the model of all rows for later ones."""
-    fold = folds_of(groups, 4, seed + 1)
+    fold = folds_of(groups, _TEXT_FOLDS, seed + 1)
+
+    def learnt(number: int) -> tuple[np.ndarray, float]:
+        # After the folds comes the one that no row is in: the model of all rows.
+        output, part = divmod(number, _TEXT_FOLDS + 1)
+        known = fold != part
+        return _linear(matrix[known], outcomes[known, output], weights[known], strength, matrix.shape[1])
+
+    fitted = _two_at_once(learnt, outcomes.shape[1] * (_TEXT_FOLDS + 1))
     margins = np.zeros(outcomes.shape)
-    for output in range(outcomes.shape[1]):
-        for part in range(4):
-            here = fold == part
-            own, constant = _linear(matrix[~here], outcomes[~here, output], weights[~here], strength, matrix.shape[1])
-            margins[here, output] = matrix[here] @ own + constant
-    whole = [
-        _linear(matrix, outcomes[:, output], weights, strength, matrix.shape[1]) for output in range(outcomes.shape[1])
-    ]
+    for number, (own, constant) in enumerate(fitted):
+        output, part = divmod(number, _TEXT_FOLDS + 1)
+        margins[fold == part, output] = matrix[fold == part] @ own + constant
+    whole = fitted[_TEXT_FOLDS :: _TEXT_FOLDS + 1]
     return margins, TextFit(np.vstack([own for own, _ in whole]), np.array([constant for _, constant in whole]))
 
 
@@ -317,6 +325,20 @@ def _unevenness(grams: sparse.csr_matrix, outcome: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(np.log((one / one.sum()) / (other / other.sum()))))
 
 
+def _two_at_once(fit: Callable[[int], _Fit], count: int) -> list[_Fit]:
+    """Return what *fit* makes of each number below *count*, two at a time; alone or not, it is the same to the byte."""
+
+    def alone(number: int) -> _Fit:
+        # A thread of its own starts with as many of OpenMP's as there are cores.
+        with threadpool_limits(1):
+            return fit(number)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        # A fit cut short is a slightly stronger penalty, and validation judges it like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return list(pool.map(alone, range(count)))
+
+
 def _logistic(
     design: sparse.csr_matrix, outcome: np.ndarray, weights: np.ndarray, strength: float
 ) -> LogisticRegression:
@@ -329,10 +351,7 @@ def _logistic(
         random_state=0,
         tol=1e-3 if wide else 1e-4,
     )
-    with warnings.catch_warnings():
-        # A fit cut short is a slightly stronger penalty, and validation judges it like any other.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(design, outcome.astype(int), sample_weight=weights)
+    return model.fit(design, outcome.astype(int), sample_weight=weights)
 
 
 def _design(rows: Rows, at: np.ndarray, levels: LevelEncoder, numbers: NumberEncoder) -> sparse.csr_matrix:
