@@ -13,6 +13,7 @@ from training.card import CardFacts, write_card
 from training.metrics import Metrics
 from training.names import words_of_name
 from training.outcomes import level_of
+from triage.domain.instant import DAY
 from triage.features.values import as_level
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def card_of(fitted: Fitted) -> list[str]:
     cells = prepared.rows.features.categories
     segments = {column: np.array([cells[row][spec.conformal.place] for row in at])} if column else {}
     days = (
-        float(prepared.at[at].max() - prepared.at[at].min()) / 86_400_000
+        float(prepared.at[at].max() - prepared.at[at].min()) / DAY
         if prepared.dated and prepared.at is not None
         else 0.0
     )

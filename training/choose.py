@@ -12,8 +12,8 @@ from training.calibrate import apply, fit_simple
 from training.candidates import LinearFit, Rows, TreesFit, fit_linear, fit_trees
 from training.instants import NO_TIME
 from training.metrics import auc
+from triage.domain.instant import DAY
 
-DAY = 86_400_000
 _SHARES = tuple(np.round(np.linspace(0, 1, 11), 1).tolist())
 _ORIGINS = (0.4, 0.6, 0.8)
 _SURE = 2.0

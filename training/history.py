@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from triage.domain.instant import DAY
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event
 from triage.errors import IntakeError
@@ -21,8 +22,6 @@ IMMUTABLE = frozenset(
     {"CreatedDate", "CreatedById", "CaseNumber", "SuppliedName", "SuppliedEmail", "SuppliedPhone", "SuppliedCompany"}
 )
 """Fields that a CRM writes once, at creation: known at opening without any history."""
-
-_DAY = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _gather(
     excluded: Counter[str] = Counter()
     lives = []
     for record, created in sorted(born.items(), key=lambda pair: (pair[1].at, pair[0])):
-        if begins is not None and created.at < begins - _DAY:
+        if begins is not None and created.at < begins - DAY:
             excluded["older than the field history reaches back"] += 1
             continue
         lives.append(_life(created, later.get(record, []), rollable, own))

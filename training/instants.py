@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from triage.errors import IntakeError
-from triage.intake.instants import load_zone
+from triage.intake.instants import EARLIEST, EPOCH_SECONDS, LATEST, load_zone
 from triage.intake.text import show
 
 NO_TIME = int(np.iinfo(np.int64).min)
@@ -30,9 +30,7 @@ _BEYOND = re.compile(r"^\s*(?:0{4}|000\d|9999|[34]000)-\d{2}-\d{2}|^\s*(?:\d{2}[
 _ZONED = re.compile(r"(?:[Zz]|[+-]\d{2}:?\d{2}|\b(?:UTC|GMT))\s*$")
 _MOST = 0.95
 _ODD = 0.01
-_FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
-"""1900 and 2200: what lies beyond stands for no date at all, as 0001-01-01 and 9999-12-31 do."""
-_SECONDS, _MILLIS = (3e8, 5e9), 1e14
+_MILLIS = 1e14
 _UNITS = {"seconds ": 1, "milliseconds ": 1e3, "microseconds ": 1e6, "nanoseconds ": 1e9}
 
 
@@ -99,7 +97,7 @@ def _within(column: pd.Series) -> pd.Series:
     """Return the instants *column* without those outside 1900-2199, which clocks of zones cannot tell."""
     bare = column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
     ms = bare.astype("datetime64[ms]").to_numpy().astype("int64")
-    return column.where((ms >= _FIRST) & (ms < _LAST))
+    return column.where((ms >= EARLIEST) & (ms < LATEST))
 
 
 def _is_written(text: str) -> bool:
@@ -162,7 +160,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[np.ndarray, list[str]]:
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
     found = np.full(len(values), NO_TIME, dtype=np.int64)
     for unit, scale in _UNITS.items():
-        if _SECONDS[0] * scale <= low and high <= _SECONDS[1] * scale:
+        if EPOCH_SECONDS[0] * scale <= low and high <= EPOCH_SECONDS[1] * scale:
             found[known] = np.round(values[known] / scale * 1000).astype(np.int64)
             return found, [f"{name} holds plain numbers: taken as {unit}since 1970"]
     days = _written_days(values[known])

@@ -7,7 +7,6 @@ and a linear model learns on its vectors. Words beside it, calibration and abste
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -215,8 +214,7 @@ def _served(
     graph, tokenizer, heads = sealed.data("encoder.onnx"), sealed.data("tokenizer.json"), int(sealed.manifest["heads"])
     encoder = Encoder(graph, tokenizer, threads=wish.threads)
     outside = np.stack([encoder.pooled(rows.said[row]) for row in held])
-    with np.load(io.BytesIO(sealed.data("head.npz")), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = sealed.arrays("head.npz")
     facts: dict[str, Any] = {
         "kind": "the base as it was, calibrated anew",
         "base": f"sentiment {sealed.manifest.get('version', '')}",

@@ -6,7 +6,6 @@ A shipped model is int8: its weights come back as they are served, which is near
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,10 +84,9 @@ def _served(folder: Path) -> Base:
         name: torch.from_numpy(array.copy()) for name, array in served_weights(sealed.data("encoder.onnx")).items()
     }
     shape = _shape(weights, int(sealed.manifest["heads"]))
-    with np.load(io.BytesIO(sealed.data("head.npz")), allow_pickle=False) as head:
-        weights["head.weight"], weights["head.bias"] = (
-            torch.from_numpy(head[name].astype(np.float32)) for name in ("weights", "intercept")
-        )
+    head = sealed.arrays("head.npz")
+    for name, array in (("head.weight", head["weights"]), ("head.bias", head["intercept"])):
+        weights[name] = torch.from_numpy(array.astype(np.float32))
     return Base(sealed.data("tokenizer.json"), shape, weights, f"sentiment {sealed.manifest.get('version', '')}")
 
 

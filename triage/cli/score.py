@@ -19,7 +19,7 @@ from triage.domain.instant import format_instant, parse_instant
 from triage.domain.schema import ObjectSpec
 from triage.domain.work import Event, Scores, WorkItem
 from triage.errors import ConfigError, IntakeError
-from triage.intake.instants import date_order_of, load_zone, read_instant
+from triage.intake.instants import EPOCH_SECONDS, date_order_of, load_zone, read_instant
 from triage.intake.text import did_you_mean, show
 from triage.policy import compile_policy
 from triage.ports import Scorer
@@ -33,8 +33,6 @@ _BATCH = 500
 _TIMES = ("CreatedDate", "created_at")
 _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
 _LOCAL = re.compile(r"\s*(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}-\d{2}-\d{2})(?!.*(Z|[+-]\d{2}:?\d{2})\s*$)", re.ASCII)
-_SECONDS = (3e8, 5e9)
-"""Plain numbers between are seconds of the epoch (1979 to 2128), all others milliseconds."""
 _MODELLED = ("Case", *SALES)
 _NAMED = 10
 """How many columns of a file are named where none is known."""
@@ -196,7 +194,7 @@ def _instant(told: Any, tz: str, order: str, now: int, record: str) -> int:
     if isinstance(told, str) and _EPOCH.fullmatch(told):
         told = int(told)
     if isinstance(told, (int, float)) and not isinstance(told, bool):
-        return int(told * 1000 if _SECONDS[0] <= told <= _SECONDS[1] else told)
+        return int(told * 1000 if EPOCH_SECONDS[0] <= told <= EPOCH_SECONDS[1] else told)
     try:
         return read_instant(told if isinstance(told, str) else told.isoformat(), zone=tz, date_order=order)
     except (IntakeError, AttributeError) as cause:

@@ -16,6 +16,8 @@ from triage.intake.text import show
 EARLIEST = -2_208_988_800_000
 LATEST = 7_258_118_400_000
 """1900-01-01 and 2200-01-01: what lies outside is a typing error or a placeholder, never an instant of work."""
+EPOCH_SECONDS = (3e8, 5e9)
+"""Plain numbers between are seconds of the epoch (1979 to 2128), not milliseconds."""
 
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

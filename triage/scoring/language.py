@@ -6,10 +6,8 @@ The weights lie in a folder of `models/` (see its card for where they come from)
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -57,12 +55,12 @@ class LanguageModel:
             ModelRefused: a file is missing, was changed, or its arrays do not fit together.
         """
         sealed = read_sealed(folder, "language")
+        arrays = sealed.arrays("language.npz")
         try:
-            with np.load(io.BytesIO(sealed.data("language.npz")), allow_pickle=False) as arrays:
-                text, ends = arrays["grams"].tobytes(), arrays["ends"].tolist()
-                weights = arrays["weights"].astype(np.float32) * np.float32(arrays["step"])
-                codes = tuple(arrays["codes"].tolist())
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as fault:
+            text, ends = arrays["grams"].tobytes(), arrays["ends"].tolist()
+            weights = arrays["weights"].astype(np.float32) * np.float32(arrays["step"])
+            codes = tuple(arrays["codes"].tolist())
+        except (KeyError, ValueError) as fault:
             raise ModelRefused(f"{folder}: language.npz cannot be read: {fault}") from fault
         if weights.shape != (len(ends), len(codes)) or (ends and ends[-1] != len(text)):
             raise ModelRefused(f"{folder}: language.npz holds arrays that do not fit together")

@@ -7,11 +7,14 @@ Nothing is read from a folder before its seal holds. Files are data only; no cod
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from triage.errors import ModelRefused
 
@@ -33,6 +36,14 @@ class Sealed(msgspec.Struct, frozen=True):
         if name not in self.files:
             raise ModelRefused(f"{self.folder}: {name} is not in its {MANIFEST}: the folder is incomplete")
         return self.files[name]
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays in the file *name* (npz, nothing pickled); raise ModelRefused where it cannot be read."""
+        try:
+            with np.load(io.BytesIO(self.data(name)), allow_pickle=False) as file:
+                return {one: file[one] for one in file.files}
+        except (ValueError, OSError, zipfile.BadZipFile) as fault:
+            raise ModelRefused(f"{self.folder}: {name} cannot be read: {fault}") from fault
 
 
 def read_sealed(folder: Path, kind: str) -> Sealed:

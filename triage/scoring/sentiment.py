@@ -7,11 +7,9 @@ calibrate it; `SentimentModel.load` opens one, or refuses it in words. Nothing o
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,12 +133,11 @@ class SentimentModel:
             ModelRefused: a file is missing or changed, does not fit, or a golden row came out differently.
         """
         sealed = read_sealed(folder, "sentiment")
+        arrays = sealed.arrays("head.npz")
         try:
             settings = msgspec.convert(sealed.manifest["settings"], Settings)
-            with np.load(io.BytesIO(sealed.data("head.npz")), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
             golden = [msgspec.json.decode(line, type=Golden) for line in sealed.data("golden.jsonl").splitlines()]
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile, msgspec.MsgspecError) as fault:
+        except (KeyError, ValueError, msgspec.MsgspecError) as fault:
             raise ModelRefused(f"{folder}: the model cannot be read ({fault}): fit it again") from fault
         encoder = Encoder(sealed.data("encoder.onnx"), sealed.data("tokenizer.json"), threads=threads)
         version = str(sealed.manifest.get("version", ""))
